@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+
+namespace onestep {
+
+/// What a counter-based random draw is for: the word of the Philox counter that keeps streams with the same
+/// seed and image index apart. Values are part of every run's reproducibility: append, never renumber.
+enum class Purpose : uint32_t {
+  data_order = 0,       ///< permutation of the training set in an epoch
+  flip = 1,             ///< horizontal flips of training images
+  sigma = 2,            ///< noise level of a denoising or discriminator sample
+  noise = 3,            ///< the unit noise added to a clean image
+  latent = 4,           ///< a generator's latent, or a sampler's start
+  class_label = 5,      ///< the class asked of a generator
+  initial_weights = 6,  ///< network initialisation
+  dropout = 7,          ///< dropout masks
+  label_dropout = 8,    ///< labels hidden from a conditional network
+  augmentation = 9,     ///< geometric augmentation
+  subset = 10,          ///< which images of a set are used
+  student_sigma = 11,   ///< noise level of the student's loss
+  student_noise = 12,   ///< noise added to a student's image for its loss
+  real_noise = 13,      ///< noise added to a real image for the discriminator
+};
+
+}  // namespace onestep

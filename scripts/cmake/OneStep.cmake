@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# onestep_library(NAME SOURCES a.cpp … LINKS onestep::below LibTorch::cpu …)
+#   the static library onestep_NAME, alias onestep::NAME, of one folder below lib/.
+function(onestep_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRIVATE_LINKS" ${ARGN})
+  add_library(onestep_${name} STATIC ${ARG_SOURCES})
+  add_library(onestep::${name} ALIAS onestep_${name})
+  target_include_directories(onestep_${name} PUBLIC ${PROJECT_SOURCE_DIR}/lib ${PROJECT_SOURCE_DIR})
+  target_link_libraries(onestep_${name} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+endfunction()
+
+# onestep_test(NAME SOURCES … LINKS …): one executable and one CTest entry for a folder of tests, because
+# starting LibTorch costs half a second a process. ONESTEP_GOLDEN is the folder of reference files.
+function(onestep_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES})
+  target_link_libraries(test_${name} PRIVATE ${ARG_LINKS} onestep_test_main Catch2::Catch2)
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(test_${name} PRIVATE
+    ONESTEP_GOLDEN="${PROJECT_SOURCE_DIR}/tests/golden" ONESTEP_SOURCE="${PROJECT_SOURCE_DIR}"
+    ONESTEP_BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  add_test(NAME ${name} COMMAND test_${name})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive")
+endfunction()
+
+# onestep_app(NAME SOURCES … LINKS …): one of the three commands, installed.
+function(onestep_app name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINKS} CLI11::CLI11)
+  install(TARGETS ${name} RUNTIME)
+endfunction()
