@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cuda_plugin.h"
+
+#include <dlfcn.h>
+
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/Stream.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+namespace onestep::kernels {
+namespace {
+
+void* open_plugin() {
+#ifdef ONESTEP_HAVE_CUDA
+  // By its plain name: the executables' RPATH says where it lies, in the build tree and when installed. Its
+  // symbols are made global because LibTorch's CUDA libraries look each other up by name.
+  void* const plugin = dlopen("libonestep_cuda.so", RTLD_NOW | RTLD_GLOBAL);
+  TORCH_CHECK(plugin != nullptr, "device cuda: cannot load the CUDA kernels: ", dlerror());
+  TORCH_CHECK(c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount() > 0,
+              "device cuda: no NVIDIA GPU or driver was found on this machine");
+  TORCH_CHECK(at::detail::getCUDAHooks().hasCUDA(),
+              "device cuda: the CUDA kernels must be loaded before LibTorch is first used");
+  return plugin;
+#else
+  TORCH_CHECK(false, "device cuda: this build has no CUDA kernels (configure with -DONESTEP_CUDA=ON)");
+#endif
+}
+
+/// Opened at the first call; tried again at the next one if that threw.
+void* plugin() {
+  static void* const opened = open_plugin();
+  return opened;
+}
+
+}  // namespace
+
+void load_cuda_plugin() {
+  plugin();
+}
+
+void* cuda_symbol(const char* name) {
+  void* const symbol = dlsym(plugin(), name);
+  TORCH_CHECK(symbol != nullptr, "device cuda: libonestep_cuda.so has no ", name, "; it is of another build");
+  return symbol;
+}
+
+void* current_stream(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
+}
+
+}  // namespace onestep::kernels

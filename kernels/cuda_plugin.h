@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <c10/core/Device.h>
+#include <c10/core/DeviceGuard.h>
+#include <c10/util/Exception.h>
+
+/// CUDA code lives in a shared library, libonestep_cuda.so, which brings LibTorch's CUDA half with it.
+/// Executables link neither: they start faster, and one build runs on machines with and without a GPU.
+namespace onestep::kernels {
+
+/// Loads the CUDA kernels and LibTorch's CUDA backend; later calls cost nothing. An app that is asked for a
+/// CUDA device calls it first of all, since LibTorch looks for the backend once, at its first use of any
+/// accelerator hook. Throws c10::Error with one clear line when the build has no CUDA kernels, a library
+/// cannot be loaded, or there is no GPU or driver.
+void load_cuda_plugin();
+
+/// The launcher of that name in the plugin. Throws c10::Error when it is missing.
+void* cuda_symbol(const char* name);
+
+/// The cudaStream_t that LibTorch currently uses on that device.
+void* current_stream(at::Device device);
+
+/// Calls a launcher on LibTorch's current stream of the device. Launchers are extern "C" functions that take
+/// raw pointers and sizes, then the stream, and return nullptr or CUDA's error message, which is thrown as
+/// c10::Error.
+template <class Launcher, class... Arguments>
+void launch(const char* name, at::Device device, Arguments... arguments) {
+  const auto launcher = reinterpret_cast<Launcher*>(cuda_symbol(name));
+  const c10::DeviceGuard guard(device);
+  const char* const error = launcher(arguments..., current_stream(device));
+  TORCH_CHECK(error == nullptr, name, ": ", error);
+}
+
+}  // namespace onestep::kernels
