@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/dataset.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <ATen/TensorOperators.h>
+
+#include "data/idx.h"
+#include "io/file_error.h"
+
+namespace onestep {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Two idx files as a set: sizes agree, labels are classes, `limit` keeps the first images.
+Dataset read_pair(const fs::path& images_path, const fs::path& labels_path,
+                  std::vector<std::string> class_names, std::optional<int64_t> limit) {
+  at::Tensor images = read_idx(images_path, 3).unsqueeze(1);
+  at::Tensor labels = read_idx(labels_path, 1).to(at::kLong);
+  const auto classes = static_cast<int64_t>(class_names.size());
+  if (labels.size(0) != images.size(0)) {
+    throw io::FileError(labels_path, "holds " + std::to_string(labels.size(0)) + " labels for the " +
+                                         std::to_string(images.size(0)) + " images of " +
+                                         images_path.string());
+  }
+  if (const auto highest = labels.max().item<int64_t>(); highest >= classes) {
+    throw io::FileError(labels_path, "holds label " + std::to_string(highest) + "; there are only " +
+                                         std::to_string(classes) + " classes");
+  }
+  if (limit && *limit < images.size(0)) {
+    images = images.narrow(0, 0, *limit).clone();
+    labels = labels.narrow(0, 0, *limit).clone();
+  }
+  return {"", images, labels, std::move(class_names)};
+}
+
+Dataset load(const FashionMnistConfig& config) {
+  const std::string prefix = config.split == "train" ? "train" : "t10k";
+  const fs::path images = fs::path(config.root) / (prefix + "-images-idx3-ubyte.gz");
+  const fs::path labels = fs::path(config.root) / (prefix + "-labels-idx1-ubyte.gz");
+  for (const fs::path& path : {images, labels}) {
+    std::error_code error;
+    if (!fs::exists(path, error)) {
+      throw io::FileError(path,
+                          "no such file; install Debian's package dataset-fashion-mnist (scripts/setup.sh "
+                          "does), or set `root` to the folder that holds it");
+    }
+  }
+  Dataset data = read_pair(images, labels,
+                           {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
+                            "Sneaker", "Bag", "Ankle boot"},
+                           config.limit);
+  if (data.images.size(2) != 28 || data.images.size(3) != 28) {
+    throw io::FileError(images, "images are not 28 x 28");
+  }
+  data.name = "fashion_mnist/" + config.split;
+  return data;
+}
+
+Dataset load(const IdxConfig& config) {
+  std::vector<std::string> class_names;
+  for (int64_t k = 0; k < config.classes; ++k) class_names.push_back(std::to_string(k));
+  Dataset data = read_pair(config.images, config.labels, std::move(class_names), config.limit);
+  data.name = fs::path(config.images).stem().string();
+  return data;
+}
+
+}  // namespace
+
+Dataset load_dataset(const DatasetConfig& config) {
+  return std::visit([](const auto& chosen) { return load(chosen); }, config);
+}
+
+at::Tensor to_float(const at::Tensor& images) {
+  return images.to(at::kFloat) / 127.5 - 1;
+}
+
+}  // namespace onestep

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "config/check.h"
+
+namespace onestep {
+
+/// A labelled image set, whole in memory.
+struct Dataset {
+  std::string name;
+  at::Tensor images;                     ///< uint8 [N, C, H, W], contiguous, CPU
+  at::Tensor labels;                     ///< int64 [N], each in [0, class_names.size())
+  std::vector<std::string> class_names;  ///< K names, in the order of the labels
+};
+
+/// Fashion-MNIST (Xiao et al. 2017): 60000 training and 10000 test images, grey, 28 x 28, ten classes.
+struct FashionMnistConfig {
+  static constexpr const char* kind = "fashion_mnist";
+  std::string root = "/usr/share/datasets/fashion-mnist";
+  std::string split = "train";
+  std::optional<int64_t> limit;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("root", c.root, "folder of the four idx files (Debian's package dataset-fashion-mnist)");
+    visit("split", c.split, "which of the two sets", config::one_of({"train", "test"}));
+    visit("limit", c.limit, "use the first so many images only", config::at_least(1));
+  }
+};
+
+/// Any labelled images in two idx files: MNIST and its relatives, or a set of one's own.
+struct IdxConfig {
+  static constexpr const char* kind = "idx";
+  std::string images;
+  std::string labels;
+  int64_t classes = 10;
+  std::optional<int64_t> limit;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("images", c.images, "idx file of bytes [N, H, W], gzip or plain");
+    visit("labels", c.labels, "idx file of bytes [N], gzip or plain");
+    visit("classes", c.classes, "number of classes; labels are smaller", config::between(1, 256));
+    visit("limit", c.limit, "use the first so many images only", config::at_least(1));
+  }
+};
+
+using DatasetConfig = std::variant<FashionMnistConfig, IdxConfig>;
+
+/// Reads the whole set. Throws io::FileError, naming the file, when one is missing (and says what to
+/// install), damaged, of a wrong size, or holds a label that is no class.
+Dataset load_dataset(const DatasetConfig& config);
+
+/// Images as networks see them: uint8 of any shape to float32 x / 127.5 - 1, in [-1, 1].
+at::Tensor to_float(const at::Tensor& images);
+
+}  // namespace onestep

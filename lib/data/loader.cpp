@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/loader.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <c10/util/Exception.h>
+
+#include "kernels/philox.h"
+#include "noise/purpose.h"
+
+namespace onestep {
+namespace {
+
+constexpr size_t kAhead = 2;
+constexpr uint32_t kRounds = 8;  // four make a good cipher; small sets want more, and they cost nothing here
+
+uint64_t draw(uint64_t seed, Purpose purpose, int64_t index, uint32_t block) {
+  return kernels::philox_bits(seed, static_cast<uint32_t>(purpose), index, block);
+}
+
+/// One pass of the Feistel network: a bijection of [0, 4^half_bits) for each (seed, epoch).
+uint64_t encrypt(uint64_t seed, int64_t epoch, uint64_t value, int half_bits) {
+  const uint64_t mask = (uint64_t{1} << half_bits) - 1;
+  uint64_t left = value >> half_bits, right = value & mask;
+  for (uint32_t round = 0; round < kRounds; ++round) {
+    const uint32_t block = round << 24 | static_cast<uint32_t>(right);
+    left ^= draw(seed, Purpose::data_order, epoch, block) & mask;
+    std::swap(left, right);
+  }
+  return left << half_bits | right;
+}
+
+}  // namespace
+
+int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n) {
+  TORCH_CHECK(n >= 1 && n <= (int64_t{1} << 48), "shuffled_index: n must be in [1, 2^48], got ", n);
+  TORCH_CHECK(place >= 0 && place < n, "shuffled_index: place must be in [0, ", n, "), got ", place);
+  TORCH_CHECK(epoch >= 0, "shuffled_index: epoch must not be negative, got ", epoch);
+  const auto count = static_cast<uint64_t>(n);
+  const int half_bits = (std::bit_width(count - 1) + 1) / 2;
+  auto value = static_cast<uint64_t>(place);
+  // The walk ends: it follows one cycle of a bijection, and that cycle holds `place` itself.
+  do {
+    value = encrypt(seed, epoch, value, half_bits);
+  } while (value >= count);
+  return static_cast<int64_t>(value);
+}
+
+Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip) {
+  TORCH_CHECK(data.images.dim() == 4 && data.images.size(0) > 0, "read_batch: the data set is empty");
+  TORCH_CHECK(first_nimg >= 0, "read_batch: first_nimg must not be negative, got ", first_nimg);
+  TORCH_CHECK(size >= 1, "read_batch: size must be at least 1, got ", size);
+  const int64_t n = data.images.size(0), width = data.images.size(3), pixels = data.images[0].numel();
+  const auto classes = static_cast<int64_t>(data.class_names.size());
+  Batch batch{at::empty({size, data.images.size(1), data.images.size(2), width}, at::kFloat),
+              at::zeros({size, classes}, at::kFloat), at::empty({size}, at::kLong)};
+  const uint8_t* source = data.images.const_data_ptr<uint8_t>();
+  const int64_t* label = data.labels.const_data_ptr<int64_t>();
+  auto* image = batch.images.mutable_data_ptr<float>();
+  auto* one_hot = batch.labels.mutable_data_ptr<float>();
+  auto* index = batch.indices.mutable_data_ptr<int64_t>();
+  // Plain loops, not tensor operations: those would start a second team of OpenMP threads from the loader's
+  // thread.
+  for (int64_t i = 0; i < size; ++i, image += pixels, one_hot += classes) {
+    const int64_t nimg = first_nimg + i;
+    const int64_t chosen = shuffled_index(seed, nimg / n, nimg % n, n);
+    index[i] = nimg;
+    one_hot[label[chosen]] = 1;
+    std::transform(source + chosen * pixels, source + (chosen + 1) * pixels, image,
+                   [](uint8_t byte) { return static_cast<float>(byte) / 127.5f - 1; });
+    if (flip && (draw(seed, Purpose::flip, nimg, 0) & 1)) {
+      for (float* row = image; row != image + pixels; row += width) std::reverse(row, row + width);
+    }
+  }
+  return batch;
+}
+
+Loader::Loader(std::function<Batch(int64_t)> read, int64_t first_nimg, int64_t step)
+    : read_(std::move(read)),
+      step_(step),
+      thread_([this, first_nimg](const std::stop_token& stop) { prefetch(stop, first_nimg); }) {}
+
+Loader::Loader(Dataset data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip)
+    : Loader([data = std::move(data), seed, size,
+              flip](int64_t nimg) { return read_batch(data, seed, nimg, size, flip); },
+             first_nimg, size) {}
+
+void Loader::prefetch(const std::stop_token& stop, int64_t nimg) {
+  try {
+    for (; !stop.stop_requested(); nimg += step_) {
+      Batch batch = read_(nimg);
+      std::unique_lock lock(mutex_);
+      if (!changed_.wait(lock, stop, [this] { return ready_.size() < kAhead; })) return;
+      ready_.push_back(std::move(batch));
+      changed_.notify_all();
+    }
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    failure_ = std::current_exception();
+    changed_.notify_all();
+  }
+}
+
+Batch Loader::next() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return !ready_.empty() || failure_; });
+  if (ready_.empty()) std::rethrow_exception(failure_);
+  Batch batch = std::move(ready_.front());
+  ready_.pop_front();
+  changed_.notify_all();
+  return batch;
+}
+
+}  // namespace onestep

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small idx files for the tests of lib/data, in a folder that goes when the test ends.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <zlib.h>
+
+struct TemporaryFolder {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("onestep-test-data-" + std::to_string(getpid()));
+  TemporaryFolder() { std::filesystem::create_directories(path); }
+  ~TemporaryFolder() { std::filesystem::remove_all(path); }
+  std::filesystem::path operator/(const std::string& name) const { return path / name; }
+};
+
+/// The bytes of an idx file: header for `sizes`, then `data`.
+inline std::string idx_bytes(const std::vector<uint32_t>& sizes, const std::string& data) {
+  std::string bytes{'\0', '\0', '\x08', static_cast<char>(sizes.size())};
+  for (const uint32_t size : sizes) {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(size >> shift & 255);
+  }
+  return bytes + data;
+}
+
+inline void write_plain(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+inline void write_gz(const std::filesystem::path& path, const std::string& bytes) {
+  gzFile file = gzopen(path.c_str(), "wb9");
+  gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
+  gzclose(file);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/ops/equal.h>
+#include <catch2/catch.hpp>
+
+#include "data/dataset.h"
+#include "idx_file.h"
+#include "io/file_error.h"
+
+using namespace onestep;
+using Catch::Matchers::Contains;
+
+namespace {
+
+/// The files of a Fashion-MNIST test split with these labels; image i is filled with the byte i.
+void write_test_split(const TemporaryFolder& folder, const std::string& labels, uint32_t images,
+                      uint32_t side = 28) {
+  std::string pixels;
+  for (uint32_t i = 0; i < images; ++i) pixels += std::string(size_t{side} * side, static_cast<char>(i));
+  write_gz(folder / "t10k-images-idx3-ubyte.gz", idx_bytes({images, side, side}, pixels));
+  write_gz(folder / "t10k-labels-idx1-ubyte.gz", idx_bytes({static_cast<uint32_t>(labels.size())}, labels));
+}
+
+FashionMnistConfig test_split(const std::filesystem::path& root) {
+  return {root, "test", std::nullopt};
+}
+
+}  // namespace
+
+TEST_CASE("fashion_mnist: images, labels and names of a small copy", "[dataset]") {
+  const TemporaryFolder folder;
+  write_test_split(folder, {9, 0, 5}, 3);
+  const Dataset data = load_dataset(test_split(folder.path));
+  CHECK(data.name == "fashion_mnist/test");
+  CHECK(data.images.sizes() == at::IntArrayRef({3, 1, 28, 28}));
+  CHECK(data.images.scalar_type() == at::kByte);
+  CHECK(data.images[2].eq(2).all().item<bool>());
+  CHECK(data.labels.scalar_type() == at::kLong);
+  CHECK(data.labels[0].item<int64_t>() == 9);
+  CHECK(data.class_names.size() == 10);
+  CHECK(data.class_names[9] == "Ankle boot");
+
+  FashionMnistConfig two = test_split(folder.path);
+  two.limit = 2;
+  CHECK(load_dataset(two).images.size(0) == 2);
+  CHECK(load_dataset(two).labels.size(0) == 2);
+  two.limit = 4;
+  CHECK(load_dataset(two).images.size(0) == 3);
+}
+
+TEST_CASE("fashion_mnist: what is wrong is named", "[dataset]") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_AS(load_dataset(test_split(folder.path)), io::FileError);
+  CHECK_THROWS_WITH(load_dataset(test_split(folder.path)),
+                    Contains("t10k-images-idx3-ubyte.gz") && Contains("package dataset-fashion-mnist"));
+  write_test_split(folder, {0, 10}, 2);
+  CHECK_THROWS_WITH(load_dataset(test_split(folder.path)),
+                    Contains("t10k-labels") && Contains("label 10") && Contains("10 classes"));
+  write_test_split(folder, {0, 1, 2}, 2);
+  CHECK_THROWS_WITH(load_dataset(test_split(folder.path)), Contains("3 labels for the 2 images"));
+  write_test_split(folder, {0, 1}, 2, 27);
+  CHECK_THROWS_WITH(load_dataset(test_split(folder.path)), Contains("t10k-images") && Contains("28 x 28"));
+}
+
+TEST_CASE("idx data set: any size and number of classes", "[dataset]") {
+  const TemporaryFolder folder;
+  write_plain(folder / "images", idx_bytes({2, 3, 5}, std::string(30, 'x')));
+  write_plain(folder / "labels", idx_bytes({2}, {0, 1}));
+  IdxConfig config{folder / "images", folder / "labels", 2, std::nullopt};
+  const Dataset data = load_dataset(config);
+  CHECK(data.images.sizes() == at::IntArrayRef({2, 1, 3, 5}));
+  CHECK(data.class_names == std::vector<std::string>{"0", "1"});
+  config.classes = 1;
+  CHECK_THROWS_WITH(load_dataset(config), Contains("label 1") && Contains("1 classes"));
+}
+
+TEST_CASE("fashion_mnist: the installed files are the published set", "[dataset]") {
+  const FashionMnistConfig train;
+  if (!std::filesystem::exists(train.root)) {
+    WARN("skipped: " << train.root << " is not installed");
+    return;
+  }
+  const Dataset data = load_dataset(train);
+  CHECK(data.images.sizes() == at::IntArrayRef({60000, 1, 28, 28}));
+  CHECK(data.images.to(at::kDouble).mean().item<double>() / 255 == Approx(0.2860).margin(5e-5));
+  CHECK(data.labels.bincount().eq(6000).all().item<bool>());
+  const Dataset test = load_dataset(FashionMnistConfig{train.root, "test", std::nullopt});
+  CHECK(test.images.sizes() == at::IntArrayRef({10000, 1, 28, 28}));
+  CHECK(test.labels.bincount().eq(1000).all().item<bool>());
+}
