@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace onestep::config {
+
+/// "file:line: dotted.path: what is wrong (did you mean 'x'?)". Apps print it and exit with code 2.
+class ConfigError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A validated configuration tree: what stands in a YAML file after includes and overrides, before any struct
+/// is filled from it. A plain value; it knows where each of its parts was written.
+struct Node {
+  enum class Kind { null, scalar, sequence, map };
+
+  Kind kind = Kind::null;
+  std::string text;            ///< of a scalar
+  bool quoted = false;         ///< a quoted scalar is text, whatever it looks like
+  std::vector<Node> children;  ///< a sequence's items, or a map's values in the order of the file
+  std::string key;             ///< this node's key where it is a map's value
+  std::shared_ptr<const std::string> origin;  ///< file name, or "command line"
+  int line = 0;                               ///< of the key where there is one; from 1, 0 = has no lines
+};
+
+/// The value of `key` in a map; null when it has none, or when `map` is not a map.
+const Node* find(const Node& map, const std::string& key);
+Node* find(Node& map, const std::string& key);
+
+/// "a.b" from "a" and "b"; "b" where the prefix is empty.
+std::string dotted(const std::string& prefix, const std::string& key);
+
+/// Throws ConfigError with the node's file and line and the dotted path (left out where empty).
+[[noreturn]] void fail(const Node& at, const std::string& path, const std::string& what);
+
+/// What stands there, for the end of "expected a number, got …": 'abc', the text "5", a list, a map, nothing.
+/// Long values are cut, control characters escaped.
+std::string shown(const Node& node);
+std::string shown(const std::string& text);
+
+/// The dotted paths at which two trees differ: a value that stands in one only, or another value. Numbers are
+/// compared as numbers (1e-3 = 0.001), a quoted text equals the same text unquoted.
+std::vector<std::string> differences(const Node& a, const Node& b);
+
+}  // namespace onestep::config

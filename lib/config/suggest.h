@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <vector>
+
+namespace onestep::config {
+
+/// The candidate nearest to `word` by edit distance (insert, delete, replace, swap of neighbours), or "" when
+/// none is nearer than about a third of the word's length.
+std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
+
+/// " (did you mean 'x'?)" where something is near, else " (<otherwise>: a, b, c)".
+std::string suggestion(const std::string& word, const std::vector<std::string>& candidates,
+                       const std::string& otherwise);
+
+std::string join(const std::vector<std::string>& words, const std::string& separator);
+
+}  // namespace onestep::config

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/yaml_reader.h"
+
+#include <algorithm>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+namespace onestep::config {
+namespace {
+
+constexpr size_t kMaxBytes = size_t{1} << 20;
+constexpr size_t kMaxDepth = 32;
+constexpr size_t kMaxNodes = 10000;
+
+// The length of the UTF-8 sequence at `at`, or 0 where there is none (overlong forms and surrogates are
+// none).
+size_t utf8_length(const std::string& text, size_t at) {
+  const auto byte = [&](size_t i) -> unsigned {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+  };
+  const unsigned first = byte(at);
+  const size_t length = first < 0x80   ? 1
+                        : first < 0xC2 ? 0
+                        : first < 0xE0 ? 2
+                        : first < 0xF0 ? 3
+                        : first < 0xF5 ? 4
+                                       : 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0) != 0x80) return 0;
+  }
+  const unsigned second = byte(at + 1);
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool beyond = (first == 0xED && second >= 0xA0) || (first == 0xF4 && second >= 0x90);
+  return overlong || beyond ? 0 : length;
+}
+
+void refuse_what_is_not_text(const std::string& text, Node at) {
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_length(text, i);
+    if (length == 0) fail(at, "", "not UTF-8 text");
+    const auto letter = static_cast<unsigned char>(text[i]);
+    const bool control =
+        letter == 0x7F || (letter < 0x20 && letter != '\t' && letter != '\n' && letter != '\r');
+    if (control) fail(at, "", "control character in the text: is this a YAML file?");
+    if (letter == '\n' && at.line > 0) ++at.line;
+    i += length;
+  }
+}
+
+// Builds the tree from the parser's events, and is the one validating walk: an event that is refused stops
+// the parser, so hostile input costs no more than its own length.
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  TreeBuilder(std::shared_ptr<const std::string> origin, bool numbered)
+      : origin_(std::move(origin)), numbered_(numbered) {}
+
+  Node take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ > 1) fail(node(mark), "", "more than one YAML document (a second '---')");
+  }
+  void OnDocumentEnd() override {}
+  void OnAnchor(const YAML::Mark& mark, const std::string&) override { refuse_reference(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse_reference(mark); }
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { add(node(mark)); }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                const std::string& value) override {
+    Node scalar = node(mark, Node::Kind::scalar);
+    refuse_tag(scalar, tag);
+    if (value.find('\0') != std::string::npos) fail(scalar, path(), "a zero byte in a text");
+    scalar.text = value;
+    scalar.quoted = tag == "!";
+    add(std::move(scalar));
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    open(node(mark, Node::Kind::sequence), tag);
+  }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    open(node(mark, Node::Kind::map), tag);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapEnd() override { close(); }
+
+ private:
+  struct Open {
+    Node node;
+    std::optional<Node> key;  // read, its value is still to come
+  };
+
+  Node node(const YAML::Mark& mark, Node::Kind kind = Node::Kind::null) const {
+    Node made;
+    made.kind = kind;
+    made.origin = origin_;
+    made.line = numbered_ ? mark.line + 1 : 0;
+    return made;
+  }
+
+  std::string path() const {
+    std::string path;
+    for (const Open& open : open_) {
+      if (open.key) path = dotted(path, open.key->text);
+      if (open.node.kind == Node::Kind::sequence)
+        path = dotted(path, std::to_string(open.node.children.size()));
+    }
+    return path;
+  }
+
+  bool awaits_key() const {
+    return !open_.empty() && open_.back().node.kind == Node::Kind::map && !open_.back().key;
+  }
+
+  void refuse_reference(const YAML::Mark& mark) const {
+    fail(node(mark), path(), "anchors (&) and aliases (*) are not allowed; quote the text if it starts so");
+  }
+
+  // The parser reports "?" for plain and "!" for quoted scalars; anything else stood in the file.
+  void refuse_tag(const Node& at, const std::string& tag) const {
+    if (!tag.empty() && tag != "?" && tag != "!") fail(at, path(), "tags (!) are not allowed");
+  }
+
+  void open(Node container, const std::string& tag) {
+    refuse_tag(container, tag);
+    if (awaits_key()) fail(container, path(), "a key has to be text, got " + shown(container));
+    if (open_.size() == kMaxDepth)
+      fail(container, "", "more than " + std::to_string(kMaxDepth) + " levels deep");
+    count(container);
+    open_.push_back({std::move(container), std::nullopt});
+  }
+
+  void close() {
+    Node done = std::move(open_.back().node);
+    open_.pop_back();
+    attach(std::move(done));
+  }
+
+  void add(Node leaf) {
+    count(leaf);
+    if (awaits_key()) {
+      add_key(std::move(leaf));
+    } else {
+      attach(std::move(leaf));
+    }
+  }
+
+  void add_key(Node key) {
+    Open& map = open_.back();
+    if (key.kind != Node::Kind::scalar) fail(key, path(), "a key has to be text, got " + shown(key));
+    const std::string name = shown(key.text);
+    if (key.text == "<<" && !key.quoted) fail(key, path(), "merge keys (<<) are not allowed; use 'base:'");
+    if (const Node* first = find(map.node, key.text)) {
+      fail(key, path(),
+           "duplicate key '" + name + "'" +
+               (numbered_ ? ", first on line " + std::to_string(first->line) : std::string()));
+    }
+    map.key = std::move(key);
+  }
+
+  void attach(Node value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return;
+    }
+    Open& parent = open_.back();
+    if (parent.key) {
+      value.key = std::move(parent.key->text);
+      value.line = parent.key->line;
+      parent.key.reset();
+    }
+    parent.node.children.push_back(std::move(value));
+  }
+
+  void count(const Node& at) {
+    if (++nodes_ > kMaxNodes) fail(at, "", "more than " + std::to_string(kMaxNodes) + " keys and values");
+  }
+
+  std::shared_ptr<const std::string> origin_;
+  bool numbered_;
+  int documents_ = 0;
+  size_t nodes_ = 0;
+  std::vector<Open> open_;
+  Node root_;
+};
+
+}  // namespace
+
+Node read_yaml(const std::string& text, const std::string& origin, bool numbered) {
+  Node start;
+  start.origin = std::make_shared<const std::string>(origin);
+  start.line = numbered ? 1 : 0;
+  if (text.size() > kMaxBytes) fail(start, "", "larger than 1 MiB: is this a configuration?");
+  refuse_what_is_not_text(text, start);
+
+  TreeBuilder builder(start.origin, numbered);
+  std::istringstream stream(text);
+  try {
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::Exception& error) {
+    if (numbered && !error.mark.is_null()) start.line = error.mark.line + 1;
+    fail(start, "", "not valid YAML: " + error.msg);
+  }
+  Node root = builder.take();
+  if (!root.origin) root.origin = start.origin;  // no document at all
+  return root;
+}
+
+}  // namespace onestep::config
