@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/html.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace onestep::io {
+namespace {
+
+// Colours of series are --s0 … --s5, told apart by eyes of every kind; charts use them through classes.
+constexpr std::string_view kStyle = R"(
+:root { color-scheme: light dark; --bg: #fcfcfa; --fg: #22272e; --soft: #667080; --line: #d9dde3; --card: #fff;
+  --note: #8a5a00; --note-bg: #fff6e0; --s0: #1f6fb4; --s1: #c8590b; --s2: #1f8a70; --s3: #a43b8f; --s4: #7a6a00; --s5: #5b5fc7; }
+@media (prefers-color-scheme: dark) { :root { --bg: #15181d; --fg: #dfe3e8; --soft: #98a2b0; --line: #333a44; --card: #1c2027;
+  --note: #f0c060; --note-bg: #2c2413; --s0: #6cb2f0; --s1: #f59a55; --s2: #5cc9aa; --s3: #e08ad0; --s4: #d2c04a; --s5: #a3a6ff; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; background: var(--bg); color: var(--fg);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+h1 { font-size: 1.75rem; line-height: 1.2; font-weight: 650; margin: 0 0 1.5rem; letter-spacing: -0.01em; }
+h2 { font-size: 1.2rem; font-weight: 620; margin: 2.5rem 0 .75rem; padding-bottom: .35rem; border-bottom: 1px solid var(--line); }
+p { margin: .6rem 0; max-width: 46rem; }
+.notice { border-left: 3px solid var(--note); background: var(--note-bg); padding: .6rem .9rem; border-radius: 0 4px 4px 0; }
+.headline { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
+.headline div { flex: 1 1 11rem; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; }
+.headline b { display: block; font-size: 1.6rem; font-weight: 620; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.headline span { display: block; } .headline small { color: var(--soft); }
+.scroll { overflow-x: auto; margin: .8rem 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
+th { color: var(--soft); font-weight: 550; white-space: nowrap; } .n { text-align: right; white-space: nowrap; }
+figure { margin: 1.2rem 0; break-inside: avoid; } figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; max-width: 46rem; }
+figure img { max-width: 100%; height: auto; image-rendering: pixelated; border-radius: 4px; }
+svg.chart { display: block; width: 100%; max-width: 46rem; height: auto; font: 12px system-ui, sans-serif; }
+.chart text { fill: var(--soft); } .chart .name { fill: var(--fg); } .chart .grid { stroke: var(--line); } .chart .axis { stroke: var(--soft); }
+.chart polyline { fill: none; stroke-width: 1.75; stroke-linejoin: round; } .chart .bar { stroke-width: 1.5; }
+.s0 { stroke: var(--s0); fill: var(--s0); } .s1 { stroke: var(--s1); fill: var(--s1); } .s2 { stroke: var(--s2); fill: var(--s2); }
+.s3 { stroke: var(--s3); fill: var(--s3); } .s4 { stroke: var(--s4); fill: var(--s4); } .s5 { stroke: var(--s5); fill: var(--s5); }
+details { margin: .8rem 0; } summary { cursor: pointer; color: var(--soft); }
+pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem;
+  font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } h2 { break-after: avoid; } pre { white-space: pre-wrap; } }
+)";
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t group = 0;
+    for (size_t j = i; j < i + 3; ++j)
+      group = group << 8 | (j < bytes.size() ? static_cast<uint8_t>(bytes[j]) : 0);
+    const size_t digits = std::min<size_t>(bytes.size() - i, 3) + 1;
+    for (size_t j = 0; j < 4; ++j) text += j < digits ? kDigits[group >> (18 - 6 * j) & 63] : '=';
+  }
+  return text;
+}
+
+std::string element(std::string_view tag, std::string_view body) {
+  return std::string("<").append(tag).append(">").append(body).append("</").append(tag).append(">\n");
+}
+
+// A digit at the start, perhaps after a sign or "≈", as in "7.4 ± 0.3" or "−1".
+bool looks_like_number(std::string_view cell) {
+  for (const std::string_view sign : {"-", "+", "−", "≈", "<", ">", "≤", "≥"})
+    if (cell.substr(0, sign.size()) == sign) {
+      cell.remove_prefix(sign.size());
+      break;
+    }
+  while (!cell.empty() && cell.front() == ' ') cell.remove_prefix(1);
+  return !cell.empty() && cell.front() >= '0' && cell.front() <= '9';
+}
+
+}  // namespace
+
+std::string escape(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\'':
+        result += "&#39;";
+        break;
+      default:
+        if (static_cast<uint8_t>(c) >= 0x20 || c == '\n' || c == '\t') result += c;
+    }
+  }
+  return result;
+}
+
+std::string png_data_uri(std::string_view png) {
+  return "data:image/png;base64," + base64(png);
+}
+
+std::string page(std::string_view title, std::string_view body) {
+  const std::string heading = escape(title);
+  return "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
+         heading + "</title>\n<style>" + std::string(kStyle) + "</style>\n</head>\n<body>\n<h1>" + heading +
+         "</h1>\n" + std::string(body) + "</body>\n</html>\n";
+}
+
+std::string section(std::string_view title, std::string_view body) {
+  return "<section>\n" + element("h2", escape(title)) + std::string(body) + "</section>\n";
+}
+
+std::string paragraph(std::string_view text) {
+  return element("p", escape(text));
+}
+
+std::string notice(std::string_view text) {
+  return "<p class=\"notice\">" + escape(text) + "</p>\n";
+}
+
+std::string headline(const std::vector<Figure>& figures) {
+  std::string cards;
+  for (const Figure& figure : figures)
+    cards += "<div><b>" + escape(figure.value) + "</b><span>" + escape(figure.meaning) + "</span>" +
+             (figure.detail.empty() ? "" : "<small>" + escape(figure.detail) + "</small>") + "</div>\n";
+  return "<div class=\"headline\">\n" + cards + "</div>\n";
+}
+
+std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
+  // A heading follows its column: to the right where the first row's cell is a number.
+  std::string html;
+  for (size_t i = 0; i < header.size(); ++i) {
+    const bool number = !rows.empty() && i < rows[0].size() && looks_like_number(rows[0][i]);
+    html += (number ? "<th class=\"n\">" : "<th>") + escape(header[i]) + "</th>";
+  }
+  html = "<thead><tr>" + html + "</tr></thead>\n<tbody>\n";
+  for (const auto& row : rows) {
+    html += "<tr>";
+    for (const std::string& cell : row)
+      html += (looks_like_number(cell) ? "<td class=\"n\">" : "<td>") + escape(cell) + "</td>";
+    html += "</tr>\n";
+  }
+  return "<div class=\"scroll\"><table>" + html + "</tbody></table></div>\n";
+}
+
+std::string image_figure(std::string_view png, std::string_view caption) {
+  return figure("<img alt=\"" + escape(caption) + "\" src=\"" + png_data_uri(png) + "\">", caption);
+}
+
+std::string figure(std::string_view body, std::string_view caption) {
+  return element("figure", std::string(body) + "\n" + element("figcaption", escape(caption)));
+}
+
+std::string details(std::string_view summary, std::string_view body) {
+  return element("details", element("summary", escape(summary)) + std::string(body));
+}
+
+std::string preformatted(std::string_view text) {
+  return element("pre", escape(text));
+}
+
+}  // namespace onestep::io

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stands in for image_opencv.cpp where OpenCV is not to be had.
+#include <stdexcept>
+
+#include "io/image.h"
+
+namespace onestep::io {
+namespace {
+
+[[noreturn]] void refuse() {
+  throw std::runtime_error(
+      "this build cannot read or write images: it was configured with -DONESTEP_OPENCV=OFF");
+}
+
+}  // namespace
+
+std::string encode_png(const at::Tensor&, const std::map<std::string, std::string>&) {
+  refuse();
+}
+
+at::Tensor decode_image(std::string_view, const std::filesystem::path&) {
+  refuse();
+}
+
+}  // namespace onestep::io

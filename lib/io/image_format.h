@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace onestep::io {
+
+/// Why these bytes are not a whole PNG or JPEG file of 8-bit grey or RGB pixels; empty when they are. Looks
+/// at the container alone, because decoders fill what is missing with grey, convert silently, or print to
+/// stderr.
+std::string image_problem(std::string_view bytes);
+
+}  // namespace onestep::io

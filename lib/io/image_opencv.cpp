@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that sees OpenCV: PNG and JPEG to and from memory.
+#include <vector>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <opencv2/imgcodecs.hpp>
+
+#include "io/image.h"
+#include "io/image_format.h"
+#include "io/png_text.h"
+
+namespace onestep::io {
+namespace {
+
+// [H,W,3] RGB to BGR, OpenCV's order, or back; grey stays.
+at::Tensor swap_red_and_blue(const at::Tensor& pixels) {
+  return pixels.size(2) == 3 ? pixels.flip(2) : pixels;
+}
+
+}  // namespace
+
+std::string encode_png(const at::Tensor& image, const std::map<std::string, std::string>& text) {
+  TORCH_CHECK(image.dim() == 3 && image.scalar_type() == at::kByte &&
+                  (image.size(0) == 1 || image.size(0) == 3) && image.numel() > 0,
+              "encode_png: an image is uint8 [1 or 3, H, W], got ", image.scalar_type(), " ", image.sizes());
+  const at::Tensor pixels = swap_red_and_blue(image.detach().to(at::kCPU).permute({1, 2, 0})).contiguous();
+  const int type = image.size(0) == 3 ? CV_8UC3 : CV_8UC1;
+  const cv::Mat view(static_cast<int>(pixels.size(0)), static_cast<int>(pixels.size(1)), type,
+                     pixels.data_ptr());
+  std::vector<uchar> bytes;
+  bool done = false;
+  try {
+    done = cv::imencode(".png", view, bytes);
+  } catch (const cv::Exception& error) {
+    TORCH_CHECK(false, "encode_png: ", error.err);
+  }
+  TORCH_CHECK(done, "encode_png: an image of ", image.sizes(), " cannot be encoded");
+  return with_png_text(std::string(bytes.begin(), bytes.end()), text);
+}
+
+at::Tensor decode_image(std::string_view bytes, const std::filesystem::path& origin) {
+  if (const std::string problem = image_problem(bytes); !problem.empty()) throw FileError(origin, problem);
+  const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
+  cv::Mat decoded;
+  try {
+    decoded = cv::imdecode(input, cv::IMREAD_UNCHANGED);  // as stored: no conversion, no EXIF rotation
+  } catch (const cv::Exception& error) {
+    throw FileError(origin, "cannot be decoded: " + error.err);
+  }
+  if (decoded.empty() || decoded.depth() != CV_8U || (decoded.channels() != 1 && decoded.channels() != 3))
+    throw FileError(origin, "cannot be decoded as 8-bit grey or RGB");
+  const at::Tensor pixels =
+      at::from_blob(decoded.data, {decoded.rows, decoded.cols, decoded.channels()}, at::kByte);
+  // A copy in any case: `decoded` owns the pixels and ends here.
+  return at::empty({pixels.size(2), pixels.size(0), pixels.size(1)}, at::kByte)
+      .copy_(swap_red_and_blue(pixels).permute({2, 0, 1}));
+}
+
+}  // namespace onestep::io

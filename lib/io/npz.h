@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "io/file_error.h"
+
+namespace onestep::io {
+
+/// The arrays of a NumPy .npz file (a zip, stored or deflated, zip64 too) by name, without ".npy", as
+/// read_npy gives them. `wanted`: only those are read, and one that is missing is an error; empty = all.
+/// Throws FileError, naming file and array, for all that is not such an archive: truncated, failed CRC,
+/// encrypted, members that are no arrays, object or complex dtypes, a name twice, no arrays at all, or more
+/// than `max_bytes` of arrays (a declared size is checked before memory is taken for it).
+std::map<std::string, at::Tensor> read_npz(const std::filesystem::path& path,
+                                           const std::set<std::string>& wanted = {},
+                                           uint64_t max_bytes = uint64_t{16} << 30);
+
+}  // namespace onestep::io

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "io/file_error.h"
+
+namespace onestep::io {
+
+/// Tensors by name, in the order of the file's header, and the file's string metadata.
+struct TensorFile {
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  std::map<std::string, std::string> metadata;
+  std::filesystem::path path;  ///< where it was read, for messages
+
+  bool has(const std::string& name) const;
+  /// Throws FileError naming the file and the tensor when there is none of that name.
+  const at::Tensor& at(const std::string& name) const;
+};
+
+/// Reads a safetensors file (u64 little-endian header length, JSON header, raw little-endian data).
+///
+/// Tensors are contiguous CPU tensors of dtype F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL. Where the data is
+/// aligned they are views of a private mapping, alive as long as any of them, read from disk when first
+/// touched; writing to them changes memory only.
+///
+/// The file is taken to be hostile: FileError unless the header is at most 100 MiB of JSON with the known
+/// keys once each, every size is the product of its shape and lies inside the file, and the tensors cover the
+/// data section without holes, overlaps or trailing bytes. Where the metadata holds `onestep.crc32` (our
+/// writer always adds it; it is not handed on), the data must have that CRC-32.
+TensorFile read_safetensors(const std::filesystem::path& path);
+
+/// The metadata alone, with the header's checks: no data is touched, and no checksum verified.
+std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
+
+/// Writes tensors of any device and stride, in the given order; the bytes depend on the arguments alone. The
+/// file appears whole or not at all (AtomicFile). Throws FileError when it cannot be written, c10::Error for
+/// an undefined tensor, a dtype outside the list above, or a name given twice.
+void write_safetensors(const std::filesystem::path& path,
+                       const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                       const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace onestep::io

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <vector>
+
+/// Charts as inline SVG, coloured by the stylesheet of html.h's page(), so that they suit light and dark
+/// alike.
+namespace onestep::io {
+
+/// Texts are escaped. On a logarithmic axis values ≤ 0 are left out.
+struct Axes {
+  std::string x_label, y_label;
+  bool log_x = false, log_y = false;
+};
+
+/// Points in order of x; a value that is not finite interrupts the line. x and y have the same length.
+struct Series {
+  std::string name;
+  std::vector<double> x, y;
+};
+
+/// Up to six series with axes, ticks and a legend. Long series are drawn by the extremes in each pixel
+/// column, so that no spike is lost. Throws std::invalid_argument when an x and y differ in length.
+std::string line_chart(const std::vector<Series>& series, const Axes& axes);
+
+/// A value on a row of its own with error bars of ± error (0 or not finite: none).
+struct Dot {
+  std::string name;
+  double value = 0.0, error = 0.0;
+};
+/// Only x_label and log_x of `axes` are used.
+std::string dot_chart(const std::vector<Dot>& dots, const Axes& axes);
+
+/// Round values (1, 2 or 5 times a power of ten) that cover [low, high] in about `count` steps; the first is
+/// ≤ low and the last ≥ high. On a logarithmic axis powers of ten, with 2 and 5 between them when there are
+/// few.
+std::vector<double> linear_ticks(double low, double high, int count = 5);
+std::vector<double> log_ticks(double low, double high);
+
+}  // namespace onestep::io
