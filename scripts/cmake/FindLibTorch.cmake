@@ -19,6 +19,7 @@ if(NOT LIBTORCH_ROOT)
 endif()
 
 foreach(_lib c10 torch_cpu torch_cuda)
+  unset(LIBTORCH_${_lib} CACHE)  # LIBTORCH_ROOT may be another than last time
   find_library(LIBTORCH_${_lib} ${_lib} HINTS ${LIBTORCH_ROOT}/lib NO_DEFAULT_PATH)
 endforeach()
 set(_version_header ${LIBTORCH_ROOT}/include/torch/headeronly/version.h)
