@@ -19,18 +19,10 @@ std::string number_phrase(const char* type, const Check& check) {
 
 // Why a scalar that looks right to a person is not a number.
 std::string hint(const Node& node) {
-  if (node.kind == Node::Kind::scalar && node.quoted) {
-    Node bare = node;
-    bare.quoted = false;
-    return as_number(bare) || as_bool(bare) ? " (what is quoted is text)" : "";
-  }
-  const size_t first = node.text.find_first_not_of("-0");
-  const bool zeros = node.text.find('0') < first && first != std::string::npos;
-  if (!zeros) return "";
-  Node stripped = node;
-  stripped.text = node.text.substr(first);
-  return as_number(stripped) && node.text[node.text.find('0') + 1] != '.' ? " (leading zeros are not allowed)"
-                                                                          : "";
+  Node bare = node;
+  bare.quoted = false;
+  if (node.quoted && !is_text(bare)) return " (what is quoted is text)";
+  return !node.quoted && has_leading_zero(node.text) ? " (leading zeros are not allowed)" : "";
 }
 
 // Fills `value` from what the place's scalar parsed as; an absent key keeps the default, which has to be
@@ -129,7 +121,7 @@ void decode(const Place& place, const Check& check, std::string& value) {
     refuse(place, "expected " + expected + ", got " + shown(*place.node) +
                       (near.empty() ? "" : " (did you mean '" + near + "'?)"));
   }
-  if (place.node && place.node->kind == Node::Kind::null) expected += " (write \"\" for empty text)";
+  if (place.node && is_null(place) && allowed("")) expected += " (write \"\" for empty text)";
   take(place, parsed, expected, value, allowed);
 }
 

@@ -97,11 +97,17 @@ std::string help_table(const HelpRows& rows) {
   }
   widths[3] = kColumns - widths[0] - widths[1] - widths[2] - 3 * 2;
   std::string text = row_text({"key", "value", "default", "meaning"}, widths);
+  std::string group;  // what the paths of the rows below the last heading begin with
   for (const HelpRow& row : rows) {
-    if (!row.type.empty()) {
+    if (row.type.empty()) {
+      const bool is_first_of_all = row.path.empty() && row.meaning.empty();
+      if (!is_first_of_all) text += "\n" + row.path + (row.meaning.empty() ? "" : ": " + row.meaning) + "\n";
+      group = row.path.substr(0, row.path.find_first_of(" ("));
+      if (!group.empty()) group += ".";
+    } else {
+      if (!row.path.starts_with(group)) text += "\n";
+      if (!row.path.starts_with(group)) group.clear();
       text += row_text({row.path, row.type, row.standard, row.meaning}, widths);
-    } else if (!row.path.empty() || !row.meaning.empty()) {
-      text += "\n" + row.path + (row.meaning.empty() ? "" : ": " + row.meaning) + "\n";
     }
   }
   return text;

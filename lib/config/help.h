@@ -83,7 +83,7 @@ void describe(const std::string& path, const std::optional<T>& value, const char
     describe_leaf(path, value, meaning, check, rows);
   } else {
     rows.push_back({path, "map or null", value ? "" : "null", meaning});
-    describe(path, value.value_or(T{}), "where it is given:", check, rows);
+    describe(path, value.value_or(T{}), "where it is given", check, rows);
   }
 }
 
@@ -94,7 +94,7 @@ void describe(const std::string& path, const std::vector<T>& value, const char* 
     describe_leaf(path, value, meaning, check, rows);
   } else {
     rows.push_back({path, "list of maps", flow_text(encode(value)), meaning});
-    describe(dotted(path, "N"), T{}, "each entry:", check, rows);
+    describe(dotted(path, "N"), T{}, "each entry", check, rows);
   }
 }
 

@@ -11,12 +11,6 @@ bool is_digit(char letter) {
   return letter >= '0' && letter <= '9';
 }
 
-// 010 is eight to some readers and ten to others: nobody gets it.
-bool has_leading_zero(const std::string& text) {
-  const size_t first = !text.empty() && text[0] == '-' ? 1 : 0;
-  return text.size() > first + 1 && text[first] == '0' && is_digit(text[first + 1]);
-}
-
 template <class T>
 std::optional<T> from_decimal(const Node& node) {
   if (node.kind != Node::Kind::scalar || node.quoted || has_leading_zero(node.text)) return std::nullopt;
@@ -28,6 +22,11 @@ std::optional<T> from_decimal(const Node& node) {
 }
 
 }  // namespace
+
+bool has_leading_zero(const std::string& text) {
+  const size_t first = !text.empty() && text[0] == '-' ? 1 : 0;
+  return text.size() > first + 1 && text[first] == '0' && is_digit(text[first + 1]);
+}
 
 std::optional<bool> as_bool(const Node& node) {
   if (node.kind != Node::Kind::scalar || node.quoted) return std::nullopt;

@@ -14,6 +14,9 @@ std::optional<bool> as_bool(const Node& node);
 std::optional<int64_t> as_integer(const Node& node);
 std::optional<double> as_number(const Node& node);
 
+/// 010 is eight to some readers and ten to others: it is no number here.
+bool has_leading_zero(const std::string& text);
+
 /// True where the scalar can only be text: quoted, or neither a bool nor a number.
 bool is_text(const Node& node);
 

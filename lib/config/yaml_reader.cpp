@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include <yaml-cpp/eventhandler.h>
@@ -16,6 +17,7 @@ namespace {
 constexpr size_t kMaxBytes = size_t{1} << 20;
 constexpr size_t kMaxDepth = 32;
 constexpr size_t kMaxNodes = 10000;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // The length of the UTF-8 sequence at `at`, or 0 where there is none (overlong forms and surrogates are
 // none).
@@ -44,25 +46,40 @@ void refuse_what_is_not_text(const std::string& text, Node at) {
     const size_t length = utf8_length(text, i);
     if (length == 0) fail(at, "", "not UTF-8 text");
     const auto letter = static_cast<unsigned char>(text[i]);
-    const bool control =
-        letter == 0x7F || (letter < 0x20 && letter != '\t' && letter != '\n' && letter != '\r');
+    const bool control = letter < 0x20 && letter != '\t' && letter != '\n' && letter != '\r';
     if (control) fail(at, "", "control character in the text: is this a YAML file?");
     if (letter == '\n' && at.line > 0) ++at.line;
     i += length;
   }
 }
 
+// Whether the quoted scalar that starts at `at` is closed. yaml-cpp takes the end of the file for a closing
+// quote, and so would turn the rest of a file into one text.
+bool is_closed(const std::string& text, size_t at) {
+  const char quote = at < text.size() ? text[at] : '|';
+  if (quote != '"' && quote != '\'') return true;  // a block scalar ends by itself
+  for (size_t i = at + 1; i < text.size(); ++i) {
+    const bool escapes = quote == '"' ? text[i] == '\\' : text.compare(i, 2, "''") == 0;
+    if (escapes) {
+      ++i;
+    } else if (text[i] == quote) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Builds the tree from the parser's events, and is the one validating walk: an event that is refused stops
 // the parser, so hostile input costs no more than its own length.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(std::shared_ptr<const std::string> origin, bool numbered)
-      : origin_(std::move(origin)), numbered_(numbered) {}
+  TreeBuilder(const std::string& text, std::shared_ptr<const std::string> origin, bool numbered)
+      : text_(text), origin_(std::move(origin)), numbered_(numbered) {}
 
   Node take() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ > 1) fail(node(mark), "", "more than one YAML document (a second '---')");
+    if (++documents_ > 1) fail(node(mark), "", "more than one YAML document, or text after its end");
   }
   void OnDocumentEnd() override {}
   void OnAnchor(const YAML::Mark& mark, const std::string&) override { refuse_reference(mark); }
@@ -74,6 +91,9 @@ class TreeBuilder : public YAML::EventHandler {
                 const std::string& value) override {
     Node scalar = node(mark, Node::Kind::scalar);
     refuse_tag(scalar, tag);
+    const auto at = static_cast<size_t>(mark.pos);
+    if (tag == "!" && at < text_.size() && text_[at] == '!') refuse_tag(scalar, "!!");
+    if (tag == "!" && !is_closed(text_, at)) fail(scalar, path(), "a quote that is never closed");
     if (value.find('\0') != std::string::npos) fail(scalar, path(), "a zero byte in a text");
     scalar.text = value;
     scalar.quoted = tag == "!";
@@ -109,8 +129,8 @@ class TreeBuilder : public YAML::EventHandler {
     std::string path;
     for (const Open& open : open_) {
       if (open.key) path = dotted(path, open.key->text);
-      if (open.node.kind == Node::Kind::sequence)
-        path = dotted(path, std::to_string(open.node.children.size()));
+      const bool is_list = open.node.kind == Node::Kind::sequence;
+      if (is_list) path = dotted(path, std::to_string(open.node.children.size()));
     }
     return path;
   }
@@ -130,9 +150,10 @@ class TreeBuilder : public YAML::EventHandler {
 
   void open(Node container, const std::string& tag) {
     refuse_tag(container, tag);
-    if (awaits_key()) fail(container, path(), "a key has to be text, got " + shown(container));
-    if (open_.size() == kMaxDepth)
-      fail(container, "", "more than " + std::to_string(kMaxDepth) + " levels deep");
+    if (awaits_key()) {
+      fail(container, path(), "a key has to be text, got " + shown(container) + ": is a bracket left open?");
+    }
+    if (open_.size() == kMaxDepth) fail(container, "", "more than 32 levels deep");
     count(container);
     open_.push_back({std::move(container), std::nullopt});
   }
@@ -180,9 +201,10 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void count(const Node& at) {
-    if (++nodes_ > kMaxNodes) fail(at, "", "more than " + std::to_string(kMaxNodes) + " keys and values");
+    if (++nodes_ > kMaxNodes) fail(at, "", "more than 10000 keys and values");
   }
 
+  const std::string& text_;
   std::shared_ptr<const std::string> origin_;
   bool numbered_;
   int documents_ = 0;
@@ -193,14 +215,15 @@ class TreeBuilder : public YAML::EventHandler {
 
 }  // namespace
 
-Node read_yaml(const std::string& text, const std::string& origin, bool numbered) {
+Node read_yaml(const std::string& bytes, const std::string& origin, bool numbered) {
   Node start;
   start.origin = std::make_shared<const std::string>(origin);
   start.line = numbered ? 1 : 0;
-  if (text.size() > kMaxBytes) fail(start, "", "larger than 1 MiB: is this a configuration?");
+  if (bytes.size() > kMaxBytes) fail(start, "", "larger than 1 MiB: is this a configuration?");
+  const std::string text = bytes.substr(bytes.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
   refuse_what_is_not_text(text, start);
 
-  TreeBuilder builder(start.origin, numbered);
+  TreeBuilder builder(text, start.origin, numbered);
   std::istringstream stream(text);
   try {
     YAML::Parser parser(stream);

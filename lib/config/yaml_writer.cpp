@@ -17,8 +17,8 @@ bool is_letter(char letter) {
 bool is_plain(const std::string& text) {
   static const std::vector<std::string> kSpecial{"true", "false", "null", "yes", "no", "on",
                                                  "off",  "y",     "n",    "nan", "inf"};
-  if (text.empty() || !(is_letter(text[0]) || text[0] == '_' || text[0] == '/') || text.back() == ' ')
-    return false;
+  if (text.empty() || text.back() == ' ') return false;
+  if (!is_letter(text[0]) && text[0] != '_' && text[0] != '/') return false;
   const auto allowed = [](char letter) {
     return is_letter(letter) || (letter >= '0' && letter <= '9') ||
            std::string("_-./ ").find(letter) != std::string::npos;

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+#include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "config/config.h"
+#include "config/example.h"
+#include "config/failure.h"
+
+using namespace onestep;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A folder of its own for each test, gone at its end.
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("onestep_config_" + std::to_string(getpid()));
+  Folder() { fs::create_directories(path); }
+  ~Folder() { fs::remove_all(path); }
+  std::string write(const std::string& name, const std::string& text) const {
+    fs::create_directories((path / name).parent_path());
+    std::ofstream(path / name) << text;
+    return (path / name).string();
+  }
+  std::string at(const std::string& name) const { return (path / name).string(); }
+};
+
+std::string flow(const std::string& path) {
+  return config::flow_text(config::load(path));
+}
+
+std::string error_of(const std::string& path) {
+  return failure([&] { config::load(path); });
+}
+
+}  // namespace
+
+TEST_CASE("a base is read first and the file laid over it") {
+  const Folder f;
+  f.write("presets/root.yaml", "a: 1\nm: {x: 1, w: [1, 2]}\nk: {kind: p, u: 1}\nl: {kind: p, u: 1}\n");
+  f.write("presets/mid.yaml", "base: root.yaml\na: 2\nb: 2\n");
+  const auto top =
+      f.write("top.yaml", "b: 3\nbase: presets/mid.yaml\nm: {w: [3], z: 4}\nk: {kind: q, v: 2}\nl: {u: 2}\n");
+  CHECK(flow(top) == "{a: 2, m: {x: 1, w: [3], z: 4}, k: {kind: q, v: 2}, l: {kind: p, u: 2}, b: 3}");
+}
+
+TEST_CASE("a value keeps the file and line that it came from") {
+  const Folder f;
+  f.write("base.yaml", "name: a\nbatch: none\n");
+  const auto top = f.write("top.yaml", "base: base.yaml\nflip: true\n");
+  CHECK(failure([&] { config::read<example::Experiment>(config::load(top)); }) ==
+        f.at("base.yaml") + ":2: batch: expected an integer in [1, 4096], got 'none'");
+  CHECK(failure([&] {
+          config::read<example::Experiment>(config::load(top, {"batch=5", "flip=3"}));
+        }) == "command line: flip: expected true or false, got '3'");
+}
+
+TEST_CASE("bases that cannot be read") {
+  const Folder f;
+  const auto missing = f.write("missing.yaml", "a: 1\nbase: none.yaml\n");
+  CHECK(error_of(missing) ==
+        missing + ":2: base: cannot read '" + f.at("none.yaml") + "': No such file or directory");
+  const auto self = f.write("self.yaml", "base: ../" + f.path.filename().string() + "/self.yaml\n");
+  CHECK(error_of(self) == self + ":1: base: '" + self + "' includes itself");
+  const auto a = f.write("a.yaml", "base: b.yaml\n"), b = f.write("b.yaml", "\nbase: a.yaml\n");
+  CHECK(error_of(a) == b + ":2: base: '" + a + "' includes itself");
+  CHECK(error_of(f.write("list.yaml", "base: [a.yaml]\n")) ==
+        f.at("list.yaml") + ":1: base: expected the path of a YAML file, got a list");
+  for (int i = 0; i < 9; ++i) {
+    f.write(std::to_string(i) + ".yaml", i == 8 ? "a: 1\n" : "base: " + std::to_string(i + 1) + ".yaml\n");
+  }
+  CHECK(error_of(f.at("1.yaml")).empty());
+  CHECK(error_of(f.at("0.yaml")) == f.at("7.yaml") + ":1: base: more than 8 files in a row");
+}
+
+TEST_CASE("a base belongs to the top of a file") {
+  const Folder f;
+  const auto nested = f.write("nested.yaml", "noise:\n  base: other.yaml\n");
+  CHECK(failure([&] { config::read<example::Experiment>(config::load(nested)); }) ==
+        nested + ":2: noise.base: unknown key (valid keys: sigma_min, sigma_max)");
+}
+
+TEST_CASE("files that cannot be read") {
+  const Folder f;
+  CHECK(error_of(f.at("none.yaml")) == f.at("none.yaml") + ": cannot read: No such file or directory");
+  CHECK(error_of(f.path.string()) == f.path.string() + ": not a regular file");
+  CHECK(error_of("/dev/zero") == "/dev/zero: not a regular file");
+  REQUIRE(mkfifo(f.at("pipe").c_str(), 0600) == 0);
+  CHECK(error_of(f.at("pipe")) == f.at("pipe") + ": not a regular file");
+  const auto large = f.write("large.yaml", "a: " + std::string(5 << 20, 'b'));
+  CHECK(error_of(large) == large + ":1: larger than 1 MiB: is this a configuration?");
+}
