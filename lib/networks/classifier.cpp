@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "networks/classifier.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/relu.h>
+#include <nlohmann/json.hpp>
+
+#include "config/config.h"
+
+namespace onestep {
+namespace {
+
+constexpr const char* kClassifierKey = "onestep.classifier";
+
+}  // namespace
+
+std::string ClassifierConfig::problem() const {
+  if (channels.empty()) return "channels needs at least one stage";
+  if (channels.size() > 12 || img_resolution >> channels.size() == 0) {
+    return "img_resolution is too small to be halved by every stage";
+  }
+  return "";
+}
+
+Classifier make_classifier(const ClassifierConfig& c, uint64_t seed) {
+  Initializer init{.seed = seed};
+  Classifier m{.config = c};
+  int64_t in = c.img_channels;
+  int64_t resolution = c.img_resolution;
+  for (const int64_t out : c.channels) {
+    const std::string key = std::to_string(m.convs.size());
+    m.convs.emplace_back(key, make_conv(init, {in, out, 3}));
+    m.norms.emplace_back(key, make_group_norm(out));
+    in = out;
+    resolution /= 2;
+  }
+  m.feature = make_linear(init, in * resolution * resolution, c.feature_dim);
+  m.logit = make_linear(init, c.feature_dim, c.label_dim);
+  m.feature_scale = at::ones({1});
+  return m;
+}
+
+Classified classify(const Classifier& m, const at::Tensor& images) {
+  at::Tensor x = images;
+  for (size_t i = 0; i < m.convs.size(); ++i) {
+    x = at::relu(forward(m.norms[i].second, forward(m.convs[i].second, x)));
+    x = at::max_pool2d(x, {2, 2});
+  }
+  const at::Tensor features = at::relu(forward(m.feature, x.flatten(1)));
+  return {.features = features * m.feature_scale, .logits = forward(m.logit, features)};
+}
+
+Classifier load_classifier(const std::filesystem::path& path, at::Device device) {
+  const io::TensorFile file = io::read_safetensors(path);
+  if (!file.metadata.contains(kClassifierKey)) {
+    throw io::FileError(path, std::string("not a classifier: its metadata lacks '") + kClassifierKey + "'");
+  }
+  Classifier m =
+      make_classifier(config::read<ClassifierConfig>(config::parse(file.metadata.at(kClassifierKey),
+                                                                   path.string() + ": " + kClassifierKey)),
+                      0);
+  load_tensors(m, file);
+  return clone(m, device);
+}
+
+void save_classifier(const std::filesystem::path& path, const Classifier& m,
+                     std::map<std::string, std::string> metadata) {
+  metadata[kClassifierKey] = config::to_json(m.config).dump();
+  io::write_safetensors(path, named_tensors(m), metadata);
+}
+
+}  // namespace onestep

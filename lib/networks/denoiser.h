@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <variant>
+
+#include "networks/gaussian_mixture.h"
+#include "networks/song_unet.h"
+
+namespace onestep {
+
+using NetworkConfig = std::variant<SongUNetConfig, GaussianMixtureConfig>;
+using Network = std::variant<SongUNet, GaussianMixture>;
+
+/// How a raw network becomes a denoiser: EDM's preconditioning, and the layout that the network sees.
+struct PreconditioningConfig {
+  double sigma_data = 0.5;
+  bool space_to_depth = false;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("sigma_data", c.sigma_data, "standard deviation of the data", config::positive);
+    visit("space_to_depth", c.space_to_depth,
+          "the network sees 2x2 patches as channels, at half the resolution");
+  }
+};
+
+struct DenoiserConfig {
+  PreconditioningConfig preconditioning;
+  NetworkConfig network;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("preconditioning", c.preconditioning, "from the raw network to the denoiser");
+    visit("network", c.network, "the raw network");
+  }
+};
+
+/// D(x; σ) ≈ E[y | x = y + σ ε], a value: copy it to share the weights, `clone` it for weights of its own.
+struct Denoiser {
+  DenoiserConfig config;
+  Network network;
+  template <class Self, class Visit>
+  static void parameters(Self& m, Visit&& visit) {
+    std::visit([&](auto& network) { visit("model", network); }, m.network);
+  }
+};
+
+struct ImageShape {
+  int64_t channels, height, width;
+  bool operator==(const ImageShape&) const = default;
+};
+ImageShape image_shape(const Denoiser& denoiser);
+int64_t label_dim(const Denoiser& denoiser);  ///< 0 = unconditional
+
+/// What a denoiser may be given beside image and noise level, all optional.
+struct DenoiserInputs {
+  at::Tensor labels;          ///< [N, label_dim], one-hot; undefined = no class
+  at::Tensor augment_labels;  ///< [N, augment_dim]
+  DropoutStream* masks = nullptr;
+};
+
+/// D(x; σ) = c_skip x + c_out F(c_in x; c_noise, labels), the coefficients in at least float32.
+/// x [N, C, H, W]; sigma [N] or 0-d; the result has x's shape and dtype. Gradients flow through x and
+/// weights.
+at::Tensor denoise(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
+                   const DenoiserInputs& inputs);
+at::Tensor denoise(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
+                   const at::Tensor& labels);
+
+/// D(x; σ) together with the encoder's features at `resolutions`, from one pass of the encoder: what a
+/// discriminator head on this network looks at. Where `decoded` is false, the decoder does not run.
+struct Perceived {
+  at::Tensor denoised;
+  std::vector<at::Tensor> features;
+};
+Perceived perceive(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
+                   const at::Tensor& labels, const std::vector<int64_t>& resolutions, bool decoded = true);
+
+/// A new network with weights drawn from `seed`, float32 on the CPU.
+Denoiser make_denoiser(const DenoiserConfig& config, uint64_t seed);
+
+/// A model file carries its network's configuration in its metadata (keys `onestep.network` and
+/// `onestep.preconditioning`, JSON), so that it alone rebuilds the denoiser. Throws io::FileError or
+/// config::ConfigError, naming the file.
+Denoiser load_denoiser(const std::filesystem::path& path, at::Device device,
+                       at::ScalarType dtype = at::kFloat);
+void save_denoiser(const std::filesystem::path& path, const Denoiser& denoiser,
+                   std::map<std::string, std::string> metadata = {});
+
+}  // namespace onestep

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "networks/gaussian_mixture.h"
+
+#include <cmath>
+#include <numbers>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/softmax.h>
+
+namespace onestep {
+namespace {
+
+/// Broadcast to [N, K, C, H, W].
+struct Noised {
+  at::Tensor offset;    ///< x − m_k
+  at::Tensor variance;  ///< s_k² + σ²
+  at::Tensor joint;     ///< [N, K]: ln w_k + ln N(x; m_k, s_k² + σ²)
+};
+
+Noised noised(const GaussianMixture& m, const at::Tensor& x, const at::Tensor& sigma) {
+  const at::Tensor level = sigma.reshape({-1, 1, 1, 1, 1});
+  const at::Tensor offset = x.unsqueeze(1) - m.means;
+  const at::Tensor variance = m.stds.square() + level.square();
+  const at::Tensor exponent = offset.square() / variance + variance.log() + std::log(2 * std::numbers::pi);
+  return {offset, variance, m.weights.log() - 0.5 * exponent.sum({2, 3, 4})};
+}
+
+}  // namespace
+
+GaussianMixture read_gaussian_mixture(const io::TensorFile& file) {
+  const auto read = [&](const std::string& name, int64_t rank) {
+    const at::Tensor tensor = file.at(name).to(at::kDouble);
+    if (tensor.dim() != rank || tensor.numel() == 0 || !at::isfinite(tensor).all().item<bool>()) {
+      throw io::FileError(file.path, "tensor '" + name + "' must hold finite numbers in " +
+                                         std::to_string(rank) + " dimensions");
+    }
+    return tensor;
+  };
+  GaussianMixture m{.weights = read("weights", 1), .means = read("means", 4), .stds = read("stds", 4)};
+  if (m.means.sizes() != m.stds.sizes() || m.weights.size(0) != m.means.size(0)) {
+    throw io::FileError(file.path, "weights [K], means [K,C,H,W] and stds [K,C,H,W] do not agree in shape");
+  }
+  if ((m.weights <= 0).any().item<bool>()) throw io::FileError(file.path, "weights must be positive");
+  if ((m.stds < 0).any().item<bool>()) throw io::FileError(file.path, "stds must not be negative");
+  m.weights = m.weights / m.weights.sum();
+  return m;
+}
+
+at::Tensor denoise(const GaussianMixture& m, const at::Tensor& x, const at::Tensor& sigma) {
+  const Noised at_x = noised(m, x, sigma);
+  const at::Tensor posterior = at::softmax(at_x.joint, 1).reshape({x.size(0), -1, 1, 1, 1});
+  const at::Tensor component = m.means + m.stds.square() / at_x.variance * at_x.offset;
+  return (posterior * component).sum(1);
+}
+
+at::Tensor log_density(const GaussianMixture& m, const at::Tensor& x, const at::Tensor& sigma) {
+  return at::logsumexp(noised(m, x, sigma).joint, 1);
+}
+
+}  // namespace onestep

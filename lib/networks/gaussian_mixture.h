@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+
+#include "config/check.h"
+#include "networks/module.h"
+
+namespace onestep {
+
+struct GaussianMixtureConfig {
+  static constexpr const char* kind = "gaussian_mixture";
+  template <class Self, class Visit>
+  static void fields(Self&, Visit&&) {}
+};
+
+/// Data that is a mixture of Gaussians with diagonal covariances, whose denoiser is known in closed form: the
+/// truth that toys, tests and solvers are checked with.
+struct GaussianMixture {
+  at::Tensor weights;  ///< [K], positive, summing to 1
+  at::Tensor means;    ///< [K, C, H, W]
+  at::Tensor stds;     ///< [K, C, H, W], not negative
+
+  template <class Self, class Visit>
+  static void parameters(Self& m, Visit&& visit) {
+    visit("weights", m.weights, kBuffer);
+    visit("means", m.means, kBuffer);
+    visit("stds", m.stds, kBuffer);
+  }
+};
+
+/// Reads tensors weights, means, stds in float64 and normalises the weights. Throws io::FileError naming the
+/// tensor when one is missing, of another shape, not finite, or when weights or stds are negative.
+GaussianMixture read_gaussian_mixture(const io::TensorFile& file);
+
+/// D(x; σ) = Σ_k p_k(x) [m_k + s_k²/(s_k²+σ²) (x − m_k)], p_k ∝ w_k N(x; m_k, s_k² + σ²) per pixel.
+/// x [N, C, H, W], sigma [N] or 0-d; the result has x's dtype, and gradients flow through x.
+at::Tensor denoise(const GaussianMixture& m, const at::Tensor& x, const at::Tensor& sigma);
+
+/// ln p_σ(x) of the noised mixture, [N].
+at::Tensor log_density(const GaussianMixture& m, const at::Tensor& x, const at::Tensor& sigma);
+
+}  // namespace onestep

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "networks/head.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/silu.h>
+
+namespace onestep {
+namespace {
+
+constexpr int64_t kLastSize = 4;
+
+Head make_head(Initializer& init, int64_t resolution, int64_t channels) {
+  Head head;
+  while (resolution > kLastSize) {
+    const std::string key = std::to_string(head.convs.size());
+    head.convs.emplace_back(key, make_conv(init, {channels, channels, 3}));
+    head.norms.emplace_back(key, make_group_norm(channels));
+    resolution = (resolution + 1) / 2;
+  }
+  head.logit = make_linear(init, channels * resolution * resolution, 1);
+  return head;
+}
+
+at::Tensor forward(const Head& m, at::Tensor x) {
+  for (size_t i = 0; i < m.convs.size(); ++i) {
+    const Conv2d& conv = m.convs[i].second;
+    x = at::silu(onestep::forward(m.norms[i].second, at::conv2d(x, conv.weight, conv.bias, {2, 2}, {1, 1})));
+  }
+  return onestep::forward(m.logit, x.flatten(1));
+}
+
+}  // namespace
+
+Discriminator make_discriminator(const std::vector<int64_t>& resolutions,
+                                 const std::vector<int64_t>& channels, uint64_t seed) {
+  Initializer init{.seed = seed};
+  Discriminator m;
+  for (size_t i = 0; i < resolutions.size(); ++i) {
+    m.heads.emplace_back(std::to_string(resolutions[i]), make_head(init, resolutions[i], channels[i]));
+  }
+  return m;
+}
+
+at::Tensor forward(const Discriminator& m, const std::vector<at::Tensor>& features) {
+  TORCH_CHECK(features.size() == m.heads.size(), "discriminator: needs ", m.heads.size(),
+              " feature maps, got ", features.size());
+  std::vector<at::Tensor> logits;
+  for (size_t i = 0; i < features.size(); ++i) logits.push_back(forward(m.heads[i].second, features[i]));
+  return at::cat(logits, 1);
+}
+
+}  // namespace onestep

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <vector>
+
+#include "networks/layers.h"
+
+namespace onestep {
+
+/// A discriminator on one resolution of a denoiser's encoder features: 3×3 convolutions of stride 2, each
+/// with group normalisation and SiLU, down to at most 4×4, then one linear map of all that is left to a
+/// logit.
+struct Head {
+  std::vector<std::pair<std::string, Conv2d>> convs;
+  std::vector<std::pair<std::string, GroupNorm>> norms;
+  Linear logit;
+  template <class Self, class Visit>
+  static void parameters(Self& m, Visit&& visit) {
+    visit("convs", m.convs);
+    visit("norms", m.norms);
+    visit("logit", m.logit);
+  }
+};
+
+/// One head for each selected resolution; their logits are kept apart, [N, heads].
+struct Discriminator {
+  std::vector<std::pair<std::string, Head>> heads;
+  template <class Self, class Visit>
+  static void parameters(Self& m, Visit&& visit) {
+    visit("heads", m.heads);
+  }
+};
+
+/// `channels[i]` features of `resolutions[i]`² pixels each.
+Discriminator make_discriminator(const std::vector<int64_t>& resolutions,
+                                 const std::vector<int64_t>& channels, uint64_t seed);
+
+/// Logits [N, heads] of features [N, C_i, R_i, R_i]: positive means "looks real". Gradients flow through
+/// both.
+at::Tensor forward(const Discriminator& m, const std::vector<at::Tensor>& features);
+
+}  // namespace onestep

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "networks/layers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/conv_transpose2d.h>
+#include <ATen/ops/cos.h>
+#include <ATen/ops/group_norm.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/outer.h>
+#include <ATen/ops/pow.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/upsample_nearest2d.h>
+#include <ATen/ops/zeros.h>
+
+#include "kernels/philox.h"
+#include "noise/purpose.h"
+
+namespace onestep {
+namespace {
+
+at::Tensor one_index(int64_t index) {
+  return at::ones({1}, at::kLong) * index;
+}
+
+constexpr uint32_t kInit = static_cast<uint32_t>(Purpose::initial_weights);
+
+}  // namespace
+
+at::Tensor Initializer::xavier_uniform(at::IntArrayRef shape, int64_t fan_in, int64_t fan_out, double scale) {
+  const double bound = std::sqrt(6.0 / static_cast<double>(fan_in + fan_out));
+  const at::Tensor u = kernels::philox_uniform(seed, kInit, one_index(next++), shape, at::kCPU);
+  return ((u * 2 - 1) * (bound * scale)).squeeze(0);
+}
+
+at::Tensor Initializer::normal(at::IntArrayRef shape) {
+  return kernels::philox_normal(seed, kInit, one_index(next++), shape, at::kCPU).squeeze(0);
+}
+
+Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias, double scale) {
+  return {.weight = init.xavier_uniform({out, in}, in, out, scale),
+          .bias = bias ? at::zeros({out}) : at::Tensor()};
+}
+
+at::Tensor forward(const Linear& m, const at::Tensor& x) {
+  return m.bias.defined() ? at::linear(x, m.weight, m.bias) : at::linear(x, m.weight);
+}
+
+Conv2d make_conv(Initializer& init, const ConvShape& shape, double scale) {
+  Conv2d m{
+      .resample = shape.resample, .fused = shape.fused, .box = shape.filter == std::vector<double>{1, 1}};
+  if (const int64_t k = shape.kernel; k > 0) {
+    m.weight = init.xavier_uniform({shape.out, shape.in, k, k}, shape.in * k * k, shape.out * k * k, scale);
+    m.bias = at::zeros({shape.out});
+  }
+  if (shape.resample != Resample::none) {
+    const at::Tensor f = at::tensor(shape.filter, at::kFloat);
+    m.resample_filter = (f.outer(f) / f.sum().square()).unsqueeze(0).unsqueeze(0);
+  }
+  return m;
+}
+
+namespace {
+
+/// The FIR filter as a depthwise convolution: every channel is filtered and kept (down) or spread (up) by 2.
+at::Tensor filter_down(const at::Tensor& x, const at::Tensor& filter, int64_t padding) {
+  const int64_t channels = x.size(1);
+  return at::conv2d(x, filter.expand({channels, 1, -1, -1}), {}, {2, 2}, {padding, padding}, {1, 1},
+                    channels);
+}
+
+at::Tensor filter_up(const at::Tensor& x, const at::Tensor& filter, int64_t padding) {
+  const int64_t channels = x.size(1);
+  return at::conv_transpose2d(x, (filter * 4).expand({channels, 1, -1, -1}), {}, {2, 2}, {padding, padding},
+                              {0, 0}, channels);
+}
+
+at::Tensor resampled(const Conv2d& m, const at::Tensor& x) {
+  if (m.resample == Resample::none) return x;
+  if (m.box) {
+    return m.resample == Resample::down
+               ? at::avg_pool2d(x, {2, 2})
+               : at::upsample_nearest2d(x, at::IntArrayRef{2 * x.size(2), 2 * x.size(3)});
+  }
+  const int64_t padding = (m.resample_filter.size(-1) - 1) / 2;
+  return m.resample == Resample::down ? filter_down(x, m.resample_filter, padding)
+                                      : filter_up(x, m.resample_filter, padding);
+}
+
+/// Filter and convolution share one padding, so that the border is filtered once.
+at::Tensor fused_forward(const Conv2d& m, const at::Tensor& x) {
+  const int64_t half = m.weight.size(-1) / 2;
+  const int64_t filter_half = (m.resample_filter.size(-1) - 1) / 2;
+  if (m.resample == Resample::down) {
+    const int64_t padding = half + filter_half;
+    return filter_down(at::conv2d(x, m.weight, m.bias, {1, 1}, {padding, padding}), m.resample_filter, 0);
+  }
+  const int64_t padding = std::max<int64_t>(half - filter_half, 0);
+  return at::conv2d(filter_up(x, m.resample_filter, std::max<int64_t>(filter_half - half, 0)), m.weight,
+                    m.bias, {1, 1}, {padding, padding});
+}
+
+}  // namespace
+
+at::Tensor forward(const Conv2d& m, const at::Tensor& x) {
+  if (!m.weight.defined()) return resampled(m, x);
+  if (m.fused && m.resample != Resample::none) return fused_forward(m, x);
+  const int64_t half = m.weight.size(-1) / 2;
+  return at::conv2d(resampled(m, x), m.weight, m.bias, {1, 1}, {half, half});
+}
+
+GroupNorm make_group_norm(int64_t channels, double eps) {
+  return {.weight = at::ones({channels}), .bias = at::zeros({channels}), .eps = eps};
+}
+
+at::Tensor forward(const GroupNorm& m, const at::Tensor& x) {
+  const int64_t groups = std::min<int64_t>(32, std::max<int64_t>(m.weight.size(0) / 4, 1));
+  return at::group_norm(x, groups, m.weight, m.bias, m.eps);
+}
+
+at::Tensor positional_embedding(const at::Tensor& x, int64_t channels, bool endpoint) {
+  const int64_t half = channels / 2;
+  const at::Tensor exponent = at::arange(half, x.options()) / static_cast<double>(half - (endpoint ? 1 : 0));
+  const at::Tensor angles = x.outer(at::pow(1.0 / 10000, exponent));
+  return at::cat({angles.cos(), angles.sin()}, 1);
+}
+
+at::Tensor fourier_embedding(const at::Tensor& x, const at::Tensor& frequencies) {
+  const at::Tensor angles = x.outer(frequencies * (2 * std::numbers::pi));
+  return at::cat({angles.cos(), angles.sin()}, 1);
+}
+
+at::Tensor dropout(const at::Tensor& x, DropoutStream* stream) {
+  if (stream == nullptr || stream->rate == 0) return x;
+  constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;  // an odd step, so that every layer's key differs
+  const uint64_t seed = stream->seed + kOdd * ++stream->layer;
+  const at::Tensor u = kernels::philox_uniform(seed, static_cast<uint32_t>(Purpose::dropout), stream->indices,
+                                               x.sizes().slice(1), x.device(), x.scalar_type());
+  return x * (u >= stream->rate).to(x.scalar_type()) / (1 - stream->rate);
+}
+
+}  // namespace onestep

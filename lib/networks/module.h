@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <concepts>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
+
+#include "io/safetensors.h"
+
+/// A module is a plain struct of tensors and sub-modules with one function that names them:
+///
+///   template <class Self, class Visit> static void parameters(Self& m, Visit&& visit) {
+///     visit("weight", m.weight);                // trained
+///     visit("freqs", m.freqs, kBuffer);         // saved with the network, not trained
+///     visit("conv0", m.conv0);                  // a sub-module: its names get the prefix "conv0."
+///   }
+///
+/// Saving, loading, copying, counting and flattening all go through that function. Copying a module copies
+/// handles; `clone` copies the numbers.
+namespace onestep {
+
+struct BufferTag {};
+inline constexpr BufferTag kBuffer{};
+
+template <class M, class Visit>
+concept Module = requires(M& m, Visit& visit) {
+  M::parameters(m, visit);
+};
+
+/// Calls f(path, tensor, is_buffer) for every defined tensor below a module, in the order of declaration.
+template <class F>
+struct ModuleWalk {
+  F& f;
+  std::string prefix;
+
+  void operator()(const std::string& name, at::Tensor& tensor) const {
+    if (tensor.defined()) f(prefix + name, tensor, false);
+  }
+  void operator()(const std::string& name, at::Tensor& tensor, BufferTag) const {
+    if (tensor.defined()) f(prefix + name, tensor, true);
+  }
+  template <class M>
+  void operator()(const std::string& name, std::optional<M>& module) const {
+    if (module) (*this)(name, *module);
+  }
+  template <class... M>
+  void operator()(const std::string& name, std::variant<M...>& module) const {
+    std::visit([&](auto& chosen) { (*this)(name, chosen); }, module);
+  }
+  template <class M>
+  void operator()(const std::string& name, std::vector<std::pair<std::string, M>>& modules) const {
+    for (auto& [key, module] : modules) (*this)(name + "." + key, module);
+  }
+  template <class M>
+  void operator()(const std::string& name, M& module) const {
+    M::parameters(module, ModuleWalk{f, prefix + name + "."});
+  }
+};
+
+template <class M, class F>
+void for_each_tensor(M& module, F&& f) {
+  M::parameters(module, ModuleWalk<F>{f, ""});
+}
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// Every parameter and buffer with its official name, sharing storage with the module.
+template <class M>
+NamedTensors named_tensors(const M& module) {
+  NamedTensors all;
+  for_each_tensor(const_cast<M&>(module), [&](const std::string& path, at::Tensor& tensor, bool) {
+    all.emplace_back(path, tensor.detach());
+  });
+  return all;
+}
+
+/// The number of trained scalars.
+template <class M>
+int64_t parameter_count(const M& module) {
+  int64_t count = 0;
+  for_each_tensor(const_cast<M&>(module), [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
+    if (!is_buffer) count += tensor.numel();
+  });
+  return count;
+}
+
+/// A copy with numbers of its own, on `device` in `dtype` (both default to the module's own); no gradients.
+template <class M>
+M clone(const M& module, std::optional<at::Device> device = {}, std::optional<at::ScalarType> dtype = {}) {
+  M copy = module;
+  for_each_tensor(copy, [&](const std::string&, at::Tensor& tensor, bool) {
+    tensor = tensor.detach().to(device.value_or(tensor.device()), dtype.value_or(tensor.scalar_type()),
+                                /*non_blocking=*/false, /*copy=*/true);
+  });
+  return copy;
+}
+
+/// file[name] → tensor, which must have its shape. Throws io::FileError.
+void copy_tensor(const io::TensorFile& file, const std::string& name, at::Tensor& tensor);
+
+/// Fills the module from tensors of the same names below `prefix`; a missing tensor or another shape is an
+/// io::FileError naming the file, the tensor and both shapes. Tensors that the module lacks are ignored.
+template <class M>
+void load_tensors(M& module, const io::TensorFile& file, const std::string& prefix = "") {
+  const c10::NoGradGuard no_grad;
+  for_each_tensor(module, [&](const std::string& path, at::Tensor& tensor, bool) {
+    copy_tensor(file, prefix + path, tensor);
+  });
+}
+
+/// All parameters of a module as two flat vectors, values [P] and gradients [P], of which the module's
+/// parameters become views: optimiser, EMA, clipping and all-reduce work on one tensor each.
+struct FlatParameters {
+  at::Tensor values, gradients;
+};
+
+/// Moves a module's parameters into flat storage. `trained` ones become leaves that accumulate into
+/// `gradients`; others carry no gradient, and `gradients` stays undefined.
+template <class M>
+FlatParameters flatten(M& module, bool trained = true) {
+  FlatParameters flat;
+  int64_t place = 0;
+  for_each_tensor(module, [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
+    if (is_buffer) return;
+    if (!flat.values.defined()) flat.values = at::empty({parameter_count(module)}, tensor.options());
+    if (trained && !flat.gradients.defined()) flat.gradients = at::zeros_like(flat.values);
+    const auto view = [&](const at::Tensor& storage) {
+      return storage.narrow(0, place, tensor.numel()).view(tensor.sizes()).detach();
+    };
+    at::Tensor value = view(flat.values);
+    value.copy_(tensor.detach());
+    if (trained) {
+      value.set_requires_grad(true);
+      value.mutable_grad() = view(flat.gradients);
+    }
+    place += tensor.numel();
+    tensor = value;
+  });
+  return flat;
+}
+
+}  // namespace onestep

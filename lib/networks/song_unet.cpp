@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "networks/song_unet.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/silu.h>
+#include <c10/util/StringUtil.h>
+
+namespace onestep {
+namespace {
+
+std::string layer_name(int64_t resolution, const std::string& what) {
+  return c10::str(resolution, "x", resolution, "_", what);
+}
+
+bool is_auxiliary(const std::string& name) {
+  return name.ends_with("aux_residual");
+}
+
+/// DDPM++ and NCSN++ exchange the halves of the embedding: sine first.
+at::Tensor sine_first(const at::Tensor& embedding) {
+  const auto halves = embedding.chunk(2, 1);
+  return at::cat({halves[1], halves[0]}, 1);
+}
+
+at::Tensor embed(const SongUNet& m, const Conditioning& c) {
+  const int64_t width = m.map_layer0.weight.size(1);
+  at::Tensor embedding =
+      sine_first(m.frequencies.defined() ? fourier_embedding(c.noise_labels, m.frequencies)
+                                         : positional_embedding(c.noise_labels, width, true));
+  if (m.map_label && c.class_labels.defined()) {
+    const double scale = std::sqrt(static_cast<double>(m.config.label_dim));
+    embedding = embedding + forward(*m.map_label, c.class_labels * scale);
+  } else if (m.map_label) {
+    embedding = embedding + m.map_label->bias;  // a row of zeros as labels
+  }
+  if (m.map_augment && c.augment_labels.defined()) {
+    embedding = embedding + forward(*m.map_augment, c.augment_labels);
+  }
+  embedding = at::silu(forward(m.map_layer0, embedding));
+  return at::silu(forward(m.map_layer1, embedding));
+}
+
+}  // namespace
+
+std::string SongUNetConfig::problem() const {
+  if (channel_mult.empty()) return "channel_mult needs at least one entry";
+  if (channel_mult.size() > 12 || img_resolution % (int64_t{1} << (channel_mult.size() - 1)) != 0) {
+    return c10::str("img_resolution ", img_resolution, " can't be halved ", channel_mult.size() - 1,
+                    " times, as channel_mult asks");
+  }
+  if (model_channels * channel_mult_noise % 2 != 0) return "model_channels * channel_mult_noise must be even";
+  if (embedding_type == "positional" && model_channels * channel_mult_noise < 4) {
+    return "a positional embedding needs model_channels * channel_mult_noise >= 4";
+  }
+  const auto groups_fit = [](int64_t channels) {
+    return channels % std::min<int64_t>(32, std::max<int64_t>(channels / 4, 1)) == 0;
+  };
+  for (const int64_t mult : channel_mult) {
+    if (!groups_fit(mult * model_channels)) {
+      return c10::str(mult * model_channels,
+                      " channels can't be split into equal groups; use a multiple of 4");
+    }
+  }
+  if (resample_filter.empty() || resample_filter.size() % 2 != 0 || resample_filter.size() > 16) {
+    return "resample_filter needs an even number of taps, 16 at most";
+  }
+  return "";
+}
+
+SongUNet make_song_unet(const SongUNetConfig& c, uint64_t seed) {
+  Initializer init{.seed = seed};
+  const int64_t width = c.model_channels * c.channel_mult_emb;
+  const int64_t noise_width = c.model_channels * c.channel_mult_noise;
+  const auto levels = static_cast<int64_t>(c.channel_mult.size());
+  const auto attends = [&](int64_t resolution) {
+    return std::find(c.attn_resolutions.begin(), c.attn_resolutions.end(), resolution) !=
+           c.attn_resolutions.end();
+  };
+  const auto block = [&](int64_t in, int64_t out, bool attention, Resample resample = Resample::none) {
+    return make_unet_block(init, {in, out, width, resample, attention, c.resample_filter});
+  };
+
+  SongUNet m{.config = c};
+  if (c.embedding_type == "fourier") m.frequencies = init.normal({noise_width / 2}) * 16;
+  if (c.label_dim > 0) m.map_label = make_linear(init, c.label_dim, noise_width);
+  if (c.augment_dim > 0) m.map_augment = make_linear(init, c.augment_dim, noise_width, /*bias=*/false);
+  m.map_layer0 = make_linear(init, noise_width, width);
+  m.map_layer1 = make_linear(init, width, width);
+
+  std::vector<int64_t> skips;  // channels of every encoder output
+  int64_t channels = c.model_channels;
+  int64_t auxiliary = c.img_channels;
+  for (int64_t level = 0; level < levels; ++level) {
+    const int64_t resolution = c.img_resolution >> level;
+    if (level == 0) {
+      m.encoder.emplace_back(layer_name(resolution, "conv"), make_conv(init, {c.img_channels, channels, 3}));
+    } else {
+      m.encoder.emplace_back(layer_name(resolution, "down"),
+                             block(channels, channels, false, Resample::down));
+      if (c.encoder_type == "residual") {
+        m.encoder.emplace_back(
+            layer_name(resolution, "aux_residual"),
+            make_conv(init, {auxiliary, channels, 3, Resample::down, c.resample_filter, true}));
+        auxiliary = channels;
+      }
+    }
+    skips.push_back(channels);
+    for (int64_t i = 0; i < c.num_blocks; ++i) {
+      const int64_t out = c.model_channels * c.channel_mult[level];
+      m.encoder.emplace_back(layer_name(resolution, c10::str("block", i)),
+                             block(channels, out, attends(resolution)));
+      channels = out;
+      skips.push_back(channels);
+    }
+  }
+
+  for (int64_t level = levels - 1; level >= 0; --level) {
+    const int64_t resolution = c.img_resolution >> level;
+    if (level == levels - 1) {
+      m.decoder.emplace_back(layer_name(resolution, "in0"), block(channels, channels, true));
+      m.decoder.emplace_back(layer_name(resolution, "in1"), block(channels, channels, false));
+    } else {
+      m.decoder.emplace_back(layer_name(resolution, "up"), block(channels, channels, false, Resample::up));
+    }
+    for (int64_t i = 0; i <= c.num_blocks; ++i) {
+      const int64_t out = c.model_channels * c.channel_mult[level];
+      const bool attention = i == c.num_blocks && attends(resolution);
+      m.decoder.emplace_back(layer_name(resolution, c10::str("block", i)),
+                             block(channels + skips.back(), out, attention));
+      skips.pop_back();
+      channels = out;
+    }
+  }
+  m.out_norm = make_group_norm(channels, 1e-6);
+  m.out_conv = make_conv(init, {channels, c.img_channels, 3}, 1e-5);
+  return m;
+}
+
+Encoded encode(const SongUNet& m, const at::Tensor& image, const Conditioning& conditioning) {
+  Encoded encoded{.embedding = embed(m, conditioning)};
+  at::Tensor x = image;
+  at::Tensor auxiliary = image;
+  for (const auto& [name, layer] : m.encoder) {
+    if (is_auxiliary(name)) {
+      auxiliary = (x + forward(std::get<Conv2d>(layer), auxiliary)) * std::sqrt(0.5);
+      x = encoded.skips.back() = auxiliary;
+      continue;
+    }
+    x = std::holds_alternative<Conv2d>(layer)
+            ? forward(std::get<Conv2d>(layer), x)
+            : forward(std::get<UNetBlock>(layer), x, encoded.embedding, conditioning.masks);
+    encoded.skips.push_back(x);
+  }
+  return encoded;
+}
+
+at::Tensor decode(const SongUNet& m, const Encoded& encoded, DropoutStream* masks) {
+  std::vector<at::Tensor> skips = encoded.skips;
+  at::Tensor x = skips.back();
+  for (const auto& [name, layer] : m.decoder) {
+    const UNetBlock& block = std::get<UNetBlock>(layer);
+    if (x.size(1) != in_channels(block)) {
+      x = at::cat({x, skips.back()}, 1);
+      skips.pop_back();
+    }
+    x = forward(block, x, encoded.embedding, masks);
+  }
+  return forward(m.out_conv, at::silu(forward(m.out_norm, x)));
+}
+
+at::Tensor forward(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning) {
+  return decode(m, encode(m, x, conditioning), conditioning.masks);
+}
+
+std::vector<at::Tensor> encoder_features(const Encoded& encoded, const std::vector<int64_t>& resolutions) {
+  std::vector<at::Tensor> features;
+  for (const int64_t resolution : resolutions) {
+    const auto deepest = std::find_if(encoded.skips.rbegin(), encoded.skips.rend(),
+                                      [&](const at::Tensor& skip) { return skip.size(-1) == resolution; });
+    TORCH_CHECK(deepest != encoded.skips.rend(), "encoder_features: the encoder has no resolution ",
+                resolution);
+    features.push_back(*deepest);
+  }
+  return features;
+}
+
+int64_t feature_channels(const SongUNetConfig& config, int64_t resolution) {
+  for (size_t level = 0; level < config.channel_mult.size(); ++level) {
+    if (config.img_resolution >> level == resolution)
+      return config.model_channels * config.channel_mult[level];
+  }
+  TORCH_CHECK(false, "feature_channels: the encoder has no resolution ", resolution);
+}
+
+}  // namespace onestep

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <variant>
+
+#include <ATen/core/Tensor.h>
+
+#include "config/check.h"
+#include "noise/purpose.h"
+
+namespace onestep {
+
+/// ln σ is normal (EDM's training law; Karras et al. 2022, table 1).
+struct LogNormalLaw {
+  static constexpr const char* kind = "lognormal";
+  double mean = -1.2;
+  double std = 1.2;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("mean", c.mean, "mean of ln sigma");
+    visit("std", c.std, "standard deviation of ln sigma", config::positive);
+  }
+};
+
+/// σ = (σ_min^{1/ρ} + t (σ_max^{1/ρ} − σ_min^{1/ρ}))^ρ with t uniform in [from, to): a continuous Karras
+/// grid. SiD: from 0 to 0.8, which is σ from 0.002 to 24.4. f-distill and DMD2: from 0.002 to 0.998.
+struct KarrasLaw {
+  static constexpr const char* kind = "karras";
+  double sigma_min = 0.002;
+  double sigma_max = 80;
+  double rho = 7;
+  double from = 0;
+  double to = 0.8;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("sigma_min", c.sigma_min, "noise level at t = 0", config::positive);
+    visit("sigma_max", c.sigma_max, "noise level at t = 1", config::positive);
+    visit("rho", c.rho, "exponent of the grid", config::positive);
+    visit("from", c.from, "smallest t", config::probability);
+    visit("to", c.to, "largest t", config::probability);
+  }
+  std::string problem() const {
+    if (sigma_min >= sigma_max) return "sigma_min must be below sigma_max";
+    if (from >= to) return "from must be below to";
+    return "";
+  }
+};
+
+/// The distribution that training draws noise levels from.
+using SigmaLaw = std::variant<LogNormalLaw, KarrasLaw>;
+
+/// Noise levels [N] (float32, on `device`) for the images numbered `indices` (int64 [N], CPU): a pure
+/// function of (seed, purpose, index).
+at::Tensor draw_sigma(const SigmaLaw& law, uint64_t seed, Purpose purpose, const at::Tensor& indices,
+                      at::Device device);
+
+}  // namespace onestep
