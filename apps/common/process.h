@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include <c10/core/Device.h>
+
+namespace onestep {
+
+/// Settings of the whole process, made before the first parallel region:
+/// - freed blocks are kept and reused (mallopt), since mapping and clearing a network's activations anew in
+/// every
+///   step costs 5 to 20 % of it;
+/// - subnormal floats count as zero, in this thread and those it starts: they slow arithmetic down, and hold
+/// nothing
+///   that matters here.
+void prepare_process();
+
+/// The number of CPU threads; 0 is one for each core that this process may use. Returns the number. Results
+/// of float reductions depend on it.
+int64_t use_threads(int64_t threads);
+
+/// "cpu", "cuda" or "cuda:N", ready for use. Throws config::ConfigError for another name, and saying why when
+/// there is no such GPU.
+at::Device open_device(const std::string& name);
+
+/// "0.1.0", and that of LibTorch.
+std::string version();
+std::string libtorch_version();
+
+}  // namespace onestep

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "apps/common/stop.h"
+
+#include <csignal>
+
+namespace onestep {
+namespace {
+
+volatile std::sig_atomic_t noted_signal = 0;  // a signal handler has nowhere else to put it
+
+void note(int signal) {
+  noted_signal = signal;
+}
+
+}  // namespace
+
+void catch_stop_signals() {
+  struct sigaction action {};
+  action.sa_handler = note;
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+}
+
+int stop_signal() {
+  return noted_signal;
+}
+
+}  // namespace onestep

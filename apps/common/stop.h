@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stdexcept>
+
+namespace onestep {
+
+/// Work that ended early, in good order, because a signal asked for it. `what()` says how things stand.
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// From now on the first SIGINT or SIGTERM is only noted; the next one of its kind ends the process.
+void catch_stop_signals();
+
+/// The signal that came, 0 where none did. Long work asks this between steps.
+int stop_signal();
+
+}  // namespace onestep
