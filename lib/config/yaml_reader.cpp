@@ -41,6 +41,15 @@ size_t utf8_length(const std::string& text, size_t at) {
   return overlong || beyond ? 0 : length;
 }
 
+bool is_utf8(const std::string& text) {
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_length(text, i);
+    if (length == 0) return false;
+    i += length;
+  }
+  return true;
+}
+
 void refuse_what_is_not_text(const std::string& text, Node at) {
   for (size_t i = 0; i < text.size();) {
     const size_t length = utf8_length(text, i);
@@ -94,7 +103,10 @@ class TreeBuilder : public YAML::EventHandler {
     const auto at = static_cast<size_t>(mark.pos);
     if (tag == "!" && at < text_.size() && text_[at] == '!') refuse_tag(scalar, "!!");
     if (tag == "!" && !is_closed(text_, at)) fail(scalar, path(), "a quote that is never closed");
-    if (value.find('\0') != std::string::npos) fail(scalar, path(), "a zero byte in a text");
+    // Escapes can make a zero byte, and yaml-cpp's "\N" and "\_" make bytes that are not UTF-8.
+    if (value.find('\0') != std::string::npos || !is_utf8(value)) {
+      fail(scalar, path(), "an escape that does not make UTF-8 text");
+    }
     scalar.text = value;
     scalar.quoted = tag == "!";
     add(std::move(scalar));

@@ -53,7 +53,9 @@ TEST_CASE("what a configuration has no use for is refused") {
       {"a:\n\tb: 1\n", "x:2: not valid YAML: illegal map value"},
       {"a: @b", "x:1: not valid YAML: unknown token"},
       {"a: \"\\ud800\"", "x:1: not valid YAML: invalid unicode: 55296"},
-      {"a: \"\\0\"", "x:1: a: a zero byte in a text"},
+      {"a: \"\\0\"", "x:1: a: an escape that does not make UTF-8 text"},
+      {"a: \"\\_\"", "x:1: a: an escape that does not make UTF-8 text"},
+      {"\"\\N\": 1", "x:1: an escape that does not make UTF-8 text"},
       {"a: 1\nb: \xC3(", "x:2: not UTF-8 text"},
       {"a: \xC0\xAF", "x:1: not UTF-8 text"},          // overlong
       {"a: \xED\xA0\x80", "x:1: not UTF-8 text"},      // a surrogate

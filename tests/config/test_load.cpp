@@ -58,6 +58,14 @@ TEST_CASE("a value keeps the file and line that it came from") {
         }) == "command line: flip: expected true or false, got '3'");
 }
 
+TEST_CASE("a rule between fields is broken by the file laid over, not by its base") {
+  const Folder f;
+  f.write("low.yaml", "noise: {sigma_min: 1}\n");
+  const auto high = f.write("high.yaml", "base: low.yaml\n\nnoise: {sigma_max: 0.5}\n");
+  CHECK(failure([&] { config::read<example::Experiment>(config::load(high)); }) ==
+        high + ":3: noise: sigma_min has to be below sigma_max");
+}
+
 TEST_CASE("bases that cannot be read") {
   const Folder f;
   const auto missing = f.write("missing.yaml", "a: 1\nbase: none.yaml\n");

@@ -114,6 +114,19 @@ TEST_CASE("a value is taken only for what it plainly is") {
   CHECK(error_of(text) == "x.yaml:1: " + expected);
 }
 
+TEST_CASE("a number is finite even where every number is allowed") {
+  const auto number = [](const std::string& text) {
+    config::Node node = config::parse("x: " + text, "x").children[0];
+    double value = 0;
+    config::decode({&node, &node, "x"}, config::any, value);
+    return value;
+  };
+  CHECK(number("-1e300") == -1e300);
+  for (const std::string text : {"nan", "-nan", "inf", "-inf", "infinity", ".nan", "1e999", "-1e999"}) {
+    CHECK(failure([&] { number(text); }) == "x:1: x: expected a number, got '" + text + "'");
+  }
+}
+
 TEST_CASE("an unknown key names the nearest valid one, or all") {
   CHECK(error_of("name: a\nnoise:\n  sigma_mni: 1\n") ==
         "x.yaml:3: noise.sigma_mni: unknown key (did you mean 'sigma_min'?)");

@@ -165,6 +165,7 @@ TEST_CASE("differences name the dotted paths") {
   CHECK(between("{a: 1, b: {c: x}}", "{b: {c: 'x'}, a: 1}").empty());
   CHECK(between("{a: 1e-3, b: 500}", "{a: 0.001, b: 500.0}").empty());
   CHECK(between("a: 5", "a: '5'") == Paths{"a"});
+  CHECK(between("a: '5'", "a: 5") == Paths{"a"});
   CHECK(between("a: true", "a: 'true'") == Paths{"a"});
   CHECK(between("a: 9007199254740993", "a: 9007199254740992") == Paths{"a"});
   CHECK(between("{a: 1, b: {c: 1, d: 2}}", "{b: {c: 2, e: 3}, f: 4}") ==
