@@ -6,7 +6,7 @@
 #include <ATen/ops/empty.h>
 
 #include "kernels/cuda_plugin.h"
-#include "kernels/philox_launch.h"
+#include "kernels/philox_core.h"
 
 namespace onestep::kernels {
 namespace {

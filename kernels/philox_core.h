@@ -4,11 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#ifdef __CUDACC__
-#define ONESTEP_HOST_DEVICE __host__ __device__
-#else
-#define ONESTEP_HOST_DEVICE
-#endif
+#include "kernels/portable.h"
 
 /// The arithmetic of counter-based noise, shared by the CPU and the CUDA kernel so that both give the same
 /// bits. Only integer operations and + − × ÷ √ in float32 are used: IEEE 754 fixes their results, provided
@@ -27,10 +23,8 @@ struct PhiloxBlock {
 ONESTEP_HOST_DEVICE inline PhiloxBlock philox4x32_10(PhiloxBlock counter, uint64_t key) {
   uint32_t c0 = counter.word[0], c1 = counter.word[1], c2 = counter.word[2], c3 = counter.word[3];
   uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
-#ifdef __CUDA_ARCH__
-#pragma unroll
-#elif defined(__GNUC__)
-#pragma GCC unroll 10
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#pragma GCC unroll 10  // lets the loop over blocks around it become vector code; nvcc unrolls unasked
 #endif
   for (int round = 0; round < 10; ++round) {
     const uint64_t p0 = uint64_t{0xD2511F53} * c0, p1 = uint64_t{0xCD9E8D57} * c2;
@@ -106,5 +100,15 @@ ONESTEP_HOST_DEVICE inline void philox_values(uint64_t seed, uint32_t purpose, u
     for (int i = 0; i < 4; ++i) value[i] = philox_unit(bits.word[i]);
   }
 }
+
+/// Fills out, float32 [rows, row_size], with the streams of `indices` (int64 [rows]). Host pointers.
+void philox_cpu(PhiloxLaw law, uint64_t seed, uint32_t purpose, const int64_t* indices, int64_t rows,
+                int64_t row_size, float* out);
+
+/// The same on a CUDA device (device pointers and a cudaStream_t), in the plugin; nullptr, or CUDA's error
+/// message.
+extern "C" const char* onestep_philox_cuda(PhiloxLaw law, uint64_t seed, uint32_t purpose,
+                                           const int64_t* indices, int64_t rows, int64_t row_size, float* out,
+                                           void* stream);
 
 }  // namespace onestep::kernels

@@ -3,14 +3,7 @@
 
 #include <ATen/Parallel.h>
 
-#include "kernels/philox_launch.h"
-
-// Wider vectors where the machine has them. Results do not change: see philox_core.h.
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define ONESTEP_VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define ONESTEP_VECTOR_CLONES
-#endif
+#include "kernels/philox_core.h"
 
 namespace onestep::kernels {
 namespace {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each kernel against the ATen operators it replaces, one thread, alternating runs, medians. A kernel whose
+// ratio is not above 1 should go. Run by hand:  bench_kernels [cuda]
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string_view>
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+
+#include "kernels/cuda_plugin.h"
+#include "kernels/philox.h"
+#include "kernels/score_difference.h"
+
+using namespace onestep::kernels;
+
+namespace {
+
+template <class Work>
+double seconds(Work work) {
+  const auto start = std::chrono::steady_clock::now();
+  const at::Tensor last = work();
+  if (last.is_cuda()) last.flatten()[0].item();  // wait for the device
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+template <class Ours, class Composed>
+void compare(const char* name, double elements, Ours ours, Composed composed) {
+  std::vector<double> a, b;
+  for (int run = 0; run < 41; ++run) {
+    a.push_back(seconds(ours));
+    b.push_back(seconds(composed));
+  }
+  const double x = median(a), y = median(b);
+  std::printf("%-44s %8.1f M/s, ATen %8.1f M/s, ratio %5.2f\n", name, elements / x * 1e-6,
+              elements / y * 1e-6, y / x);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool cuda = argc > 1 && std::string_view(argv[1]) == "cuda";
+  if (cuda) load_cuda_plugin();
+  const at::Device device(cuda ? at::kCUDA : at::kCPU);
+  at::set_num_threads(1);
+  for (const auto& shape : {std::vector<int64_t>{64, 1, 28, 28}, {64, 3, 32, 32}, {16, 3, 256, 256}}) {
+    const at::Tensor index = at::arange(shape[0], at::kLong);
+    const auto row = at::IntArrayRef(shape).slice(1);
+    const auto draw = [&](uint32_t purpose) { return philox_normal(1, purpose, index, row, device); };
+    const at::Tensor y = draw(1), teacher = draw(2), fake = draw(3), h = at::ones({shape[0]}, y.options());
+    const auto elements = static_cast<double>(y.numel());
+    std::printf("[%ld, %ld, %ld, %ld]\n", shape[0], shape[1], shape[2], shape[3]);
+    compare(
+        "  philox_normal, normal_", elements, [&] { return draw(1); },
+        [&] { return at::empty(shape, y.options()).normal_(); });
+    compare(
+        "  philox_uniform, uniform_", elements, [&] { return philox_uniform(1, 1, index, row, device); },
+        [&] { return at::empty(shape, y.options()).uniform_(); });
+    compare(
+        "  score_difference, loss and gradient composed", elements,
+        [&] { return score_difference(y, teacher, fake, h, Normalisation::dmd).gradient; },
+        [&] {
+          const at::Tensor m = at::abs(y - teacher).flatten(1).mean(1);
+          const at::Tensor gradient = (h / (m + 1e-6)).view({-1, 1, 1, 1}) * (fake - teacher);
+          const at::Tensor loss = 0.5 * gradient.pow(2).flatten(1).sum(1);
+          return gradient;
+        });
+  }
+}
