@@ -11,7 +11,7 @@ enum class Purpose : uint32_t {
   flip = 1,             ///< horizontal flips of training images
   sigma = 2,            ///< noise level of a denoising or discriminator sample
   noise = 3,            ///< the unit noise added to a clean image
-  latent = 4,           ///< a generator's latent, or a sampler's start
+  latent = 4,           ///< where a sampler starts, by seed
   class_label = 5,      ///< the class asked of a generator
   initial_weights = 6,  ///< network initialisation
   dropout = 7,          ///< dropout masks
@@ -21,6 +21,7 @@ enum class Purpose : uint32_t {
   student_sigma = 11,   ///< noise level of the student's loss
   student_noise = 12,   ///< noise added to a student's image for its loss
   real_noise = 13,      ///< noise added to a real image for the discriminator
+  student_latent = 14,  ///< a student's latent in training: never one that a sampler starts from
 };
 
 }  // namespace onestep

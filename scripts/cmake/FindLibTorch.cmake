@@ -45,7 +45,9 @@ target_include_directories(LibTorch::cpu SYSTEM INTERFACE
 target_compile_options(LibTorch::cpu INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
 target_link_libraries(LibTorch::cpu INTERFACE
   ${LIBTORCH_torch_cpu} ${LIBTORCH_c10} ${LIBTORCH_ROOT}/lib/libgomp.so.1 Threads::Threads)
+# First on every link line: OpenCV drags in a reference BLAS, which would shadow LibTorch's own.
 target_link_options(LibTorch::cpu INTERFACE
+  "SHELL:-Wl,--push-state,--no-as-needed ${LIBTORCH_torch_cpu} -Wl,--pop-state"
   -Wl,--disable-new-dtags,-rpath,${_rpath},-rpath-link,${_rpath},--allow-shlib-undefined)
 if(LIBTORCH_torch_cuda)
   add_library(LibTorch::cuda INTERFACE IMPORTED)

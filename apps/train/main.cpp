@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// onestep-train CONFIG.yaml [key=value …]: trains a teacher, distils it, or trains a feature network.
+#include <cstdio>
+#include <iostream>
+
+#include <c10/util/StringUtil.h>
+#include <nlohmann/json.hpp>
+
+#include "apps/common/process.h"
+#include "apps/common/run_app.h"
+#include "apps/common/stop.h"
+#include "config/config.h"
+#include "io/log.h"
+#include "io/progress.h"
+#include "tasks/train_config.h"
+
+namespace onestep {
+namespace {
+
+struct Options {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool dry_run = false;
+  bool help_config = false;
+};
+
+std::string task_name(const TaskConfig& task) {
+  return std::visit([](const auto& c) { return std::string(c.kind); }, task);
+}
+
+void print_plan(const std::string& yaml, const TrainConfig& config, const TaskCost& cost) {
+  std::cout << yaml << '\n';
+  for (const auto& [network, parameters] : cost.parameters) {
+    std::printf("# %-14s %s parameters\n", network.c_str(), io::format_count(parameters).c_str());
+  }
+  std::printf("# memory         about %.0f MiB beside the data set\n", cost.bytes / 1048576);
+  std::printf("# cost           %.1f MMAC an image, %.2f TMAC for the run\n", cost.macs_per_image / 1e6,
+              cost.macs_per_image * static_cast<double>(config.run.images) / 1e12);
+}
+
+void train(const Options& options) {
+  if (options.help_config) {
+    std::cout << config::help<TrainConfig>();
+    return;
+  }
+  if (options.config.empty()) throw config::ConfigError("which CONFIG.yaml? (--help says more)");
+  const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
+  const std::string yaml = config::to_yaml(config);
+  use_threads(config.run.threads);
+
+  const Dataset data = load_dataset(config.data);
+  const TaskContext context{
+      .run = config.run,
+      .device = open_device(config.run.device),
+      .shape = {data.images.size(1), data.images.size(2), data.images.size(3)},
+      .classes = static_cast<int64_t>(data.class_names.size()),
+      .provenance = {{"onestep.provenance", nlohmann::ordered_json{{"onestep", version()},
+                                                                   {"libtorch", libtorch_version()},
+                                                                   {"data", data.name},
+                                                                   {"config", yaml}}
+                                                .dump()}}};
+  Task task = make_task(config.task, context);
+  if (options.dry_run) return print_plan(yaml, config, task.cost);
+
+  const RunFolder folder = open_run_folder(config.run.dir, yaml);
+  const Outcome outcome =
+      run_training(config.run, task_name(config.task), folder, data, task, [] { return stop_signal() != 0; });
+  if (outcome == Outcome::interrupted) {
+    throw Interrupted("stopped after a checkpoint; the same command goes on from there");
+  }
+  io::log_info("wrote " + folder.model().string());
+}
+
+}  // namespace
+}  // namespace onestep
+
+int main(int argc, char** argv) {
+  CLI::App app("Trains what a configuration describes: a teacher, a one-step student, a feature network.",
+               "onestep-train");
+  onestep::Options options;
+  app.add_option("config", options.config, "experiment, YAML");
+  app.add_option("overrides", options.overrides, "key.path=value, over the file's values");
+  app.add_flag("--dry-run", options.dry_run,
+               "print the resolved configuration and what it costs; write nothing");
+  app.add_flag("--help-config", options.help_config, "print every key with its default and meaning");
+  return onestep::run_app(app, argc, argv, [&] { onestep::train(options); });
+}

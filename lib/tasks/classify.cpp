@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tasks/classify.h"
+
+#include <cmath>
+#include <memory>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cross_entropy_loss.h>
+
+#include "io/numerical_error.h"
+#include "networks/cost.h"
+#include "tasks/trainee.h"
+
+namespace onestep {
+namespace {
+
+constexpr int64_t kPass = 1000;  // images a pass without gradients
+
+struct ClassifyTask {
+  ClassifyConfig config;
+  RunConfig run;
+  at::Device device;
+  std::map<std::string, std::string> provenance;
+  Trainee<Classifier> student;
+
+  StepStats step(const Batch& batch) {
+    const int64_t nimg = batch.indices[0].item<int64_t>();
+    const int64_t size = batch.images.size(0);
+    at::Tensor total;
+    at::Tensor correct;
+    for (const Batch& part : split(batch, run.micro_batch)) {
+      const at::Tensor labels = part.labels.to(device).argmax(1);
+      const at::Tensor logits = classify(student.module, part.images.to(device)).logits;
+      const at::Tensor loss =
+          at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum, -100, config.label_smoothing) /
+          static_cast<double>(size);
+      loss.backward();
+      const at::Tensor hits = (logits.detach().argmax(1) == labels).sum() / static_cast<double>(size);
+      total = total.defined() ? total + loss.detach() : loss.detach();
+      correct = correct.defined() ? correct + hits : hits;
+    }
+    StepStats stats;
+    stats.add("grad_norm", update(student, nimg, size, run.images));
+    stats.add("loss", total);
+    stats.add("accuracy", correct);
+    return stats;
+  }
+
+  void scale_features(const Dataset& data) {
+    const c10::NoGradGuard no_grad;
+    at::Tensor sum, squares;
+    student.module.feature_scale.fill_(1);
+    const int64_t n = data.images.size(0);
+    for (int64_t first = 0; first < n; first += kPass) {
+      const at::Tensor images = to_float(data.images.slice(0, first, std::min(first + kPass, n))).to(device);
+      const at::Tensor features = classify(student.module, images).features.to(at::kDouble);
+      sum = sum.defined() ? sum + features.sum(0) : features.sum(0);
+      squares = squares.defined() ? squares + features.square().sum(0) : features.square().sum(0);
+    }
+    const at::Tensor mean = sum / static_cast<double>(n);
+    const double trace = (squares / static_cast<double>(n) - mean.square()).sum().item<double>();
+    if (!(trace > 0)) throw NumericalError("the classifier's features are constant on the training set");
+    student.module.feature_scale.fill_(std::sqrt(static_cast<double>(config.network.feature_dim) / trace));
+  }
+};
+
+}  // namespace
+
+Task make_classify_task(const ClassifyConfig& config, const TaskContext& context) {
+  const ClassifierConfig& network = config.network;
+  require_fit(context, "task.network", {network.img_channels, network.img_resolution, network.img_resolution},
+              network.label_dim);
+  auto self = std::make_shared<ClassifyTask>(ClassifyTask{
+      .config = config,
+      .run = context.run,
+      .device = context.device,
+      .provenance = context.provenance,
+      .student =
+          make_trainee(clone(make_classifier(network, context.run.seed), context.device), config.optimizer)});
+  Task task{.step = [self](const Batch& batch) { return self->step(batch); },
+            .save_model =
+                [self](const std::filesystem::path& path) {
+                  save_classifier(path, self->student.module, self->provenance);
+                },
+            .finish = [self](const Dataset& data) { self->scale_features(data); }};
+  append_state(task.state, "network", self->student);
+  task.state.emplace_back("feature_scale", self->student.module.feature_scale);
+  const PassCost pass = pass_cost(self->student.module);
+  const int64_t parameters = parameter_count(self->student.module);
+  task.cost = {.parameters = {{"classifier", parameters}},
+               .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
+               .bytes = training_bytes(parameters) +
+                        4.0 * static_cast<double>(pass.activations * pass_size(context.run))};
+  return task;
+}
+
+double accuracy(const Classifier& classifier, const Dataset& data, at::Device device) {
+  const c10::NoGradGuard no_grad;
+  const int64_t n = data.images.size(0);
+  int64_t hits = 0;
+  for (int64_t first = 0; first < n; first += kPass) {
+    const int64_t last = std::min(first + kPass, n);
+    const at::Tensor guess =
+        classify(classifier, to_float(data.images.slice(0, first, last)).to(device)).logits.argmax(1);
+    hits += (guess.cpu() == data.labels.slice(0, first, last)).sum().item<int64_t>();
+  }
+  return static_cast<double>(hits) / static_cast<double>(n);
+}
+
+}  // namespace onestep

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tasks/denoise.h"
+
+#include <memory>
+
+#include <ATen/TensorOperators.h>
+#include <nlohmann/json.hpp>
+
+#include "config/config.h"
+#include "kernels/philox.h"
+#include "losses/denoising.h"
+#include "networks/cost.h"
+#include "tasks/trainee.h"
+
+namespace onestep {
+namespace {
+
+constexpr uint32_t word(Purpose purpose) {
+  return static_cast<uint32_t>(purpose);
+}
+
+struct DenoiseTask {
+  DenoiseConfig config;
+  RunConfig run;
+  at::Device device;
+  std::map<std::string, std::string> provenance;
+  Trainee<Denoiser> student;
+  Average<Denoiser> average;
+
+  StepStats step(const Batch& batch) {
+    const int64_t nimg = batch.indices[0].item<int64_t>();
+    const int64_t size = batch.images.size(0);
+    at::Tensor total;
+    for (const Batch& part : split(batch, run.micro_batch)) {
+      const at::Tensor loss = losses_of(part).sum() / static_cast<double>(size);
+      loss.backward();
+      total = total.defined() ? total + loss.detach() : loss.detach();
+    }
+    const at::Tensor norm = update(student, nimg, size, run.images);
+    ema_step(config.ema, average.values, student.flat.values, nimg + size, size);
+    StepStats stats;
+    stats.add("loss", total);
+    stats.add("grad_norm", norm);
+    return stats;
+  }
+
+  /// The weighted error of every image of a part, [n], a mean over pixels.
+  at::Tensor losses_of(const Batch& part) {
+    const at::Tensor y = part.images.to(device);
+    const at::Tensor sigma = draw_sigma(config.sigma, run.seed, Purpose::sigma, part.indices, device);
+    const at::Tensor noise =
+        kernels::philox_normal(run.seed, word(Purpose::noise), part.indices, y.sizes().slice(1), device);
+    const auto& network = std::get<SongUNetConfig>(config.denoiser.network);
+    DropoutStream masks{
+        .rate = network.dropout, .seed = static_cast<uint64_t>(run.seed), .indices = part.indices};
+    const at::Tensor denoised = denoise(student.module, y + sigma.reshape({-1, 1, 1, 1}) * noise, sigma,
+                                        {.labels = training_labels(part), .masks = &masks});
+    const at::Tensor weight =
+        loss_weight(config.weighting, sigma, config.denoiser.preconditioning.sigma_data);
+    return denoising_loss(denoised, y, weight) / static_cast<double>(y[0].numel());
+  }
+
+  /// One-hot rows, some of them blanked.
+  at::Tensor training_labels(const Batch& part) {
+    const auto& network = std::get<SongUNetConfig>(config.denoiser.network);
+    const at::Tensor labels = labels_for(student.module, part.labels.to(device));
+    if (!labels.defined() || network.label_dropout == 0) return labels;
+    const at::Tensor u =
+        kernels::philox_uniform(run.seed, word(Purpose::label_dropout), part.indices, {1}, device);
+    return labels * (u >= network.label_dropout).to(labels.scalar_type());
+  }
+
+  at::Tensor snapshot() {
+    return draw_sheet(average.module, {.solver = "heun", .steps = config.snapshot_steps});
+  }
+
+  void save(const std::filesystem::path& path) {
+    auto metadata = provenance;
+    metadata[kSamplingKey] = config::to_json(SamplerConfig{.solver = "heun", .steps = 18}).dump();
+    save_denoiser(path, average.module, metadata);
+  }
+};
+
+}  // namespace
+
+Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) {
+  if (!std::holds_alternative<SongUNetConfig>(config.denoiser.network)) {
+    throw config::ConfigError("task.network: only a song_unet can be trained");
+  }
+  auto student =
+      make_trainee(clone(make_denoiser(config.denoiser, context.run.seed), context.device), config.optimizer);
+  require_fit(context, "task.network", image_shape(student.module), label_dim(student.module));
+  auto average = make_average(student.module);
+  auto self = std::make_shared<DenoiseTask>(DenoiseTask{.config = config,
+                                                        .run = context.run,
+                                                        .device = context.device,
+                                                        .provenance = context.provenance,
+                                                        .student = std::move(student),
+                                                        .average = std::move(average)});
+  Task task{.step = [self](const Batch& batch) { return self->step(batch); },
+            .save_model = [self](const std::filesystem::path& path) { self->save(path); },
+            .snapshot = [self] { return self->snapshot(); }};
+  append_state(task.state, "network", self->student);
+  task.state.emplace_back("ema", self->average.values);
+  const PassCost pass = pass_cost(self->student.module);
+  const int64_t parameters = parameter_count(self->student.module);
+  task.cost = {.parameters = {{"network", parameters}},
+               .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
+               .bytes = training_bytes(parameters) + 4.0 * static_cast<double>(parameters) +
+                        4.0 * static_cast<double>(pass.activations * pass_size(context.run))};
+  return task;
+}
+
+}  // namespace onestep

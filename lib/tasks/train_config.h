@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <variant>
+
+#include "data/dataset.h"
+#include "tasks/classify.h"
+#include "tasks/denoise.h"
+#include "tasks/distil.h"
+
+namespace onestep {
+
+using TaskConfig = std::variant<DenoiseConfig, DistilConfig, ClassifyConfig>;
+
+/// One experiment: the whole of what onestep-train reads.
+struct TrainConfig {
+  RunConfig run;
+  DatasetConfig data;
+  TaskConfig task;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("run", c.run, "the run: folder, budget, batches, device");
+    visit("data", c.data, "the training images");
+    visit("task", c.task, "what is trained");
+  }
+};
+
+inline Task make_task(const TaskConfig& config, const TaskContext& context) {
+  struct {
+    const TaskContext& context;
+    Task operator()(const DenoiseConfig& c) const { return make_denoise_task(c, context); }
+    Task operator()(const DistilConfig& c) const { return make_distil_task(c, context); }
+    Task operator()(const ClassifyConfig& c) const { return make_classify_task(c, context); }
+  } const make{context};
+  return std::visit(make, config);
+}
+
+}  // namespace onestep

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/adam.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/clamp.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros.h>
+
+namespace onestep {
+
+Adam make_adam(const AdamConfig& config, const FlatParameters& parameters) {
+  const auto scalar = parameters.values.options().dtype(at::kFloat);
+  return {.config = config,
+          .exp_avg = at::zeros_like(parameters.values),
+          .exp_avg_sq = at::zeros_like(parameters.values),
+          .step = at::zeros({}, scalar),
+          .skipped = at::zeros({}, scalar)};
+}
+
+at::Tensor adam_step(Adam& adam, FlatParameters& parameters, double learning_rate) {
+  const AdamConfig& c = adam.config;
+  const c10::NoGradGuard no_grad;
+  const at::Tensor norm = at::linalg_vector_norm(parameters.gradients);
+  const at::Tensor not_finite = at::isfinite(norm).logical_not().to(at::kFloat);
+  if (c.clip_norm > 0) parameters.gradients.mul_(at::clamp(c.clip_norm / (norm + 1e-6), {}, 1));
+  adam.step.add_(1 - not_finite);
+  adam.skipped.add_(1).mul_(not_finite);
+  at::_fused_adamw_({parameters.values}, {parameters.gradients}, {adam.exp_avg}, {adam.exp_avg_sq}, {},
+                    {adam.step}, learning_rate, c.beta1, c.beta2, c.weight_decay, c.eps, /*amsgrad=*/false,
+                    /*maximize=*/false, /*grad_scale=*/{}, /*found_inf=*/not_finite);
+  parameters.gradients.zero_();
+  return norm;
+}
+
+void append_state(NamedTensors& state, const std::string& prefix, const Adam& adam,
+                  const FlatParameters& parameters) {
+  state.emplace_back(prefix + ".parameters", parameters.values);
+  state.emplace_back(prefix + ".exp_avg", adam.exp_avg);
+  state.emplace_back(prefix + ".exp_avg_sq", adam.exp_avg_sq);
+  state.emplace_back(prefix + ".step", adam.step);
+  state.emplace_back(prefix + ".skipped", adam.skipped);
+}
+
+}  // namespace onestep

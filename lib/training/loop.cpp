@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/loop.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include <c10/util/StringUtil.h>
+#include <nlohmann/json.hpp>
+
+#include "io/image.h"
+#include "io/jsonl.h"
+#include "io/log.h"
+#include "io/numerical_error.h"
+#include "io/progress.h"
+#include "training/checkpoint.h"
+
+namespace onestep {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Whether a step of `batch` images that ends at nimg passes a multiple of `every`.
+bool passes(int64_t nimg, int64_t batch, int64_t every) {
+  return nimg / every != (nimg - batch) / every;
+}
+
+std::string brief(const std::vector<std::pair<std::string, double>>& means) {
+  std::string text;
+  for (const auto& [name, value] : means) {
+    if (name.find('/') != std::string::npos) continue;  // details are for the log
+    char number[32];
+    std::snprintf(number, sizeof number, "%.4g", value);
+    text += (text.empty() ? "" : "  ") + name + " " + number;
+  }
+  return text;
+}
+
+void require_finite(const std::vector<std::pair<std::string, double>>& means, int64_t nimg) {
+  for (const auto& [name, value] : means) {
+    if (!std::isfinite(value)) {
+      throw NumericalError(c10::str("'", name, "' is ", value, " after ", nimg,
+                                    " images; the last checkpoint is from before that"));
+    }
+  }
+}
+
+/// One run's way through the folder: what happens beside the steps.
+class Recorder {
+ public:
+  Recorder(const RunConfig& config, const std::string& title, const RunFolder& folder, Task& task,
+           int64_t nimg)
+      : config_(config),
+        folder_(folder),
+        task_(task),
+        log_(folder.log()),
+        progress_(title, config.images, nimg),
+        tick_start_(Clock::now()),
+        tick_nimg_(nimg) {}
+
+  /// After a step of `batch` images that ends at nimg.
+  void after_step(const StepStats& stats, int64_t nimg, int64_t batch) {
+    means_.add(stats);
+    const bool last = nimg == config_.images;
+    const bool checkpoint = last || passes(nimg, batch, config_.checkpoint_images);
+    if (checkpoint || passes(nimg, batch, config_.tick_images)) tick(nimg);
+    if (last || passes(nimg, batch, config_.snapshot_images)) snapshot(nimg);
+    if (checkpoint) save(nimg);
+    progress_.update(nimg, status_);
+  }
+
+  void save(int64_t nimg) {
+    if (nimg != tick_nimg_) tick(nimg);  // a checkpoint is never made of numbers that were not looked at
+    save_checkpoint(folder_.checkpoints(), task_.state, nimg, config_.keep_checkpoints);
+    task_.save_model(folder_.model());
+  }
+
+  void finish() { progress_.finish(); }
+
+ private:
+  void tick(int64_t nimg) {
+    const auto means = means_.take();
+    require_finite(means, nimg);
+    const double seconds = std::chrono::duration<double>(Clock::now() - tick_start_).count();
+    nlohmann::ordered_json line{{"nimg", nimg},
+                                {"images_per_sec", static_cast<double>(nimg - tick_nimg_) / seconds}};
+    for (const auto& [name, value] : means) line[name] = value;
+    log_.append(line);
+    status_ = brief(means);
+    tick_start_ = Clock::now();
+    tick_nimg_ = nimg;
+  }
+
+  void snapshot(int64_t nimg) {
+    if (!task_.snapshot) return;
+    char name[32];
+    std::snprintf(name, sizeof name, "%012lld.png", static_cast<long long>(nimg));
+    io::write_png(folder_.samples() / name, task_.snapshot());
+  }
+
+  const RunConfig& config_;
+  const RunFolder& folder_;
+  Task& task_;
+  io::JsonLines log_;
+  io::Progress progress_;
+  TickMeans means_;
+  std::string status_;
+  Clock::time_point tick_start_;
+  int64_t tick_nimg_;
+};
+
+}  // namespace
+
+std::vector<Batch> split(const Batch& batch, int64_t micro_batch) {
+  const int64_t size = batch.images.size(0);
+  if (micro_batch == 0 || micro_batch >= size) return {batch};
+  std::vector<Batch> parts;
+  for (int64_t first = 0; first < size; first += micro_batch) {
+    const int64_t last = std::min(first + micro_batch, size);
+    parts.push_back({batch.images.slice(0, first, last), batch.labels.slice(0, first, last),
+                     batch.indices.slice(0, first, last)});
+  }
+  return parts;
+}
+
+Outcome run_training(const RunConfig& config, const std::string& title, const RunFolder& folder,
+                     const Dataset& data, Task& task, const std::function<bool()>& stop) {
+  int64_t nimg = load_newest_checkpoint(folder.checkpoints(), task.state).value_or(0);
+  if (nimg > 0) io::log_info(c10::str("resuming ", folder.root.string(), " at ", nimg, " images"));
+  if (nimg >= config.images) {
+    if (!std::filesystem::exists(folder.model())) task.save_model(folder.model());
+    io::log_info(folder.root.string() + ": already finished");
+    return Outcome::finished;
+  }
+
+  io::truncate_jsonl(folder.log(), nimg);
+  Recorder recorder(config, title, folder, task, nimg);
+  const auto read = [&](int64_t first) {
+    return read_batch(data, config.seed, first, std::min(config.batch, config.images - first), config.flip);
+  };
+  Loader loader([&](int64_t first) { return first < config.images ? read(first) : Batch{}; }, nimg,
+                config.batch);
+  while (nimg < config.images) {
+    const Batch batch = loader.next();
+    const StepStats stats = task.step(batch);
+    const int64_t size = batch.images.size(0);
+    nimg += size;
+    if (nimg == config.images) task.finish(data);
+    recorder.after_step(stats, nimg, size);
+    if (nimg < config.images && stop()) {
+      recorder.save(nimg);
+      recorder.finish();
+      return Outcome::interrupted;
+    }
+  }
+  recorder.finish();
+  return Outcome::finished;
+}
+
+}  // namespace onestep

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/run_folder.h"
+
+#include "config/config.h"
+#include "io/atomic_file.h"
+#include "io/file_error.h"
+
+namespace onestep {
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw io::FileError(path, "can't make this folder: " + error.message());
+}
+
+void require_same_config(const fs::path& path, const std::string& resolved_yaml) {
+  const auto differing =
+      config::differences(config::load(path), config::parse(resolved_yaml, "the configuration given"));
+  if (differing.empty()) return;
+  std::string keys;
+  for (const std::string& key : differing) keys += (keys.empty() ? "" : ", ") + key;
+  throw config::ConfigError(path.string() + ": this folder holds a run with another configuration (" + keys +
+                            "); choose another run.dir, or remove it to start anew");
+}
+
+}  // namespace
+
+RunFolder open_run_folder(const fs::path& root, const std::string& resolved_yaml) {
+  RunFolder folder{root};
+  make_folder(root);
+  make_folder(folder.checkpoints());
+  make_folder(folder.samples());
+  if (fs::exists(folder.config())) {
+    require_same_config(folder.config(), resolved_yaml);
+  } else {
+    io::write_file_atomically(folder.config(), resolved_yaml);
+  }
+  return folder;
+}
+
+}  // namespace onestep

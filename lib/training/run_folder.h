@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <string>
+
+namespace onestep {
+
+/// Where a run keeps what it makes.
+struct RunFolder {
+  std::filesystem::path root;
+  std::filesystem::path config() const { return root / "config.yaml"; }
+  std::filesystem::path log() const { return root / "log.jsonl"; }
+  std::filesystem::path checkpoints() const { return root / "checkpoints"; }
+  std::filesystem::path samples() const { return root / "samples"; }
+  std::filesystem::path model() const { return root / "model.safetensors"; }
+};
+
+/// Makes the folder and writes the resolved configuration into it, or finds a run of the same configuration
+/// there. Throws io::FileError when it can't be made or written, config::ConfigError naming the keys when it
+/// holds a run of another configuration.
+RunFolder open_run_folder(const std::filesystem::path& root, const std::string& resolved_yaml);
+
+}  // namespace onestep
