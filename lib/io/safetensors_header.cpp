@@ -168,6 +168,8 @@ std::optional<std::string_view> dtype_name(at::ScalarType dtype) {
 TensorHeader parse_header(const std::filesystem::path& path, std::string_view json, uint64_t data_bytes) {
   const auto refuse = [&](const std::string& what) { throw FileError(path, "safetensors header: " + what); };
   if (json.empty() || json.front() != '{') refuse("does not start with '{'");
+  if (json.find('\0') != std::string_view::npos)
+    refuse("is not JSON: it holds a zero byte");  // the parser would stop there
   HeaderEvents events;
   if (!nlohmann::json::sax_parse(json.begin(), json.end(), &events)) refuse(events.problem);
 

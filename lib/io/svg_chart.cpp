@@ -22,7 +22,8 @@ struct Scale {
   double from = 0.0, to = 1.0;  // pixels of the first and last tick
   bool log = false;
 
-  bool shows(double value) const { return std::isfinite(value) && (!log || value > 0.0); }
+  // The bound keeps differences finite; NaN fails it too.
+  bool shows(double value) const { return std::abs(value) <= 1e300 && (!log || value > 0.0); }
   double operator()(double value) const {
     const auto place = [&](double v) { return log ? std::log10(v) : v; };
     const double low = place(ticks.front()), high = place(ticks.back());
@@ -139,8 +140,9 @@ std::string curve(const Series& series, const Scale& x, const Scale& y, const st
 }  // namespace
 
 std::vector<double> linear_ticks(double low, double high, int count) {
-  if (!(high > low)) {
-    const double margin = low == 0.0 ? 1.0 : std::abs(low) * 0.1;
+  const double size = std::max(std::abs(low), std::abs(high));
+  if (!(high - low > 1e-9 * size)) {  // one value, or so close that labels could not tell them apart
+    const double margin = size == 0.0 ? 1.0 : size * 0.1;
     low -= margin;
     high += margin;
   }
@@ -149,10 +151,12 @@ std::vector<double> linear_ticks(double low, double high, int count) {
                                : rough / power < 3.5 ? 2
                                : rough / power < 7.5 ? 5
                                                      : 10);
+  // Multiples of the step, and fractions of its whole inverse where it is below 1, so that 0 is 0 and 0.6 is
+  // 0.6.
+  const auto multiple = [&](double i) { return step < 1.0 ? i / std::round(1.0 / step) : i * step; };
   std::vector<double> ticks;
-  // Multiples of the step rather than sums, so that 0 is 0.
-  for (double i = std::floor(low / step + 1e-9); (i - 1) * step < high * (1 - 1e-12) - step * 1e-9; ++i)
-    ticks.push_back(i * step);
+  for (double i = std::floor(low / step + 1e-9); ticks.empty() || ticks.back() < high - step * 1e-9; ++i)
+    ticks.push_back(multiple(i));
   return ticks;
 }
 
