@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <catch2/catch.hpp>
+
+#include "closeness.h"
+#include "config/node.h"
+#include "kernels/philox.h"
+#include "networks/cost.h"
+#include "networks/space_to_depth.h"
+
+using namespace onestep;
+using test::relative_error;
+
+namespace {
+
+DenoiserConfig small(bool patches) {
+  return {.preconditioning = {.sigma_data = 0.6, .space_to_depth = patches},
+          .network = SongUNetConfig{.img_resolution = 4,
+                                    .img_channels = 4,
+                                    .label_dim = 3,
+                                    .model_channels = 8,
+                                    .channel_mult = {1, 2},
+                                    .num_blocks = 1,
+                                    .attn_resolutions = {}}};
+}
+
+at::Tensor noise(at::IntArrayRef shape, int64_t n, uint64_t seed = 1) {
+  return kernels::philox_normal(seed, 0, at::arange(n), shape, at::kCPU);
+}
+
+std::filesystem::path scratch(const std::string& name) {
+  return std::filesystem::temp_directory_path() / ("onestep_test_networks_" + name);
+}
+
+GaussianMixture mixture() {
+  return {.weights = at::tensor({0.3, 0.7}, at::kDouble),
+          .means = at::tensor({-1.0, 0.5, 1.0, 2.0}, at::kDouble).reshape({2, 1, 1, 2}),
+          .stds = at::tensor({0.2, 0.4, 0.5, 0.1}, at::kDouble).reshape({2, 1, 1, 2})};
+}
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("space_to_depth is a permutation with 2x2 patches as channels") {
+  const at::Tensor x = at::arange(2 * 4 * 6, at::kFloat).reshape({1, 2, 4, 6});
+  const at::Tensor packed = space_to_depth(x);
+  REQUIRE(packed.sizes() == at::IntArrayRef{1, 8, 2, 3});
+  CHECK(packed[0][4 * 1 + 2 * 1 + 0][1][2].item<float>() == x[0][1][2 * 1 + 1][2 * 2 + 0].item<float>());
+  CHECK(depth_to_space(packed).equal(x));
+}
+
+TEST_CASE("A network with zero output leaves c_skip x, at any sigma and layout") {
+  for (const bool patches : {false, true}) {
+    Denoiser d = make_denoiser(small(patches), 1);
+    std::get<SongUNet>(d.network).out_conv.weight.zero_();
+    const ImageShape shape = image_shape(d);
+    CHECK(shape == (patches ? ImageShape{1, 8, 8} : ImageShape{4, 4, 4}));
+    const at::Tensor x = noise({shape.channels, shape.height, shape.width}, 3);
+    const at::Tensor sigma = at::tensor({0.01f, 0.6f, 50.0f});
+    const at::Tensor expected = x * (0.36 / (sigma.square() + 0.36)).reshape({-1, 1, 1, 1});
+    CHECK(relative_error(denoise(d, x, sigma, at::Tensor()), expected) < 1e-6);
+    CHECK(relative_error(denoise(d, x, sigma[1], at::Tensor())[0], x[0] / 2) < 1e-6);  // 0-d sigma
+  }
+}
+
+TEST_CASE("A sample's denoised image does not depend on its batch") {
+  const Denoiser d = make_denoiser(small(true), 2);
+  const at::Tensor x = noise({1, 8, 8}, 4);
+  const at::Tensor sigma = at::tensor({0.1f, 1.0f, 5.0f, 20.0f});
+  const at::Tensor labels =
+      at::tensor({1.f, 0.f, 0.f, 0.f, 1.f, 0.f, 0.f, 0.f, 1.f, 1.f, 0.f, 0.f}).reshape({4, 3});
+  const at::Tensor whole = denoise(d, x, sigma, labels);
+  CHECK(relative_error(denoise(d, x.slice(0, 2), sigma.slice(0, 2), labels.slice(0, 2)), whole.slice(0, 2)) <
+        1e-6);
+  const Perceived seen = perceive(d, x, sigma, labels, {4, 2});
+  CHECK(relative_error(seen.denoised, whole) < 1e-6);
+  REQUIRE(seen.features.size() == 2);
+  CHECK(seen.features[0].sizes() == at::IntArrayRef{4, 8, 4, 4});
+  CHECK(seen.features[1].sizes() == at::IntArrayRef{4, 16, 2, 2});
+  CHECK_FALSE(perceive(d, x, sigma, labels, {2}, false).denoised.defined());
+  CHECK_THROWS_AS(perceive(d, x, sigma, labels, {3}), c10::Error);
+}
+
+TEST_CASE("Model files rebuild the denoiser bit for bit") {
+  const Denoiser d = make_denoiser(small(true), 3);
+  const auto path = scratch("model.safetensors");
+  save_denoiser(path, d, {{"note", "kept"}});
+  const Denoiser again = load_denoiser(path, at::kCPU);
+  const at::Tensor x = noise({1, 8, 8}, 2);
+  const at::Tensor sigma = at::tensor({0.3f, 3.0f});
+  CHECK(denoise(again, x, sigma, at::Tensor()).equal(denoise(d, x, sigma, at::Tensor())));
+  CHECK(label_dim(again) == 3);
+  CHECK(io::read_safetensors_metadata(path).at("note") == "kept");
+}
+
+TEST_CASE("Files that are no model say so, by name") {
+  const auto path = scratch("bad.safetensors");
+  const auto write = [&](const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+    io::write_safetensors(path, tensors, metadata);
+    return message_of([&] { load_denoiser(path, at::kCPU); });
+  };
+  CHECK_THAT(write({{"a", at::zeros({1})}}, {}),
+             Catch::Contains("bad.safetensors") && Catch::Contains("onestep.network"));
+  CHECK_THAT(write({}, {{"onestep.network", "{\"kind\": \"song_unet\", \"img_resolutoin\": 8}"}}),
+             Catch::Contains("bad.safetensors") && Catch::Contains("img_resolution"));
+  CHECK_THAT(write({}, {{"onestep.network", "{\"kind\": \"gaussian_mixture\"}"}}),
+             Catch::Contains("weights"));
+  CHECK_THAT(
+      write({{"weights", at::ones({2})}, {"means", at::ones({3, 1, 1, 1})}, {"stds", at::ones({3, 1, 1, 1})}},
+            {{"onestep.network", "{\"kind\": \"gaussian_mixture\"}"}}),
+      Catch::Contains("do not agree"));
+  CHECK_THAT(write({{"weights", at::full({1}, NAN)},
+                    {"means", at::ones({1, 1, 1, 1})},
+                    {"stds", at::ones({1, 1, 1, 1})}},
+                   {{"onestep.network", "{\"kind\": \"gaussian_mixture\"}"}}),
+             Catch::Contains("weights") && Catch::Contains("finite"));
+
+  Denoiser wrong = make_denoiser(small(false), 1);
+  save_denoiser(path, wrong);
+  io::TensorFile file = io::read_safetensors(path);
+  for (auto& [name, tensor] : file.tensors) {
+    if (name == "model.map_layer0.weight") tensor = at::zeros({2, 2});
+  }
+  CHECK_THAT(write(file.tensors, file.metadata),
+             Catch::Contains("model.map_layer0.weight") && Catch::Contains("[2, 2]"));
+}
+
+TEST_CASE("Gaussian mixture: one component is the linear denoiser") {
+  const GaussianMixture m{.weights = at::ones({1}, at::kDouble),
+                          .means = at::full({1, 1, 1, 3}, 0.7, at::kDouble),
+                          .stds = at::full({1, 1, 1, 3}, 0.3, at::kDouble)};
+  const at::Tensor x = at::linspace(-2, 2, 12, at::kDouble).reshape({4, 1, 1, 3});
+  const at::Tensor sigma = at::tensor({0.0, 0.1, 1.0, 80.0}, at::kDouble);
+  const at::Tensor gain = (0.09 / (0.09 + sigma.square())).reshape({-1, 1, 1, 1});
+  CHECK(relative_error(denoise(m, x, sigma), 0.7 + gain * (x - 0.7)) < 1e-14);
+}
+
+TEST_CASE("Gaussian mixture: the score is the gradient of the log density (Tweedie)") {
+  const GaussianMixture m = mixture();
+  const at::Tensor sigma = at::tensor({0.05, 0.4, 1.5, 10.0}, at::kDouble);
+  at::Tensor x = at::linspace(-1.5, 2.5, 8, at::kDouble).reshape({4, 1, 1, 2}).set_requires_grad(true);
+  log_density(m, x, sigma).sum().backward();
+  const at::Tensor score =
+      (denoise(m, x.detach(), sigma) - x.detach()) / sigma.square().reshape({-1, 1, 1, 1});
+  CHECK(relative_error(score, x.grad()) < 1e-10);
+}
+
+TEST_CASE("Gaussian mixture: the noised density is a density") {
+  const GaussianMixture m{.weights = at::tensor({0.3, 0.7}, at::kDouble),
+                          .means = at::tensor({-1.0, 1.0}, at::kDouble).reshape({2, 1, 1, 1}),
+                          .stds = at::tensor({0.2, 0.5}, at::kDouble).reshape({2, 1, 1, 1})};
+  const at::Tensor x = at::linspace(-12, 12, 4801, at::kDouble).reshape({-1, 1, 1, 1});
+  const at::Tensor density = log_density(m, x, at::full({}, 0.8, at::kDouble)).exp();
+  CHECK(density.sum().item<double>() * 0.005 == Approx(1).epsilon(1e-9));
+}
+
+TEST_CASE("Configurations that make no network are refused") {
+  SongUNetConfig c;
+  CHECK(c.problem().empty());
+  c.img_resolution = 14;
+  CHECK_THAT(c.problem(), Catch::Contains("can't be halved"));
+  c = {};
+  c.channel_mult = {};
+  CHECK_FALSE(c.problem().empty());
+  DenoiserConfig patches = small(true);
+  std::get<SongUNetConfig>(patches.network).img_channels = 3;
+  CHECK_THROWS_AS(make_denoiser(patches, 0), c10::Error);
+}
+
+TEST_CASE("The cost of a convolution is counted at its own resolution") {
+  const Denoiser d = make_denoiser(small(false), 1);
+  int64_t macs = 0;
+  const auto conv = [&](int64_t in, int64_t out, int64_t kernel, int64_t pixels) {
+    macs += in * out * kernel * kernel * pixels;
+  };
+  conv(4, 8, 3, 16), conv(8, 8, 3, 16), conv(8, 8, 3, 16);                         // encoder, 4x4
+  conv(8, 8, 3, 4), conv(8, 8, 3, 4), conv(8, 8, 1, 4);                            // down
+  conv(8, 16, 3, 4), conv(16, 16, 3, 4), conv(8, 16, 1, 4);                        // block, 2x2
+  conv(16, 16, 3, 4), conv(16, 16, 3, 4), conv(16, 48, 1, 4), conv(16, 16, 1, 4);  // in0 with attention
+  macs += 2 * 16 * 16;
+  conv(16, 16, 3, 4), conv(16, 16, 3, 4);                      // in1
+  conv(32, 16, 3, 4), conv(16, 16, 3, 4), conv(32, 16, 1, 4);  // two decoder blocks, 2x2
+  conv(24, 16, 3, 4), conv(16, 16, 3, 4), conv(24, 16, 1, 4);
+  conv(16, 16, 3, 16), conv(16, 16, 3, 16), conv(16, 16, 1, 16);  // up
+  conv(24, 8, 3, 16), conv(8, 8, 3, 16), conv(24, 8, 1, 16);      // two decoder blocks, 4x4
+  conv(16, 8, 3, 16), conv(8, 8, 3, 16), conv(16, 8, 1, 16);
+  conv(8, 4, 3, 16);
+  CHECK(pass_cost(d).macs == macs);
+}

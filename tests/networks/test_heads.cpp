@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+#include <limits>
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/ones.h>
+#include <catch2/catch.hpp>
+
+#include "closeness.h"
+#include "kernels/philox.h"
+#include "networks/classifier.h"
+#include "networks/head.h"
+
+using namespace onestep;
+using test::relative_error;
+
+namespace {
+
+at::Tensor noise(at::IntArrayRef shape, int64_t n) {
+  return kernels::philox_normal(1, 0, at::arange(n), shape, at::kCPU);
+}
+
+}  // namespace
+
+TEST_CASE("A discriminator gives one logit for each selected resolution") {
+  const Discriminator d = make_discriminator({14, 7, 4}, {16, 32, 8}, 1);
+  CHECK(d.heads[0].second.convs.size() == 2);  // 14 → 7 → 4
+  CHECK(d.heads[1].second.convs.size() == 1);
+  CHECK(d.heads[2].second.convs.empty());
+  const std::vector<at::Tensor> features{noise({16, 14, 14}, 5), noise({32, 7, 7}, 5), noise({8, 4, 4}, 5)};
+  const at::Tensor logits = forward(d, features);
+  CHECK(logits.sizes() == at::IntArrayRef{5, 3});
+  std::vector<at::Tensor> some;
+  for (const at::Tensor& feature : features) some.push_back(feature.slice(0, 1, 3));
+  CHECK(relative_error(forward(d, some), logits.slice(0, 1, 3)) < 1e-5);
+  CHECK_THROWS_AS(forward(d, {features[0]}), c10::Error);
+}
+
+TEST_CASE("A classifier file rebuilds the classifier") {
+  Classifier m = make_classifier(
+      {.img_resolution = 12, .img_channels = 1, .label_dim = 4, .channels = {8, 8}, .feature_dim = 6}, 2);
+  m.feature_scale.fill_(2.5);
+  const at::Tensor images = noise({1, 12, 12}, 3);
+  const Classified seen = classify(m, images);
+  CHECK(seen.features.sizes() == at::IntArrayRef{3, 6});
+  CHECK(seen.logits.sizes() == at::IntArrayRef{3, 4});
+  CHECK(seen.features.min().item<double>() >= 0);
+
+  const auto path = std::filesystem::temp_directory_path() / "onestep_test_classifier.safetensors";
+  save_classifier(path, m);
+  const Classified again = classify(load_classifier(path, at::kCPU), images);
+  CHECK(again.features.equal(seen.features));
+  CHECK(again.logits.equal(seen.logits));
+
+  m.feature_scale.fill_(5);
+  CHECK(relative_error(classify(m, images).features, 2 * seen.features) < 1e-6);
+  CHECK(
+      classify(m, images).logits.equal(seen.logits));  // the scale is a unit, not a change of the classifier
+  io::write_safetensors(path, {}, {});
+  CHECK_THROWS_AS(load_classifier(path, at::kCPU), io::FileError);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <limits>
+
+#include <ATen/ops/ones.h>
+#include <catch2/catch.hpp>
+
+#include "closeness.h"
+#include "networks/layers.h"
+
+using namespace onestep;
+
+namespace {
+
+struct Pair {
+  Linear first, second;
+  at::Tensor scale;
+  template <class Self, class Visit>
+  static void parameters(Self& m, Visit&& visit) {
+    visit("first", m.first);
+    visit("second", m.second);
+    visit("scale", m.scale, kBuffer);
+  }
+};
+
+Pair make_pair() {
+  Initializer init{.seed = 1};
+  return {.first = make_linear(init, 3, 2), .second = make_linear(init, 2, 1, false), .scale = at::ones({1})};
+}
+
+}  // namespace
+
+TEST_CASE("Names, counts and copies follow the one visitor") {
+  const Pair pair = make_pair();
+  std::string names;
+  for (const auto& [name, tensor] : named_tensors(pair)) names += name + " ";
+  CHECK(names == "first.weight first.bias second.weight scale ");
+  CHECK(parameter_count(pair) == 6 + 2 + 2);
+
+  Pair copy = clone(pair, at::kCPU, at::kDouble);
+  CHECK(copy.first.weight.scalar_type() == at::kDouble);
+  copy.first.weight.zero_();
+  CHECK(pair.first.weight.abs().sum().item<double>() > 0);
+}
+
+TEST_CASE("Flat parameters: values and gradients are views of two vectors") {
+  Pair pair = make_pair();
+  const at::Tensor before = pair.second.weight.clone();
+  FlatParameters flat = flatten(pair);
+  CHECK(flat.values.numel() == 10);
+  CHECK(pair.second.weight.equal(before));
+  CHECK(flat.values.slice(0, 8, 10).equal(before.flatten()));
+
+  forward(pair.first, at::ones({5, 3})).sum().backward();
+  CHECK(flat.gradients.slice(0, 0, 8).equal(at::ones({8}) * 5));
+  CHECK(flat.gradients.slice(0, 8).abs().sum().item<double>() == 0);
+  forward(pair.first, at::ones({5, 3})).sum().backward();  // accumulates
+  CHECK(flat.gradients[0].item<double>() == 10);
+
+  flat.values.fill_(0.25);
+  CHECK(pair.first.bias[1].item<double>() == 0.25);
+  CHECK_FALSE(pair.scale.requires_grad());
+}

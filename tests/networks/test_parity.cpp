@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// SongUNet under EDM preconditioning against numbers of the reference implementation, in both precisions.
+#include <limits>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "closeness.h"
+#include "config/config.h"
+#include "networks/denoiser.h"
+#include "noise/preconditioning.h"
+
+using namespace onestep;
+using test::relative_error;
+
+namespace {
+
+struct Case {
+  io::TensorFile file;
+  Denoiser denoiser;
+
+  at::Tensor get(const std::string& name, at::ScalarType dtype) const {
+    return file.has(name) ? file.at(name).to(dtype) : at::Tensor();
+  }
+};
+
+Case load_case(const std::string& name, at::ScalarType dtype) {
+  io::TensorFile file =
+      io::read_safetensors(std::string(ONESTEP_GOLDEN) + "/networks/" + name + ".safetensors");
+  auto kwargs = nlohmann::json::parse(file.metadata.at("case")).at("kwargs");
+  DenoiserConfig config;
+  if (kwargs.contains("sigma_data")) config.preconditioning.sigma_data = kwargs.at("sigma_data");
+  kwargs.erase("sigma_data");
+  kwargs.erase("model_type");
+  config.network = config::read<SongUNetConfig>(config::parse(kwargs.dump(), name));
+  Denoiser denoiser = make_denoiser(config, 1);
+  load_tensors(denoiser, file, "weights/");
+  return {std::move(file), clone(denoiser, at::kCPU, dtype)};
+}
+
+void check_case(const std::string& name, at::ScalarType dtype, double tolerance, double gradient_tolerance) {
+  const bool wide = dtype == at::kDouble;
+  Case c = load_case(name, dtype);
+  flatten(c.denoiser);
+  INFO(name << (wide ? " float64" : " float32"));
+
+  const at::Tensor x = c.get("x", dtype).set_requires_grad(true);
+  const at::Tensor sigma = c.get("sigma", dtype);
+  const DenoiserInputs inputs{.labels = c.get("class_labels", dtype),
+                              .augment_labels = c.get("augment_labels", dtype)};
+  const at::Tensor denoised = denoise(c.denoiser, x, sigma, inputs);
+  CHECK(relative_error(denoised, c.file.at(wide ? "D_x_f64" : "D_x")) < tolerance);
+
+  (denoised * c.get("v", dtype)).sum().backward();
+  CHECK(relative_error(x.grad(), c.file.at(wide ? "grad_f64/x" : "grad/x")) < gradient_tolerance);
+  if (wide) return;
+
+  int compared = 0;
+  for_each_tensor(c.denoiser, [&](const std::string& path, at::Tensor& tensor, bool) {
+    if (!c.file.has("grad/" + path)) return;
+    INFO(path);
+    CHECK(relative_error(tensor.grad(), c.file.at("grad/" + path)) < gradient_tolerance);
+    ++compared;
+  });
+  CHECK(compared == 3);
+
+  const auto& unet = std::get<SongUNet>(c.denoiser.network);
+  const at::Tensor raw =
+      forward(unet, c.file.at("c_in_x"), {c.file.at("c_noise"), inputs.labels, inputs.augment_labels});
+  CHECK(relative_error(raw, c.file.at("F_x")) < tolerance);
+  if (c.file.has("D_x_nolabel")) {
+    const at::Tensor unlabelled = denoise(c.denoiser, x, sigma, {.augment_labels = inputs.augment_labels});
+    CHECK(relative_error(unlabelled, c.file.at("D_x_nolabel")) < tolerance);
+  }
+  const at::Tensor plain = denoise(c.denoiser, x, sigma, {.labels = inputs.labels});
+  CHECK(relative_error(plain, c.file.at("D_x_noaugment")) < tolerance);
+}
+
+}  // namespace
+
+TEST_CASE("SongUNet equals the reference: outputs, gradients, missing labels") {
+  for (const char* name : {"edm_ddpmpp_uncond_aug", "edm_ddpmpp_3level", "edm_ncsnpp_cond_aug"}) {
+    check_case(name, at::kFloat, 2e-5, 1e-4);
+    check_case(name, at::kDouble, 1e-10, 1e-10);
+  }
+}
+
+TEST_CASE("Every official tensor has a place, and none is left over") {
+  for (const char* name : {"edm_ddpmpp_uncond_aug", "edm_ddpmpp_3level", "edm_ncsnpp_cond_aug"}) {
+    const Case c = load_case(name, at::kFloat);
+    size_t official = 0;
+    for (const auto& [key, tensor] : c.file.tensors) official += key.starts_with("weights/");
+    CHECK(named_tensors(c.denoiser).size() == official);
+    for (const auto& [key, tensor] : named_tensors(c.denoiser)) CHECK(c.file.has("weights/" + key));
+  }
+}
+
+TEST_CASE("The published CIFAR-10 networks have the published number of parameters") {
+  SongUNetConfig ddpmpp{.augment_dim = 9};
+  CHECK(parameter_count(make_song_unet(ddpmpp, 0)) == 55'733'891);
+  ddpmpp.label_dim = 10;
+  CHECK(parameter_count(make_song_unet(ddpmpp, 0)) == 55'735'299);
+  const SongUNetConfig ncsnpp{.augment_dim = 9,
+                              .embedding_type = "fourier",
+                              .channel_mult_noise = 2,
+                              .encoder_type = "residual",
+                              .resample_filter = {1, 3, 3, 1}};
+  CHECK(parameter_count(make_song_unet(ncsnpp, 0)) == 56'397'827);
+}

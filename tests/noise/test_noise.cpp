@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <limits>
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/tensor.h>
+#include <catch2/catch.hpp>
+
+#include "closeness.h"
+#include "io/safetensors.h"
+#include "noise/preconditioning.h"
+#include "noise/sigma_grid.h"
+#include "noise/sigma_law.h"
+#include "noise/weighting.h"
+
+using namespace onestep;
+
+TEST_CASE("EDM preconditioning keeps input and target at unit variance") {
+  const at::Tensor sigma = at::tensor({0.002, 0.5, 3.0, 80.0}, at::kDouble);
+  const double s = 0.6;
+  const Preconditioning p = edm_preconditioning(sigma, s);
+  const at::Tensor flat_sigma = sigma.reshape({-1, 1, 1, 1});
+  const at::Tensor input_variance = p.c_in.square() * (s * s + flat_sigma.square());
+  CHECK((input_variance - 1).abs().max().item<double>() < 1e-14);
+  // The target (y − c_skip (y + n)) / c_out has unit variance when Var y = s², Var n = σ².
+  const at::Tensor target =
+      ((1 - p.c_skip).square() * s * s + p.c_skip.square() * flat_sigma.square()) / p.c_out.square();
+  CHECK((target - 1).abs().max().item<double>() < 1e-12);
+  CHECK(p.c_noise[3].item<double>() == Approx(std::log(80.0) / 4));
+  CHECK(edm_preconditioning(at::tensor(1.0f), s).c_in.numel() == 1);
+}
+
+TEST_CASE("Karras grid: ends, order, a single step, the reference's numbers") {
+  const std::vector<double> grid = karras_grid(18, 0.002, 80, 7);
+  REQUIRE(grid.size() == 19);
+  CHECK(grid.front() == 80);
+  CHECK(grid[17] == Approx(0.002).epsilon(1e-12));
+  CHECK(grid.back() == 0);
+  for (size_t i = 1; i < grid.size(); ++i) CHECK(grid[i] < grid[i - 1]);
+  CHECK(karras_grid(1, 0.002, 80, 7) == std::vector<double>{80, 0});
+  CHECK(karras_grid(3, 1, 9, 2)[1] == Approx(4));  // (3 + ½(1 − 3))²
+  CHECK_THROWS_AS(karras_grid(0, 0.002, 80, 7), c10::Error);
+  CHECK_THROWS_AS(karras_grid(4, 80, 0.002, 7), c10::Error);
+  CHECK_THROWS_AS(karras_grid(4, 0.002, 80, 0), c10::Error);
+}
+
+TEST_CASE("Noise levels follow their law and depend on seed and index alone") {
+  const at::Tensor indices = at::arange(20000);
+  const auto draw = [&](const SigmaLaw& law, const at::Tensor& which) {
+    return draw_sigma(law, 7, Purpose::sigma, which, at::kCPU);
+  };
+  const LogNormalLaw lognormal{.mean = -1.0, .std = 0.5};
+  const at::Tensor logs = draw(lognormal, indices).log();
+  CHECK(logs.mean().item<double>() == Approx(-1.0).margin(0.02));
+  CHECK(logs.std().item<double>() == Approx(0.5).epsilon(0.03));
+
+  const KarrasLaw karras;
+  const at::Tensor sigma = draw(karras, indices);
+  CHECK(sigma.min().item<double>() >= 0.002 * (1 - 1e-5));
+  CHECK(sigma.max().item<double>() == Approx(24.4).epsilon(0.01));
+  // t is uniform: its median is the middle of the range.
+  const double lowest = std::pow(0.002, 1.0 / 7), highest = std::pow(80.0, 1.0 / 7);
+  CHECK(sigma.median().item<double>() ==
+        Approx(std::pow(lowest + 0.4 * (highest - lowest), 7)).epsilon(0.05));
+
+  for (const SigmaLaw& law : {SigmaLaw(lognormal), SigmaLaw(karras)}) {
+    CHECK(draw(law, indices.slice(0, 100, 200)).equal(draw(law, indices).slice(0, 100, 200)));
+  }
+  CHECK(KarrasLaw{.from = 0.5, .to = 0.5}.problem() != "");
+}
+
+TEST_CASE("Loss weights") {
+  const at::Tensor sigma = at::tensor({0.1, 2.0}, at::kDouble);
+  CHECK(loss_weight("edm", sigma, 0.5)[0].item<double>() == Approx((0.01 + 0.25) / (0.05 * 0.05)));
+  CHECK(loss_weight("none", sigma, 0.5)[1].item<double>() == 1);
+  CHECK(loss_weight("epsilon", sigma, 0.5)[1].item<double>() == Approx(0.25));
+  CHECK_THROWS_AS(loss_weight("edmm", sigma, 0.5), c10::Error);
+  for (const std::string& name : loss_weight_names())
+    CHECK(loss_weight(name, sigma, 0.5).sizes() == sigma.sizes());
+}
