@@ -42,9 +42,9 @@ struct ClassifyTask {
       correct = correct.defined() ? correct + hits : hits;
     }
     StepStats stats;
-    stats.add("grad_norm", update(student, nimg, size, run.images));
     stats.add("loss", total);
     stats.add("accuracy", correct);
+    stats.add("grad_norm", update(student, nimg, size, run.images));
     return stats;
   }
 

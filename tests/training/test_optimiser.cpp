@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <limits>
+
+#include <ATen/ops/full.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <catch2/catch.hpp>
+
+#include "closeness.h"
+#include "training/adam.h"
+#include "training/ema.h"
+#include "training/stats.h"
+
+using namespace onestep;
+using test::relative_error;
+
+namespace {
+
+FlatParameters parameters() {
+  return {at::linspace(-1, 1, 7), at::linspace(0.3, -0.4, 7)};
+}
+
+}  // namespace
+
+TEST_CASE("AdamW equals its formula, step by step") {
+  const AdamConfig config{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-7, .weight_decay = 0.1};
+  FlatParameters p = parameters();
+  Adam adam = make_adam(config, p);
+  at::Tensor w = p.values.to(at::kDouble).clone();
+  at::Tensor m = at::zeros({7}, at::kDouble), v = at::zeros({7}, at::kDouble);
+  for (int t = 1; t <= 5; ++t) {
+    const at::Tensor g = (at::linspace(0.3, -0.4, 7) * t).to(at::kFloat);
+    p.gradients.copy_(g);
+    const double lr = 0.01 * t;
+    const at::Tensor norm = adam_step(adam, p, lr);
+    CHECK(norm.item<double>() == Approx(g.norm().item<double>()));
+    m = 0.8 * m + 0.2 * g;
+    v = 0.95 * v + 0.05 * g.square();
+    w = w - lr * 0.1 * w;
+    w = w - lr * (m / (1 - std::pow(0.8, t))) / ((v / (1 - std::pow(0.95, t))).sqrt() + 1e-7);
+    CHECK(relative_error(p.values, w) < 1e-6);
+    CHECK(p.gradients.abs().sum().item<double>() == 0);  // ready for the next step
+  }
+  CHECK(adam.step.item<double>() == 5);
+}
+
+TEST_CASE("Gradients are clipped by the norm of the whole") {
+  const auto moments = [](double clip, double scale) {
+    FlatParameters p = parameters();
+    Adam adam = make_adam({.beta1 = 0, .clip_norm = clip}, p);
+    p.gradients.mul_(scale);
+    adam_step(adam, p, 0.1);
+    return adam.exp_avg;
+  };
+  const double norm = parameters().gradients.norm().item<double>();
+  CHECK(relative_error(moments(norm / 2, 1), parameters().gradients / 2) < 1e-5);
+  CHECK(relative_error(moments(norm * 2, 1), parameters().gradients) < 1e-6);   // below the bound: untouched
+  CHECK(relative_error(moments(0, 100), parameters().gradients * 100) < 1e-6);  // 0 does not clip
+}
+
+TEST_CASE("A gradient that is not finite changes nothing, and is counted") {
+  for (const float bad : {NAN, INFINITY}) {
+    FlatParameters p = parameters();
+    Adam adam = make_adam({.clip_norm = 1}, p);
+    adam_step(adam, p, 0.1);
+    const at::Tensor values = p.values.clone(), average = adam.exp_avg.clone();
+    p.gradients[3] = bad;
+    adam_step(adam, p, 0.1);
+    CHECK(p.values.equal(values));
+    CHECK(adam.exp_avg.equal(average));
+    CHECK(adam.step.item<double>() == 1);
+    CHECK(adam.skipped.item<double>() == 1);
+    p.gradients.fill_(0.1);
+    adam_step(adam, p, 0.1);
+    CHECK_FALSE(p.values.equal(values));
+    CHECK(adam.skipped.item<double>() == 0);
+  }
+}
+
+TEST_CASE("Learning rates: warm-up, decay, end") {
+  const LearningRateConfig flat{.peak = 0.5};
+  CHECK(learning_rate(flat, 0, 10, 100) == 0.5);
+  CHECK(learning_rate(flat, 90, 10, 100) == 0.5);
+  const LearningRateConfig linear{.peak = 2, .warmup_kimg = 1, .decay = "linear", .final_ratio = 0.1};
+  CHECK(learning_rate(linear, 0, 100, 11000) == Approx(2 * 0.05));
+  CHECK(learning_rate(linear, 500, 0, 11000) == Approx(1));
+  CHECK(learning_rate(linear, 1000, 0, 11000) == Approx(2));
+  CHECK(learning_rate(linear, 6000, 0, 11000) == Approx(2 * 0.55));
+  CHECK(learning_rate(linear, 11000, 0, 11000) == Approx(0.2));
+  const LearningRateConfig cosine{.peak = 1, .decay = "cosine"};
+  CHECK(learning_rate(cosine, 250, 0, 1000) == Approx(0.5 * (1 + std::sqrt(0.5))));
+  CHECK_THROWS_AS(learning_rate({.decay = "cubic"}, 0, 1, 2), c10::Error);
+}
+
+TEST_CASE("EMA: after a half-life, half of the old value is left; the ramp shortens it") {
+  at::Tensor average = at::full({3}, 8.0), values = at::zeros({3});
+  ema_step({.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 1000, 1000);
+  CHECK(average[0].item<double>() == Approx(4));
+  average.fill_(8);
+  for (int i = 0; i < 4; ++i) ema_step({.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 0, 250);
+  CHECK(average[0].item<double>() == Approx(4));  // whatever the batch
+  average.fill_(8);
+  ema_step({.half_life_kimg = 1, .ramp_up_ratio = 0.1}, average, values, 100, 10);  // half-life 10 images
+  CHECK(average[0].item<double>() == Approx(4));
+}
+
+TEST_CASE("Tick means are per name, since the last look") {
+  TickMeans means;
+  StepStats a, b;
+  a.add("loss", at::tensor(1.0f));
+  a.add("rare", at::tensor(5.0f));
+  b.add("loss", at::tensor(3.0f));
+  means.add(a);
+  means.add(b);
+  const auto taken = means.take();
+  REQUIRE(taken.size() == 2);
+  CHECK(taken[0] == std::pair<std::string, double>("loss", 2));
+  CHECK(taken[1] == std::pair<std::string, double>("rare", 5));
+  CHECK(means.take().empty());
+  CHECK(a.values[0].second.item<double>() == 1);  // adding does not write into what was added
+}
