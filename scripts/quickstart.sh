@@ -20,12 +20,12 @@ case ${1:-} in
     train_classifier=(run.images=4000)
     train_teacher=(run.images=2000)
     train_student=(run.images=1000)
-    evaluate=(samples=256)
+    evaluate=(images=256)
     ;;
   *) sed -n '3,7s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac
 classifier=$runs/classifier teacher=$runs/teacher student=$runs/f_distill
-grids=$runs/grids report=$runs/report
+grids=$runs/grids report=$runs/report scores=$runs/scores.txt
 
 stages=()
 # stage NAME COMMAND...: runs the command and keeps its time for the table at the end.
@@ -37,11 +37,16 @@ stage() {
   stages+=("$(awk -v name="$name" -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%-22s %7.1f s", name, b - a }')")
 }
 
+# newer FILE THAN...: whether FILE is there and younger than all the others.
+newer() {
+  local file=$1 other
+  for other in "${@:2}"; do [ "$file" -nt "$other" ] || return 1; done
+}
+
 # draw FILE RUN OPTION...: the same 64 seeds of each model, as one sheet.
 draw() {
-  local file=$1 run=$2
-  shift 2
-  "$bin/onestep-sample" "$run/model.safetensors" --seeds 0-63 --grid "$grids/$file" "$@"
+  local file=$grids/$1 model=$2/model.safetensors
+  newer "$file" "$model" || "$bin/onestep-sample" "$model" --seeds 0-63 --grid "$file" "${@:3}"
 }
 
 draw_grids() {
@@ -51,9 +56,13 @@ draw_grids() {
   draw teacher_1_step.png "$teacher" --solver one_step
 }
 
-# The table of distances is the command's own output: shown at the end.
+# The command prints its table of distances; it is kept, to be shown at the end.
 score() {
-  "$bin/onestep-evaluate" "$configs/evaluate.yaml" run.dir="$report" "${evaluate[@]}" > "$runs/scores.txt"
+  newer "$scores" "$configs/evaluate.yaml" {"$classifier","$teacher","$student"}/model.safetensors && return
+  "$bin/onestep-evaluate" "$configs/evaluate.yaml" out="$report" features.model="$classifier/model.safetensors" \
+    subjects.0.path="$student/model.safetensors" subjects.1.path="$teacher/model.safetensors" \
+    subjects.2.path="$teacher/model.safetensors" "${evaluate[@]}" > "$scores.part"
+  mv "$scores.part" "$scores"
 }
 
 stage "set up and build" scripts/setup.sh --build release
@@ -65,7 +74,7 @@ stage "grids" draw_grids
 stage "scores" score
 
 echo
-cat "$runs/scores.txt"
+cat "$scores"
 echo
 printf '%s\n' "${stages[@]}"
 echo

@@ -2,6 +2,7 @@
 #include <ATen/ops/equal.h>
 #include <catch2/catch.hpp>
 
+#include "config/config.h"
 #include "data/dataset.h"
 #include "idx_file.h"
 #include "io/file_error.h"
@@ -24,7 +25,28 @@ FashionMnistConfig test_split(const std::filesystem::path& root) {
   return {root, "test", std::nullopt};
 }
 
+struct Holder {
+  DatasetConfig data;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("data", c.data, "the images");
+  }
+};
+
+Holder read_yaml(const std::string& text) {
+  return config::read<Holder>(config::parse(text, "test.yaml"));
+}
+
 }  // namespace
+
+TEST_CASE("data set configuration: kind, defaults, ranges", "[dataset]") {
+  CHECK(std::get<FashionMnistConfig>(read_yaml("data: {kind: fashion_mnist, limit: 7}").data).limit == 7);
+  CHECK(std::get<FashionMnistConfig>(read_yaml("data: {kind: fashion_mnist}").data).split == "train");
+  CHECK(std::get<IdxConfig>(read_yaml("data: {kind: idx, images: a, labels: b}").data).labels == "b");
+  CHECK_THROWS_AS(read_yaml("data: {kind: fashion_mnist, split: validation}"), config::ConfigError);
+  CHECK_THROWS_AS(read_yaml("data: {kind: fashion_mnist, limit: 0}"), config::ConfigError);
+  CHECK_THROWS_AS(read_yaml("data: {kind: idx, classes: 257}"), config::ConfigError);
+}
 
 TEST_CASE("fashion_mnist: images, labels and names of a small copy", "[dataset]") {
   const TemporaryFolder folder;
