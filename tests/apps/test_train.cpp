@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// onestep-train as a user meets it: exit codes, one clear line for each bad input, nothing lost.
+#include <algorithm>
+
+#include <ATen/ops/zeros.h>
+#include <catch2/catch.hpp>
+
+#include "command.h"
+#include "io/safetensors.h"
+
+using namespace onestep;
+using test::run_command;
+using test::Said;
+namespace fs = std::filesystem;
+
+namespace {
+
+void write_text(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+std::string big_endian(uint32_t value) {
+  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
+          static_cast<char>(value)};
+}
+
+/// A labelled set of forty 8×8 images in two idx files, and an experiment on it.
+struct Experiment {
+  test::ScratchFolder folder{"train"};
+  fs::path config = folder / "teacher.yaml";
+
+  explicit Experiment(const std::string& more = "") {
+    std::string pixels, labels;
+    for (int i = 0; i < 40 * 64; ++i) pixels += static_cast<char>(i * 7 % 256);
+    for (int i = 0; i < 40; ++i) labels += static_cast<char>(i % 2);
+    write_text(folder / "images",
+               big_endian(0x803) + big_endian(40) + big_endian(8) + big_endian(8) + pixels);
+    write_text(folder / "labels", big_endian(0x801) + big_endian(40) + labels);
+    write_config(
+        config,
+        "{kind: denoise, network: {kind: song_unet, img_resolution: 8, img_channels: 1, label_dim: 2, "
+        "model_channels: 8, channel_mult: [1, 1], num_blocks: 1, attn_resolutions: []}" +
+            more + "}");
+  }
+  void write_config(const fs::path& path, const std::string& task) const {
+    write_text(path, "run: {dir: " + (folder / "run").string() +
+                         ", images: 640, batch: 16, threads: 1}\n"
+                         "data: {kind: idx, classes: 2, images: " +
+                         (folder / "images").string() + ", labels: " + (folder / "labels").string() +
+                         "}\ntask: " + task + "\n");
+  }
+  Said distil(const fs::path& teacher) const {
+    write_config(folder / "student.yaml",
+                 "{kind: distil, teacher: " + teacher.string() + ", divergence: {name: reverse_kl}}");
+    return run_command("onestep-train " + (folder / "student.yaml").string() +
+                       " run.dir=" + (folder / "student").string());
+  }
+  Said train(const std::string& arguments = "") const {
+    return run_command("onestep-train " + config.string() + " " + arguments);
+  }
+};
+
+void check_refused(const Said& said, int code, const std::vector<std::string>& words) {
+  CHECK(said.code == code);
+  INFO(said.err);
+  CHECK(test::lines_of(said.err) == 1);
+  for (const std::string& word : words) CHECK_THAT(said.err, Catch::Contains(word));
+}
+
+}  // namespace
+
+TEST_CASE(
+    "A run leaves its configuration, log, checkpoints, samples and model; a second one has nothing to do") {
+  const Experiment experiment;
+  const Said said = experiment.train();
+  REQUIRE(said.code == 0);
+  for (const char* name : {"config.yaml", "log.jsonl", "model.safetensors", "samples/000000000640.png",
+                           "checkpoints/000000000640.safetensors"}) {
+    INFO(name);
+    CHECK(fs::exists(experiment.folder / ("run/" + std::string(name))));
+  }
+  CHECK_THAT(said.err, Catch::Contains("images/s") && Catch::Contains("loss"));
+  const Said again = experiment.train();
+  CHECK(again.code == 0);
+  CHECK_THAT(again.err, Catch::Contains("already finished"));
+}
+
+TEST_CASE("The resolved configuration alone reproduces the run") {
+  const Experiment experiment;
+  REQUIRE(experiment.train("run.images=64").code == 0);
+  const fs::path resolved = experiment.folder / "run/config.yaml";
+  REQUIRE(
+      run_command("onestep-train " + resolved.string() + " run.dir=" + (experiment.folder / "again").string())
+          .code == 0);
+  CHECK(test::read_text(experiment.folder / "run/checkpoints/000000000064.safetensors") ==
+        test::read_text(experiment.folder / "again/checkpoints/000000000064.safetensors"));
+}
+
+TEST_CASE("SIGINT and SIGTERM end a run after a checkpoint, and it goes on to the same numbers") {
+  for (const auto& [signal, code] : {std::pair("INT", 130), std::pair("TERM", 143)}) {
+    const Experiment experiment;
+    const fs::path whole = experiment.folder / "whole";
+    REQUIRE(experiment.train("run.images=4000 run.dir=" + whole.string()).code == 0);
+    const Said cut = test::run_interrupted(
+        "onestep-train " + experiment.config.string() + " run.images=4000 run.tick_images=100", signal,
+        [&] { return fs::exists(experiment.folder / "run/log.jsonl"); });
+    CHECK(cut.code == code);
+    CHECK_THAT(cut.err, Catch::Contains("goes on from there"));
+    CHECK_FALSE(fs::exists(experiment.folder / "run/checkpoints/000000004000.safetensors"));
+    REQUIRE(experiment.train("run.images=4000 run.tick_images=100").code == 0);
+    const auto a = io::read_safetensors(whole / "checkpoints/000000004000.safetensors");
+    const auto b = io::read_safetensors(experiment.folder / "run/checkpoints/000000004000.safetensors");
+    REQUIRE(a.tensors.size() == b.tensors.size());
+    for (const auto& [name, tensor] : a.tensors) {
+      INFO(name);
+      CHECK(tensor.equal(b.at(name)));
+    }
+  }
+}
+
+TEST_CASE("A dry run prints everything and writes nothing") {
+  const Experiment experiment;
+  const Said said = experiment.train("--dry-run task.optimizer.learning_rate.peak=0.25");
+  CHECK(said.code == 0);
+  CHECK_THAT(said.out, Catch::Contains("peak: 0.25") && Catch::Contains("parameters") &&
+                           Catch::Contains("MiB") && Catch::Contains("MAC"));
+  CHECK_FALSE(fs::exists(experiment.folder / "run"));
+  const Said help = run_command("onestep-train --help-config");
+  CHECK(help.code == 0);
+  CHECK_THAT(help.out, Catch::Contains("run.images") && Catch::Contains("task.discriminator.ratio.minimum"));
+}
+
+TEST_CASE("Bad configurations: one line with file, line, key, and what is near; exit 2") {
+  const Experiment experiment;
+  check_refused(experiment.train("run.imagse=5"), 2, {"run.imagse", "did you mean", "images"});
+  check_refused(experiment.train("run.images=many"), 2, {"run.images", "many"});
+  check_refused(experiment.train("run.batch=0"), 2, {"run.batch", ">= 1"});
+  check_refused(experiment.train("task.kind=destil"), 2, {"task.kind", "distil"});
+  check_refused(experiment.train("run.device=gpu"), 2, {"gpu"});
+  check_refused(run_command("onestep-train"), 2, {"CONFIG"});
+  check_refused(run_command("onestep-train nowhere.yaml"), 2, {"nowhere.yaml"});
+  check_refused(Experiment(", wieghting: edm").train(), 2, {"teacher.yaml:3", "task.wieghting", "weighting"});
+  check_refused(Experiment(", kind: classify").train(), 2, {"teacher.yaml:3", "kind"});
+}
+
+TEST_CASE("Bad files: one line with the file's name; exit 3") {
+  const Experiment experiment;
+  check_refused(experiment.train("data.images=/nowhere/images"), 3, {"/nowhere/images"});
+  fs::resize_file(experiment.folder / "labels", 20);
+  check_refused(experiment.train(), 3, {"labels"});
+  const Experiment other;
+  check_refused(other.train("run.dir=" + (other.folder / "images/run").string()), 3, {"images/run"});
+  check_refused(other.distil(other.folder / "no.safetensors"), 3, {"no.safetensors"});
+  write_text(other.folder / "torn.safetensors", "torn");
+  check_refused(other.distil(other.folder / "torn.safetensors"), 3, {"torn.safetensors"});
+}
+
+TEST_CASE("A teacher for other images is refused with both shapes") {
+  const Experiment experiment;
+  REQUIRE(experiment.train("run.images=16").code == 0);
+  std::string big =
+      big_endian(0x803) + big_endian(40) + big_endian(16) + big_endian(16) + std::string(40 * 256, 'x');
+  write_text(experiment.folder / "images", big);
+  check_refused(experiment.distil(experiment.folder / "run/model.safetensors"), 2, {"1x8x8", "1x16x16"});
+}
+
+TEST_CASE("A resumed run refuses another configuration, and passes over a torn checkpoint") {
+  const Experiment experiment;
+  REQUIRE(experiment.train("run.images=320 run.checkpoint_images=160").code == 0);
+  check_refused(experiment.train("run.images=320 run.checkpoint_images=160 run.seed=4"), 2, {"run.seed"});
+  const fs::path last = experiment.folder / "run/checkpoints/000000000320.safetensors";
+  const std::string before = test::read_text(last);
+  fs::resize_file(last, fs::file_size(last) / 2);
+  const Said resumed = experiment.train("run.images=320 run.checkpoint_images=160");
+  CHECK(resumed.code == 0);
+  CHECK_THAT(resumed.err, Catch::Contains("skipping a bad checkpoint") && Catch::Contains("at 160 images"));
+  CHECK(test::read_text(last) == before);
+}
+
+TEST_CASE("A loss that is not a number ends the run with exit 4; the last checkpoint stays") {
+  const Experiment experiment;
+  REQUIRE(
+      experiment
+          .train("run.images=160 run.checkpoint_images=160 run.dir=" + (experiment.folder / "good").string())
+          .code == 0);
+  const Said said = experiment.train("task.optimizer.learning_rate.peak=1.0e30 run.tick_images=16");
+  CHECK(said.code == 4);
+  CHECK_THAT(said.err, Catch::Contains("'loss' is") && Catch::Contains("images"));
+}
+
+TEST_CASE("A full disk is one clear line, and the checkpoint before it stays valid") {
+  const Experiment experiment;
+  REQUIRE(experiment
+              .train("run.images=640 run.checkpoint_images=160 run.dir=" + (experiment.folder / "a").string())
+              .code == 0);
+  // Files may not grow beyond what the first checkpoint needs less a little: the shell's limit stands for the
+  // disk.
+  const auto kib = fs::file_size(experiment.folder / "a/checkpoints/000000000640.safetensors") / 1024 - 1;
+  const std::string command = "sh -c 'ulimit -f " + std::to_string(2 * kib) + "; trap \"\" XFSZ; exec " +
+                              ONESTEP_BIN + "/onestep-train " + experiment.config.string() + "' 2>" +
+                              (experiment.folder / "err").string();
+  const int status = std::system(command.c_str());
+  CHECK(WEXITSTATUS(status) == 3);
+  CHECK_THAT(test::read_text(experiment.folder / "err"), Catch::Contains("checkpoints/"));
+  for (const auto& entry : fs::directory_iterator(experiment.folder / "run/checkpoints")) FAIL(entry.path());
+}
