@@ -108,7 +108,7 @@ download_libtorch() {
   partial=$(mktemp -d "$cache/.partial.XXXXXX")
   trap 'rm -rf "$partial"' EXIT
   mkdir "$partial/temporary"
-  TMPDIR=$partial/temporary "$python" -m pip install --no-user --no-cache-dir --disable-pip-version-check --root-user-action=ignore \
+  PIP_ROOT_USER_ACTION=ignore TMPDIR=$partial/temporary "$python" -m pip install --no-user --no-cache-dir --disable-pip-version-check \
     --only-binary :all: "${dependencies[@]}" --target "$partial/site" "${what[@]}" >&2 ||
     die "LibTorch could not be downloaded; try again, or set LIBTORCH_ROOT to the torch folder of a $torch_version wheel"
   is_complete "$partial/site" "$kind" || die "the wheels do not hold what was expected; nothing was installed"
