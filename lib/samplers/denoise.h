@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+
+#include <ATen/core/Tensor.h>
+
+namespace onestep {
+
+/// D(x; σ): the denoised image of x = y + n, n ~ N(0, σ²), one σ for the whole batch. A solver sees nothing
+/// else of a model: guidance, thresholding and conversions from other parameterisations wrap this callable.
+/// x [N, …] float64; the result has x's shape, in any floating dtype.
+using Denoise = std::function<at::Tensor(const at::Tensor& x, double sigma)>;
+
+/// d(x, σ) = dx/dσ = (x − D(x; σ)) / σ: the slope of the probability-flow ODE (Karras et al. 2022, eq. 1 with
+/// σ(t) = t; shared design samplers §1). One network call. float64, x's shape; σ > 0.
+at::Tensor slope(const Denoise& denoise, const at::Tensor& x, double sigma);
+
+}  // namespace onestep

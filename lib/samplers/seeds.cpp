@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "samplers/seeds.h"
+
+#include <charconv>
+#include <numeric>
+
+#include <ATen/ops/from_blob.h>
+#include <c10/util/Exception.h>
+
+#include "config/node.h"
+#include "kernels/philox.h"
+#include "noise/purpose.h"
+
+namespace onestep {
+namespace {
+
+// Samples are named by their own seeds; the run's seed, which training draws under, is 0 for all of them.
+constexpr uint64_t kRunSeed = 0;
+constexpr int64_t kMostSeeds = 10'000'000;
+
+[[noreturn]] void refuse(const std::string& part) {
+  throw config::ConfigError("seeds: expected numbers and ranges such as 0-63,100, got '" +
+                            config::shown(part) + "'");
+}
+
+int64_t parse_seed(std::string_view text, const std::string& part) {
+  int64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (text.empty() || text[0] == '-' || error != std::errc() || end != text.data() + text.size())
+    refuse(part);
+  return seed;
+}
+
+}  // namespace
+
+std::vector<int64_t> parse_seeds(const std::string& text) {
+  std::vector<int64_t> seeds;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string part = text.substr(begin, end - begin);
+    const std::string_view view = part;
+    const size_t dash = view.find('-');
+    const int64_t first = parse_seed(view.substr(0, dash), part);
+    const int64_t last = dash == std::string_view::npos ? first : parse_seed(view.substr(dash + 1), part);
+    if (last < first) refuse(part);
+    if (last - first >= kMostSeeds - static_cast<int64_t>(seeds.size()))
+      throw config::ConfigError("seeds: more than " + std::to_string(kMostSeeds) + " of them");
+    for (int64_t i = 0; i <= last - first; ++i) seeds.push_back(first + i);
+    begin = end + 1;
+  }
+  return seeds;
+}
+
+at::Tensor latents_from_seeds(const std::vector<int64_t>& seeds, at::IntArrayRef shape) {
+  // from_blob takes no const pointer; philox_normal only reads.
+  const at::Tensor indices = at::from_blob(
+      const_cast<int64_t*>(seeds.data()), {static_cast<int64_t>(seeds.size())}, at::TensorOptions(at::kLong));
+  return kernels::philox_normal(kRunSeed, static_cast<uint32_t>(Purpose::latent), indices, shape, at::kCPU);
+}
+
+std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds, int64_t label_dim) {
+  TORCH_CHECK(label_dim >= 1, "classes_from_seeds: label_dim must be at least 1, got ", label_dim);
+  std::vector<int64_t> classes;
+  for (const int64_t seed : seeds) {
+    const uint64_t bits =
+        kernels::philox_bits(kRunSeed, static_cast<uint32_t>(Purpose::class_label), seed, 0);
+    classes.push_back(static_cast<int64_t>(bits % static_cast<uint64_t>(label_dim)));
+  }
+  return classes;
+}
+
+std::vector<int64_t> consecutive_seeds(int64_t first, int64_t count) {
+  std::vector<int64_t> seeds(count);
+  std::iota(seeds.begin(), seeds.end(), first);
+  return seeds;
+}
+
+}  // namespace onestep

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace onestep {
+
+/// "0-63,100" → {0, 1, …, 63, 100}: numbers and ranges, commas between. Seeds are 0 … 2⁶³ − 1.
+/// Throws config::ConfigError for anything else, and beyond ten million seeds.
+std::vector<int64_t> parse_seeds(const std::string& text);
+
+/// Unit normal latents [N, *shape] float32 on the CPU. Row i depends on seeds[i] alone: not on the batch, the
+/// other seeds, the device or the run's dtype.
+at::Tensor latents_from_seeds(const std::vector<int64_t>& seeds, at::IntArrayRef shape);
+
+/// For each seed a class in 0 … label_dim − 1, uniform, a function of the seed alone. label_dim ≥ 1.
+std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds, int64_t label_dim);
+
+/// The seeds first, first + 1, …, first + count − 1.
+std::vector<int64_t> consecutive_seeds(int64_t first, int64_t count);
+
+}  // namespace onestep

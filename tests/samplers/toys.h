@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/max.h>
+#include <ATen/ops/tensor.h>
+
+#include "io/safetensors.h"
+#include "networks/gaussian_mixture.h"
+#include "samplers/integrate.h"
+
+/// Data whose denoiser and probability-flow path are known.
+namespace onestep::toys {
+
+/// Data N(μ, s²).
+struct Gaussian {
+  double mu = 0.3, s = 0.5;
+
+  Denoise denoise() const {
+    return [g = *this](const at::Tensor& x, double sigma) {
+      return g.mu + g.s * g.s / (g.s * g.s + sigma * sigma) * (x - g.mu);
+    };
+  }
+  /// x(σ) of the path that is `start` at σ = `from`: μ + (start − μ) √((s²+σ²)/(s²+from²)).
+  at::Tensor path(const at::Tensor& start, double from, double sigma) const {
+    return mu + (start - mu) * std::sqrt((s * s + sigma * sigma) / (s * s + from * from));
+  }
+};
+
+inline Denoise denoise_of(const GaussianMixture& mixture) {
+  return [mixture](const at::Tensor& x, double sigma) {
+    const at::Tensor images = x.reshape({x.size(0), 1, 1, -1});
+    return onestep::denoise(mixture, images, at::tensor(sigma, at::kDouble)).reshape(x.sizes());
+  };
+}
+
+/// The mixture of a reference file: mix_weight [K], mix_mean and mix_std [K, d].
+inline GaussianMixture mixture_of(const io::TensorFile& file) {
+  const auto images = [&](const char* name) { return file.at(name).unsqueeze(1).unsqueeze(1); };
+  return {file.at("mix_weight"), images("mix_mean"), images("mix_std")};
+}
+
+inline io::TensorFile golden(const std::string& name) {
+  return io::read_safetensors(std::string(ONESTEP_GOLDEN) + "/samplers/" + name + ".safetensors");
+}
+
+inline std::vector<double> numbers(const at::Tensor& tensor) {
+  const at::Tensor values = tensor.to(at::kDouble).contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
+/// max |a − b| / max |b|
+inline double relative_error(const at::Tensor& a, const at::Tensor& b) {
+  return ((a.to(at::kDouble) - b).abs().max() / b.abs().max()).item<double>();
+}
+
+/// n equal steps from `from` to `to`.
+inline std::vector<double> even_grid(double from, double to, int64_t n) {
+  std::vector<double> sigmas;
+  for (int64_t i = 0; i <= n; ++i) sigmas.push_back(from + (to - from) * static_cast<double>(i) / n);
+  return sigmas;
+}
+
+}  // namespace onestep::toys
