@@ -4,7 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/max_pool2d.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/relu.h>
+#include <ATen/ops/silu.h>
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
@@ -45,10 +45,10 @@ Classifier make_classifier(const ClassifierConfig& c, uint64_t seed) {
 Classified classify(const Classifier& m, const at::Tensor& images) {
   at::Tensor x = images;
   for (size_t i = 0; i < m.convs.size(); ++i) {
-    x = at::relu(forward(m.norms[i].second, forward(m.convs[i].second, x)));
+    x = at::silu(forward(m.norms[i].second, forward(m.convs[i].second, x)));
     x = at::max_pool2d(x, {2, 2});
   }
-  const at::Tensor features = at::relu(forward(m.feature, x.flatten(1)));
+  const at::Tensor features = at::silu(forward(m.feature, x.flatten(1)));
   return {.features = features * m.feature_scale, .logits = forward(m.logit, features)};
 }
 

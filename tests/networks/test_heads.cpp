@@ -44,7 +44,6 @@ TEST_CASE("A classifier file rebuilds the classifier") {
   const Classified seen = classify(m, images);
   CHECK(seen.features.sizes() == at::IntArrayRef{3, 6});
   CHECK(seen.logits.sizes() == at::IntArrayRef{3, 4});
-  CHECK(seen.features.min().item<double>() >= 0);
 
   const auto path = std::filesystem::temp_directory_path() / "onestep_test_classifier.safetensors";
   save_classifier(path, m);
