@@ -28,11 +28,11 @@ p { margin: .6rem 0; max-width: 46rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .9rem .35rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 550; white-space: nowrap; } .n { text-align: right; white-space: nowrap; }
-figure { margin: 1.2rem 0; break-inside: avoid; } figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; max-width: 46rem; }
+figure { margin: 1.2rem 0; overflow-x: auto; break-inside: avoid; } figcaption { color: var(--soft); font-size: .9rem; margin-top: .4rem; max-width: 46rem; }
 figure img { max-width: 100%; height: auto; image-rendering: pixelated; border-radius: 4px; }
-svg.chart { display: block; width: 100%; max-width: 46rem; height: auto; font: 12px system-ui, sans-serif; }
+svg.chart { display: block; width: 100%; min-width: 34rem; max-width: 46rem; height: auto; font: 12px system-ui, sans-serif; }
 .chart text { fill: var(--soft); } .chart .name { fill: var(--fg); } .chart .grid { stroke: var(--line); } .chart .axis { stroke: var(--soft); }
-.chart polyline { fill: none; stroke-width: 1.75; stroke-linejoin: round; } .chart .bar { stroke-width: 1.5; }
+.chart polyline { fill: none; stroke-width: 1.75; stroke-linejoin: round; } .chart .bar { stroke-width: 2; }
 .s0 { stroke: var(--s0); fill: var(--s0); } .s1 { stroke: var(--s1); fill: var(--s1); } .s2 { stroke: var(--s2); fill: var(--s2); }
 .s3 { stroke: var(--s3); fill: var(--s3); } .s4 { stroke: var(--s4); fill: var(--s4); } .s5 { stroke: var(--s5); fill: var(--s5); }
 details { margin: .8rem 0; } summary { cursor: pointer; color: var(--soft); }
@@ -131,20 +131,21 @@ std::string headline(const std::vector<Figure>& figures) {
 }
 
 std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
-  // A heading follows its column: to the right where the first row's cell is a number.
-  std::string html;
-  for (size_t i = 0; i < header.size(); ++i) {
-    const bool number = !rows.empty() && i < rows[0].size() && looks_like_number(rows[0][i]);
-    html += (number ? "<th class=\"n\">" : "<th>") + escape(header[i]) + "</th>";
-  }
-  html = "<thead><tr>" + html + "</tr></thead>\n<tbody>\n";
-  for (const auto& row : rows) {
-    html += "<tr>";
-    for (const std::string& cell : row)
-      html += (looks_like_number(cell) ? "<td class=\"n\">" : "<td>") + escape(cell) + "</td>";
-    html += "</tr>\n";
-  }
-  return "<div class=\"scroll\"><table>" + html + "</tbody></table></div>\n";
+  // A column of mostly numbers is set to the right, its heading and its dashes too.
+  std::vector<int> balance(header.size(), 0);
+  for (const auto& row : rows)
+    for (size_t i = 0; i < std::min(row.size(), header.size()); ++i)
+      balance[i] += looks_like_number(row[i]) ? 1 : -1;
+  const auto cells = [&](const std::vector<std::string>& row, const std::string& tag) {
+    std::string html;
+    for (size_t i = 0; i < row.size(); ++i)
+      html += "<" + tag + (i < balance.size() && balance[i] > 0 ? " class=\"n\">" : ">") + escape(row[i]) +
+              "</" + tag + ">";
+    return "<tr>" + html + "</tr>\n";
+  };
+  std::string html = "<div class=\"scroll\"><table>\n<thead>" + cells(header, "th") + "</thead>\n<tbody>\n";
+  for (const auto& row : rows) html += cells(row, "td");
+  return html + "</tbody></table></div>\n";
 }
 
 std::string image_figure(std::string_view png, std::string_view caption) {

@@ -32,7 +32,7 @@ struct Figure {
 };
 std::string headline(const std::vector<Figure>& figures);
 
-/// A table; cells that look like numbers are set to the right. Rows may be shorter than the header.
+/// A table; columns of mostly numbers are set to the right. Rows may be shorter than the header.
 std::string table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
 
 /// A PNG image (its bytes) or any HTML (a chart) with a caption below.

@@ -216,7 +216,7 @@ std::string dot_chart(const std::vector<Dot>& dots, const Axes& axes) {
     const double low = x.shows(dot.value - error(dot)) ? x(dot.value - error(dot)) : x.from;
     if (error(dot) > 0.0) svg += line(low, y, x(dot.value + error(dot)), y, "bar " + colour(0));
     svg += "<circle class=\"" + colour(0) + "\" cx=\"" + number(x(dot.value)) + "\" cy=\"" + number(y) +
-           "\" r=\"4.5\"/>\n";
+           "\" r=\"3.5\"/>\n";
   }
   return chart(bottom + kBottom, axes.x_label, svg);
 }

@@ -68,7 +68,9 @@ TEST_CASE("html: numbers stand to the right, words to the left") {
       table({"name", "FID"}, {{"student", "7.4 ± 0.2"}, {"teacher", "−4.2"}, {"none", "-"}});
   CHECK_THAT(html, Contains("<th>name</th><th class=\"n\">FID</th>"));
   CHECK_THAT(html, Contains("<td>student</td><td class=\"n\">7.4 ± 0.2</td>"));
-  CHECK_THAT(html, Contains("<td class=\"n\">−4.2</td>") && Contains("<td>-</td>"));
+  CHECK_THAT(html, Contains("<td class=\"n\">−4.2</td>") && Contains("<td class=\"n\">-</td>"));
+  CHECK_THAT(table({"a"}, {{"x"}, {"1"}, {"y", "spare"}, {}}),
+             Contains("<th>a") && Contains("<td>1<") && Contains("spare"));
   CHECK_THAT(table({}, {}), Contains("<table>"));
 }
 
