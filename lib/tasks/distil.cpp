@@ -53,7 +53,6 @@ struct DistilTask {
   RunConfig run;
   at::Device device;
   std::map<std::string, std::string> provenance;
-  const Divergence& divergence;
   Denoiser teacher;
   Trainee<Denoiser> student;
   Average<Denoiser> average;
@@ -164,7 +163,7 @@ struct DistilTask {
     const RatioConfig& ratio = critic->config.ratio;
     const at::Tensor measured = density_ratio(logits, ratio);
     const at::Tensor r = normalise_ratio(measured, part.sigma, critic->bins, ratio);
-    part.h = divergence.h(r, config.divergence.alpha);
+    part.h = divergence_weight(config.divergence, r);
     const RatioDiagnostics diagnostics = ratio_diagnostics(ratio_sums(logits, part.sigma, part.h, ratio));
     stats.add("ratio/mean", measured.mean());
     stats.add("ratio/effective_sample_size", diagnostics.effective_sample_size);
@@ -304,7 +303,6 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
                                               .run = context.run,
                                               .device = context.device,
                                               .provenance = context.provenance,
-                                              .divergence = find_divergence(config.divergence.name),
                                               .teacher = teacher,
                                               .student = std::move(student),
                                               .average = std::move(average),
