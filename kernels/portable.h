@@ -10,10 +10,8 @@
 
 /// Builds are for every x86-64 machine; a function marked so is compiled for wider vectors too, and the
 /// loader picks. The files that use it are compiled with -ffp-contract=off, so that every copy gives the same
-/// bits. (AddressSanitizer cannot run the loader's choice, and Clang knows this form only from version 14
-/// on.)
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
+/// bits.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
 #define ONESTEP_VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define ONESTEP_VECTOR_CLONES

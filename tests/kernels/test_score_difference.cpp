@@ -164,6 +164,12 @@ TEST_CASE("score difference: the scale's floors, and NaN is not hidden", "[score
   };
   CHECK(error(run(in, Normalisation::dmd).gradient, expected(1e6, 1 / 6e-6)) < 1e-9);
   CHECK(error(run(in, Normalisation::sid).gradient, expected(1e5, 1e5)) < 1e-9);
+  Inputs broken = in;
+  broken.y = in.y.clone();
+  broken.y[0][3] = NAN;  // spoils the scale alone, and so the whole sample
+  for (const auto normalisation : {Normalisation::dmd, Normalisation::sid}) {
+    CHECK(run(broken, normalisation).gradient[0].isnan().all().item<bool>());
+  }
   in.teacher[0][3] = NAN;
   for (const auto normalisation : {Normalisation::none, Normalisation::dmd, Normalisation::sid}) {
     const ScoreDifference got = run(in, normalisation);
