@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// onestep-evaluate: scores generators, real images or feature files, and writes report.html and report.json.
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/common/process.h"
+#include "apps/common/run_app.h"
+#include "apps/evaluate/options.h"
+#include "apps/evaluate/stages.h"
+#include "config/config.h"
+#include "evaluation/evaluate.h"
+#include "evaluation/report.h"
+#include "io/atomic_file.h"
+
+namespace onestep {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The command line again, quoted for a shell.
+std::string command_text(int argc, char** argv) {
+  std::string text;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = i == 0 ? fs::path(argv[0]).filename().string() : argv[i];
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-+=./:,@%") == std::string::npos;
+    std::string quoted = "'";
+    for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    text += (i ? " " : "") + (plain ? word : quoted + "'");
+  }
+  return text;
+}
+
+std::string utc_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+/// Made before the work, so that a folder that cannot be is told at once.
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw io::FileError(folder, "cannot be made: " + error.message());
+  if (!fs::is_directory(folder, error)) throw io::FileError(folder, "is not a folder");
+}
+
+void print_plan(const EvaluateConfig& config) {
+  std::fputs(config::to_yaml(config).c_str(), stdout);
+  int64_t drawn = 0;
+  for (const SubjectConfig& subject : config.subjects)
+    drawn += std::holds_alternative<ModelSubject>(subject) ? config.images : 0;
+  std::printf("# %zu subjects, %lld images to draw; report into %s\n", config.subjects.size(),
+              static_cast<long long>(drawn), config.out.c_str());
+}
+
+void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
+  using Json = nlohmann::ordered_json;
+  const fs::path out = evaluation.config.out;
+  // Names come from outside: a byte that is no UTF-8 is replaced, not fatal.
+  const std::string json =
+      report_json(evaluation, provenance).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string html = report_html(evaluation, provenance);
+  io::write_file_atomically(out / "evaluate.yaml", config::to_yaml(evaluation.config));
+  io::write_file_atomically(out / "report.html", html);
+  io::write_file_atomically(out / "report.json", json);
+}
+
+void run(const EvaluateOptions& options, const std::string& command) {
+  if (options.help_config) {
+    std::fputs(config::help<EvaluateConfig>().c_str(), stdout);
+    return;
+  }
+  const EvaluateConfig config = resolve(options);
+  if (options.dry_run) return print_plan(config);
+  const auto start = std::chrono::steady_clock::now();
+  Provenance provenance{
+      .command = command, .date = utc_date(), .onestep = version(), .libtorch = libtorch_version()};
+  provenance.device = config.device;
+  provenance.threads = use_threads(config.threads);
+  const at::Device device = open_device(config.device);
+  make_folder(config.out);
+  StageBars bars;
+  const Evaluation evaluation = evaluate(
+      config, device,
+      [&](const std::string& stage, int64_t done, int64_t total) { bars.update(stage, done, total); });
+  bars.finish();
+  provenance.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  write_reports(evaluation, provenance);
+  std::fputs(summary_table(evaluation).c_str(), stdout);
+  if (const std::string verdict = verdict_sentence(evaluation); !verdict.empty())
+    std::printf("%s\n", verdict.c_str());
+  std::printf("report: %s\n", (fs::path(config.out) / "report.html").c_str());
+}
+
+}  // namespace
+}  // namespace onestep
+
+int main(int argc, char** argv) {
+  CLI::App app("Scores generators by FID with a standard error, and writes a report.", "onestep-evaluate");
+  app.set_version_flag("--version", onestep::version());
+  onestep::EvaluateOptions options;
+  onestep::add_options(app, options);
+  const std::string command = onestep::command_text(argc, argv);
+  return onestep::run_app(app, argc, argv, [&] { onestep::run(options, command); });
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluation/evaluate_config.h"
+
+#include <algorithm>
+#include <set>
+
+namespace onestep {
+
+const std::string& subject_name(const SubjectConfig& subject) {
+  return std::visit([](const auto& one) -> const std::string& { return one.name; }, subject);
+}
+
+std::string EvaluateConfig::problem() const {
+  if (subjects.empty()) return "subjects: at least one is needed";
+  std::set<std::string> names;
+  for (const SubjectConfig& subject : subjects)
+    if (!names.insert(subject_name(subject)).second)
+      return "subjects: two are called '" + subject_name(subject) + "'";
+  if (!baseline.empty() && !names.contains(baseline))
+    return "baseline: no subject is called '" + baseline + "'";
+  if (baseline == subject_name(subjects[0]))
+    return "baseline: '" + baseline + "' is the headline itself (the first subject)";
+  const bool images_somewhere =
+      std::holds_alternative<DatasetReference>(reference) ||
+      std::any_of(subjects.begin(), subjects.end(), [](const SubjectConfig& subject) {
+        return !std::holds_alternative<FeaturesSubject>(subject);
+      });
+  if (images_somewhere && features.model.empty())
+    return "features.model: images need a classifier to turn them into features";
+  return "";
+}
+
+}  // namespace onestep

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "evaluation/feature_set.h"
+
+namespace onestep {
+
+/// Signs that a set is not what one takes it for. FID alone hides all of them.
+struct Validity {
+  int64_t duplicates = 0;  ///< images (feature rows where there are no images) equal to an earlier one
+  std::optional<int64_t> constant_images;  ///< images of one colour
+  std::vector<int64_t> class_counts;     ///< images by the class that the classifier sees; empty without one
+  std::optional<double> class_accuracy;  ///< share seen as their label; no value without labels
+};
+
+Validity check_validity(const FeatureSet& set);
+
+/// How many rows (along dimension 0) equal an earlier row, bit for bit.
+int64_t count_duplicates(const at::Tensor& rows);
+
+}  // namespace onestep

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+
+#include <ATen/TensorOperators.h>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "config/config.h"
+#include "evaluation/report.h"
+#include "evaluation/toys.h"
+
+namespace onestep {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const Provenance kProvenance{.command = "onestep-evaluate <x> & y",
+                             .date = "2025-01-01T00:00:00Z",
+                             .onestep = "0.1.0",
+                             .libtorch = "2.11.0",
+                             .device = "cpu",
+                             .threads = 2,
+                             .seconds = 3.5};
+
+Evaluation toy_evaluation() {
+  const TemporaryFolder folder;
+  return evaluate(config::read<EvaluateConfig>(config::parse(toy_config(folder), "test")), at::kCPU);
+}
+
+/// Fewer samples than dimensions, and no images: what a report has to live without.
+Evaluation bare_evaluation() {
+  const TemporaryFolder folder;
+  io::write_safetensors(folder / "a.safetensors", {{"features", normal_features(1, 10, 20)}});
+  io::write_safetensors(folder / "r.safetensors", {{"features", normal_features(2, 90, 20)}});
+  EvaluateConfig config;
+  config.out = "out";
+  config.reference = FeaturesReference{.path = (folder / "r.safetensors").string()};
+  config.subjects = {FeaturesSubject{.name = "a", .path = (folder / "a.safetensors").string()}};
+  return evaluate(config, at::kCPU);
+}
+
+void has_keys(const Json& json, const std::vector<std::string>& keys) {
+  REQUIRE(json.is_object());
+  for (const std::string& key : keys) {
+    CAPTURE(key);
+    CHECK(json.contains(key));
+  }
+}
+
+/// No number in the tree is NaN or infinite: JSON would show it as null without a reason.
+void all_finite(const Json& json) {
+  if (json.is_number_float()) CHECK(std::isfinite(json.get<double>()));
+  if (json.is_structured())
+    for (const Json& child : json) all_finite(child);
+}
+
+TEST_CASE("report.json follows its schema") {
+  const Evaluation evaluation = toy_evaluation();
+  const Json json = Json::parse(report_json(evaluation, kProvenance).dump());
+  all_finite(json);
+  CHECK(json["schema"] == 1);
+  has_keys(json, {"title", "metrics", "verdict", "subjects", "reference", "features", "class_names", "notes",
+                  "provenance"});
+  has_keys(json["verdict"], {"baseline", "outcome", "gap", "se", "sentence"});
+  has_keys(json["reference"], {"source", "sha256", "validity"});
+  has_keys(json["features"], {"kind", "path", "sha256", "d", "comparable_with_inception_fid"});
+  has_keys(json["provenance"],
+           {"command", "date", "onestep", "libtorch", "device", "threads", "seconds", "config"});
+  REQUIRE(json["subjects"].size() == 3);
+  for (const Json& subject : json["subjects"]) {
+    has_keys(subject, {"name", "kind", "source", "sha256", "sampler", "nfe", "seconds", "images_per_second",
+                       "feature_seconds", "metrics", "validity"});
+    has_keys(subject["validity"],
+             {"n", "d", "rank", "duplicates", "constant_images", "class_accuracy", "class_counts"});
+    has_keys(subject["metrics"]["fid"], {"value", "se", "n", "d", "reference_n", "method", "mean_term",
+                                         "covariance_term", "bias_at_equality"});
+  }
+  CHECK(json["metrics"] == json["subjects"][0]["metrics"]);
+  const Json& fid = json["metrics"]["fid"];
+  CHECK(fid["value"].get<double>() == Approx(evaluation.subjects[0].score.fid.value));
+  CHECK(fid["value"].get<double>() ==
+        Approx(fid["mean_term"].get<double>() + fid["covariance_term"].get<double>()));
+  CHECK(fid["n"] == 50);
+  CHECK(fid["reference_n"] == 90);
+  CHECK(json["subjects"][0]["nfe"] == 3);
+  CHECK(json["subjects"][2]["nfe"].is_null());
+  CHECK(json["subjects"][2]["images_per_second"].is_null());
+}
+
+TEST_CASE("a missing standard error is null with its reason") {
+  const Json json = report_json(bare_evaluation(), kProvenance);
+  CHECK(json["metrics"]["fid"]["se"].is_null());
+  CHECK(json["metrics"]["fid"]["se_reason"].get<std::string>().find("N <= d") != std::string::npos);
+  CHECK(json["verdict"].is_null());
+  CHECK(json["subjects"][0]["validity"]["constant_images"].is_null());
+}
+
+size_t count(const std::string& text, const std::string& part) {
+  size_t n = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+TEST_CASE("report.html stands alone and says what it must") {
+  const Evaluation evaluation = toy_evaluation();
+  const std::string html = report_html(evaluation, kProvenance);
+  CHECK(count(html, "http") == count(html, "http://www.w3.org/2000/svg"));  // a name, not an address
+  for (const char* outside : {"<script", "<link", "@import", "url(", "src=\"/", "src=\"."}) {
+    CAPTURE(outside);
+    CHECK(count(html, outside) == 0);
+  }
+  CHECK(count(html, "not comparable with Inception FID") == 1);
+  CHECK(count(html, verdict_sentence(evaluation)) == 1);
+  CHECK(count(html, "Toy &lt;1&gt;") >= 1);  // text from outside is escaped
+  CHECK(count(html, "onestep-evaluate &lt;x&gt; &amp; y") == 1);
+  for (const char* part : {"Comparison", "Samples of toy", "Most harmful to FID", "Validity", "Provenance",
+                           "rank of Σ", "SHA-256", "<svg", "data:image/png"}) {
+    CAPTURE(part);
+    CHECK(count(html, part) >= 1);
+  }
+  // 24 harmful tiles of the headline and 12 of each other, with their I(x).
+  CHECK(count(html, "<figure><img") == 48);
+}
+
+TEST_CASE("a report without images, classes, baseline and standard error") {
+  const Evaluation evaluation = bare_evaluation();
+  const std::string html = report_html(evaluation, kProvenance);
+  CHECK(count(html, "<img") == 0);
+  CHECK(count(html, "row of the file") == 1);
+  CHECK(count(html, "(too few)") == 1);
+  CHECK(count(html, "no standard error exists") == 1);
+  CHECK(count(html, "class=\"pill") == 0);
+  CHECK(verdict_sentence(evaluation).empty());
+}
+
+TEST_CASE("the verdict in words") {
+  Evaluation evaluation = toy_evaluation();
+  const auto sentence = [&](double first, double second, std::optional<double> se) {
+    evaluation.subjects[0].score.fid.value = first;
+    evaluation.subjects[0].score.se = se;
+    evaluation.subjects[2].score.fid.value = second;
+    evaluation.subjects[2].score.se = se;
+    evaluation.subjects[2].set.nfe = 105;
+    evaluation.verdict = judge({first, se}, {second, se});
+    return verdict_sentence(evaluation);
+  };
+  CHECK(sentence(7.0, 5.0, 0.1) ==
+        "FID is 2.00 ± 0.14 higher than that of real (5.00 ± 0.10), with 3 network evaluations an image "
+        "instead of 105.");
+  CHECK(sentence(4.0, 5.0, 0.1) ==
+        "FID is 1.00 ± 0.14 lower than that of real (5.00 ± 0.10), with 3 network evaluations an image "
+        "instead of 105.");
+  CHECK(sentence(5.1, 5.0, 0.1) ==
+        "A gap of 0.10 ± 0.14 to real (5.00 ± 0.10) is inconclusive: it is below 2 standard errors.");
+  CHECK(
+      sentence(5.01, 5.0, 0.001) ==
+      "A gap of 0.0100 ± 0.0014 to real (5.0000 ± 0.0010) is inconclusive: it is below 1.3 % of FID, what a "
+      "training seed alone is worth.");
+}
+
+TEST_CASE("the printed table is aligned") {
+  const std::string table = summary_table(toy_evaluation());
+  CHECK(count(table, "\n") == 4);
+  CHECK(table.find("NFE") != std::string::npos);
+  CHECK(table.find("toy in one step    1") != std::string::npos);
+  CHECK(count(table, "±") == 3);
+}
+
+}  // namespace
+}  // namespace onestep
