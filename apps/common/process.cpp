@@ -43,7 +43,7 @@ at::Device open_device(const std::string& name) {
   try {
     kernels::load_cuda_plugin();
   } catch (const c10::Error& error) {
-    refuse(error.what_without_backtrace());
+    throw config::ConfigError(error.what_without_backtrace());
   }
   const int devices = c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount();
   if (std::stoi(index) >= devices) refuse("there are " + std::to_string(devices) + " GPUs");

@@ -4,7 +4,7 @@
 
 #include "config/config.h"
 #include "samplers/integrate.h"
-#include "samplers/sampler_config.h"
+#include "samplers/sampler_overrides.h"
 #include "samplers/seeds.h"
 #include "samplers/toys.h"
 
@@ -131,6 +131,20 @@ TEST_CASE("a sampler's configuration that makes no sense") {
   INFO(text);
   CHECK_THROWS_AS(read(text), ConfigError);
   CHECK_THROWS_WITH(read(text), Contains(message));
+}
+
+TEST_CASE("what a user says is laid over the model's own sampler") {
+  const SamplerConfig student = read(R"({"solver": "one_step", "sigma_max": 2.5})");
+  CHECK(with_overrides(student, {}).solver == "one_step");
+  CHECK(with_overrides(student, {.solver = "heun", .steps = 4}).sigma_max == 2.5);
+  CHECK(with_overrides(student, {.steps = 1}).solver == "one_step");
+  CHECK_THROWS_WITH(with_overrides(student, {.steps = 4}), Contains("one_step makes one step, not 4"));
+  const SamplerConfig momentum = read("{solver: hb, order: 2, beta: 0.5, sigmas: [3, 1, 0]}");
+  CHECK(with_overrides(momentum, {.beta = 0.25}).order == 2);
+  CHECK(with_overrides(momentum, {.beta = 0.25}).sigmas.size() == 3);
+  CHECK_FALSE(with_overrides(momentum, {.solver = "heun"}).order.has_value());
+  CHECK(with_overrides(momentum, {.steps = 4}).sigmas.empty());
+  CHECK(with_overrides(momentum, {.sigmas = {{2, 0}}}).sigmas.size() == 2);
 }
 
 TEST_CASE("seeds by numbers and ranges") {

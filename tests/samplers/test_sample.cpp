@@ -82,6 +82,15 @@ TEST_CASE("a sample depends on its seed alone") {
   CHECK(at::equal(some[1], whole[4]));
 }
 
+TEST_CASE("a convolutional network's images are the same bits in every batch") {
+  const Denoiser denoiser = reference_network(toys::golden("edm_network_heun"));
+  SamplerConfig config;
+  config.steps = 3;
+  const at::Tensor whole = generate(denoiser, config, consecutive_seeds(0, 33), {}, 64).samples;
+  for (const int64_t batch : {1, 2, 7, 16})
+    CHECK(at::equal(generate(denoiser, config, consecutive_seeds(0, 33), {}, batch).samples, whole));
+}
+
 TEST_CASE("latents stand in for seeds") {
   const Denoiser denoiser = toy();
   const std::vector<int64_t> seeds{3, 9, 11};

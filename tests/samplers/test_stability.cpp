@@ -4,9 +4,9 @@
 // errors grow.
 #include <complex>
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_eigvals.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
 #include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
@@ -63,4 +63,15 @@ TEST_CASE("at 120 degrees momentum on Euler's method shrinks the stable region")
   const auto [beta, expected] = GENERATE(table<double, double>({{1, 1.00}, {.8, .77}, {.2, .15}}));
   const std::complex<double> towards = std::polar(1.0, 2 * std::acos(-1.0) / 3);
   CHECK(limit({1, beta}, towards, 0.9 * expected, 1.1 * expected) == Approx(expected).margin(6e-3));
+}
+
+TEST_CASE("Euler's and Heun's methods grow by their stability polynomials") {
+  const double lambda = GENERATE(-0.4, -2.5, 0.3);
+  const at::Tensor y = at::ones({1}, at::kDouble);
+  // The denoiser whose slope (x − D)/σ is λx.
+  const Denoise linear = [&](const at::Tensor& x, double sigma) { return x - sigma * lambda * x; };
+  const double z = (2 - 3) * lambda;
+  History none;
+  CHECK(step(Euler{}, linear, y, 3, 2, none).item<double>() == Approx(1 + z));
+  CHECK(step(Heun{}, linear, y, 3, 2, none).item<double>() == Approx(1 + z + z * z / 2));
 }

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/max.h>
 #include <ATen/ops/tensor.h>
 
+#include "closeness.h"
 #include "io/safetensors.h"
 #include "networks/gaussian_mixture.h"
 #include "samplers/integrate.h"
@@ -52,10 +52,7 @@ inline std::vector<double> numbers(const at::Tensor& tensor) {
   return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
 }
 
-/// max |a − b| / max |b|
-inline double relative_error(const at::Tensor& a, const at::Tensor& b) {
-  return ((a.to(at::kDouble) - b).abs().max() / b.abs().max()).item<double>();
-}
+using test::relative_error;
 
 /// n equal steps from `from` to `to`.
 inline std::vector<double> even_grid(double from, double to, int64_t n) {

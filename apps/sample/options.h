@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "samplers/sampler_overrides.h"
+
+namespace onestep {
+
+/// The command line, as it was given.
+struct Options {
+  std::string model;
+  SamplerOverrides sampler;
+  std::string seeds, latents;
+  std::optional<int64_t> one_class;
+  int64_t class_grid = 0;
+  std::string grid, grid_file, out, raw;
+  int64_t zoom = 1;
+  int64_t batch = 64;
+  std::string dtype = "float32", device = "cpu";
+  int64_t threads = 0;
+};
+
+/// Declares all options; what is parsed goes into `options`. `--list` prints the solvers and ends the
+/// command.
+void declare(CLI::App& app, Options& options);
+
+}  // namespace onestep

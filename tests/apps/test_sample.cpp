@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// onestep-sample as a user meets it: what it draws, where it goes, and one clear line for each bad input.
+#include <algorithm>
+#include <set>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/ones_like.h>
+#include <c10/util/Logging.h>  // its CHECK must come before Catch's
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "closeness.h"
+#include "command.h"
+#include "io/image.h"
+#include "io/safetensors.h"
+#include "networks/denoiser.h"
+
+using namespace onestep;
+using Catch::Matchers::Contains;
+using test::run_command;
+using test::Said;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::map<std::string, std::string> kMixture{{"onestep.network", R"({"kind": "gaussian_mixture"})"}};
+
+/// A folder with two models: `mixture`, of the EDM sampler's reference run, and `unet`, conditional with
+/// three classes.
+struct Models {
+  test::ScratchFolder folder{"sample"};
+  std::string mixture = (folder / "mixture.safetensors").string();
+  std::string unet = (folder / "unet.safetensors").string();
+  io::TensorFile reference =
+      io::read_safetensors(std::string(ONESTEP_GOLDEN) + "/samplers/edm_heun_n10.safetensors");
+
+  Models() {
+    const auto images = [&](const char* name) { return reference.at(name).unsqueeze(1).unsqueeze(1); };
+    io::write_safetensors(
+        mixture,
+        {{"weights", reference.at("mix_weight")}, {"means", images("mix_mean")}, {"stds", images("mix_std")}},
+        kMixture);
+    SongUNetConfig c;
+    c.img_resolution = 8;
+    c.img_channels = 1;
+    c.label_dim = 3;
+    c.model_channels = 8;
+    c.channel_mult = {1, 2};
+    c.num_blocks = 1;
+    c.attn_resolutions = {4};
+    Denoiser denoiser = make_denoiser({{}, c}, 1);
+    // A new network starts with zeros in places; every weight matters here.
+    for_each_tensor(denoiser, [&](const std::string& path, at::Tensor& tensor, bool) {
+      if (path.find("weight") != std::string::npos) tensor.add_(0.1 * at::ones_like(tensor).cumsum(0).sin());
+    });
+    save_denoiser(unet, denoiser, {{"onestep.sampling", R"({"solver": "one_step", "sigma_max": 2.5})"}});
+  }
+  std::string path(const std::string& name) const { return (folder / name).string(); }
+  Said sample(const std::string& arguments) const { return run_command("onestep-sample " + arguments); }
+  at::Tensor raw(const std::string& name) const {
+    return io::read_safetensors(folder / name).at("samples").clone();
+  }
+  size_t entries() const {
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()));
+  }
+};
+
+nlohmann::json json_of(const fs::path& path) {
+  return nlohmann::json::parse(test::read_text(path));
+}
+
+}  // namespace
+
+TEST_CASE("onestep-sample: latents through a mixture in float64 give the EDM sampler's numbers") {
+  const Models models;
+  io::write_safetensors(models.folder / "z.safetensors",
+                        {{"latents", models.reference.at("latents").reshape({3, 1, 1, 4})}});
+  const Said said = models.sample(models.mixture + " --solver heun --steps 10 --dtype float64 --latents " +
+                                  models.path("z.safetensors") + " --raw " + models.path("x.safetensors"));
+  INFO(said.err);
+  REQUIRE(said.code == 0);
+  CHECK_THAT(said.out,
+             Contains("heun: 3 samples, NFE 19 each") && Contains("images/s") && Contains("x.safetensors"));
+  const at::Tensor x = models.raw("x.safetensors");
+  CHECK(x.scalar_type() == at::kDouble);
+  CHECK(test::relative_error(x, models.reference.at("final").reshape({3, 1, 1, 4})) < 1e-9);
+
+  const nlohmann::json sidecar = json_of(models.folder / "x.safetensors.json");
+  CHECK(sidecar.at("schema") == 1);
+  CHECK(sidecar.at("nfe") == 19);
+  CHECK(sidecar.at("dtype") == "float64");
+  CHECK(sidecar.at("sampler").at("steps") == 10);
+  CHECK(sidecar.at("sigmas").size() == 11);
+  CHECK(sidecar.at("seeds") == std::vector<int>{0, 1, 2});
+  CHECK(sidecar.at("model").at("sha256").get<std::string>().size() == 64);
+  CHECK(sidecar.at("versions").contains("libtorch"));
+}
+
+TEST_CASE("onestep-sample: the same bits at batch 1, 7 and 64, alone or among others") {
+  const Models models;
+  const std::string model = GENERATE(true, false) ? models.unet : models.mixture;
+  const auto raw = [&](const std::string& arguments) {
+    const Said said = models.sample(model + " --solver heun --steps 4 --sigma-max 80 --raw " +
+                                    models.path("x.safetensors") + " " + arguments);
+    INFO(said.err);
+    REQUIRE(said.code == 0);
+    return models.raw("x.safetensors");
+  };
+  const at::Tensor whole = raw("--seeds 0-21 --batch 64");
+  CHECK(at::equal(raw("--seeds 0-21 --batch 1"), whole));
+  CHECK(at::equal(raw("--seeds 0-21 --batch 7"), whole));
+  CHECK(at::equal(raw("--seeds 13")[0], whole[13]));
+  CHECK_FALSE(at::equal(whole[0], whole[1]));
+}
+
+TEST_CASE("onestep-sample: a folder of images, their sheet and their settings") {
+  const Models models;
+  const Said said = models.sample(models.unet + " --seeds 3,10-12 --grid 2x2 --zoom 2 --out " +
+                                  models.path("out") + " --raw " + models.path("x.safetensors"));
+  INFO(said.err);
+  REQUIRE(said.code == 0);
+  CHECK_THAT(said.out, Contains("one_step: 4 samples, NFE 1 each"));  // the model's own sampler
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(models.folder / "out"))
+    names.insert(entry.path().filename());
+  CHECK(names == std::set<std::string>{"000003.png", "000010.png", "000011.png", "000012.png", "grid.png",
+                                       "samples.json"});
+
+  const at::Tensor images = io::to_uint8(models.raw("x.safetensors"));
+  CHECK(at::equal(io::read_image(models.folder / "out" / "000011.png"), images[2]));
+  CHECK(at::equal(io::read_image(models.folder / "out" / "grid.png"), io::image_grid(images, 2, 2, 2, 2)));
+  CHECK_THAT(test::read_text(models.folder / "out" / "000011.png"),
+             Contains("onestep") && Contains("\"seed\":11") && Contains("\"solver\":\"one_step\""));
+
+  const nlohmann::json sidecar = json_of(models.folder / "out" / "samples.json");
+  CHECK(sidecar.at("seeds") == std::vector<int>{3, 10, 11, 12});
+  CHECK(sidecar.at("classes").size() == 4);
+  CHECK(sidecar.at("sampler").at("sigma_max") == 2.5);
+}
+
+TEST_CASE("onestep-sample: a sheet with a row for each class, and one class for all") {
+  const Models models;
+  const Said rows = models.sample(models.unet + " --class-grid 2 --grid-file " + models.path("classes.png"));
+  INFO(rows.err);
+  REQUIRE(rows.code == 0);
+  CHECK(json_of(models.folder / "classes.png.json").at("classes") == std::vector<int>{0, 0, 1, 1, 2, 2});
+  CHECK(io::read_image(models.folder / "classes.png").sizes() == at::IntArrayRef{1, 26, 17});
+
+  const auto of_class = [&](const std::string& arguments) {
+    REQUIRE(
+        models.sample(models.unet + " --seeds 0-2 --raw " + models.path("x.safetensors") + arguments).code ==
+        0);
+    return models.raw("x.safetensors");
+  };
+  const at::Tensor by_seed = of_class(""), ones = of_class(" --class 1");
+  const nlohmann::json classes = json_of(models.folder / "x.safetensors.json").at("classes");
+  CHECK(classes == std::vector<int>{1, 1, 1});
+  CHECK_FALSE(at::equal(ones, by_seed));
+}
+
+TEST_CASE("onestep-sample: the sheet alone is as square as may be") {
+  const Models models;
+  REQUIRE(models.sample(models.unet + " --seeds 0-6 --grid-file " + models.path("deep/er/sheet.png")).code ==
+          0);
+  CHECK(io::read_image(models.folder / "deep/er/sheet.png").sizes() == at::IntArrayRef{1, 26, 26});
+}
+
+TEST_CASE("onestep-sample: solvers and grids from the command line") {
+  const Models models;
+  const auto [arguments, line] = GENERATE(table<std::string, std::string>(
+      {{"--solver euler --steps 7", "euler: 2 samples, NFE 7 each"},
+       {"--sampler hb3.8 --steps 6", "hb3.8: 2 samples, NFE 6 each"},
+       {"--solver hb --order 2 --beta 0.5 --steps 6", "hb1.5: 2 samples, NFE 6 each"},
+       {"--solver heun --sigmas 10,3,1,0", "heun: 2 samples, NFE 5 each"},
+       {"--steps 1", "heun: 2 samples, NFE 1 each"},
+       {"", "heun: 2 samples, NFE 35 each"}}));
+  const Said said = models.sample("--seeds 0,1 " + arguments + " " + models.mixture + " --raw " +
+                                  models.path("x.safetensors"));
+  INFO(arguments << "\n" << said.err);
+  CHECK(said.code == 0);
+  CHECK_THAT(said.out, Contains(line));
+}
+
+TEST_CASE("onestep-sample: the list of solvers, help and version need no model") {
+  const Models models;
+  const Said list = models.sample("--list");
+  CHECK(list.code == 0);
+  for (const char* name : {"one_step", "euler", "heun", "hb[K.B]", "2N-1"})
+    CHECK_THAT(list.out, Contains(name));
+  CHECK(models.sample("--help").code == 0);
+  CHECK(models.sample("--version").code == 0);
+}
+
+TEST_CASE("onestep-sample: bad input is one clear line, its exit code, and no file") {
+  const Models models;
+  io::write_safetensors(models.folder / "wrong_shape.safetensors", {{"latents", at::ones({3, 1, 8, 4})}});
+  io::write_safetensors(models.folder / "wrong_name.safetensors", {{"z", at::ones({3, 1, 8, 8})}});
+  io::write_safetensors(models.folder / "nan.safetensors",
+                        {{"latents", at::full({3, 1, 8, 8}, std::nan(""))}});
+  std::ofstream(models.folder / "torn.safetensors") << test::read_text(models.unet).substr(0, 5000);
+  // Its means are finite in float64, and infinite in the float32 that the command runs in.
+  io::write_safetensors(models.folder / "broken.safetensors",
+                        {{"weights", at::ones({1}, at::kDouble)},
+                         {"means", at::full({1, 1, 2, 2}, 1e300, at::kDouble)},
+                         {"stds", at::ones({1, 1, 2, 2}, at::kDouble)}},
+                        kMixture);
+  const std::string raw = " --raw " + models.path("x.safetensors");
+  const size_t entries = models.entries();
+
+  struct Case {
+    std::string arguments;
+    int code;
+    std::string message;
+  };
+  const std::vector<Case> cases{
+      {"", 2, "model is required"},
+      {models.unet, 2, "nothing to write"},
+      {models.unet + raw + " --stepz 3", 2, "--stepz"},
+      {models.unet + raw + " --solver eular", 2, "did you mean 'euler'?"},
+      {models.unet + raw + " --steps 4", 2, "one_step makes one step, not 4"},
+      {models.unet + raw + " --solver heun --sigmas 1,2,0", 2, "1 is followed by 2"},
+      {models.unet + raw + " --solver heun --sigmas 2,1,0 --steps 2", 2, "--steps excludes --sigmas"},
+      {models.unet + raw + " --sigma-max nan", 2, "nan"},
+      {models.unet + raw + " --seeds 5-2", 2, "such as 0-63,100"},
+      {models.unet + raw + " --class 3", 2, "--class 3: the model has classes 0 to 2"},
+      {models.mixture + raw + " --class 0", 2, "the model is unconditional"},
+      {models.mixture + " --class-grid 3 --grid-file " + models.path("g.png"), 2,
+       "the model is unconditional"},
+      {models.unet + raw + " --device tpu", 2, "expected cpu, cuda or cuda:N"},
+      {models.unet + " --grid 8 --out " + models.path("out"), 2, "expected ROWSxCOLUMNS such as 8x8"},
+      {models.unet + raw + " --grid 8x8", 2, "where does the sheet go?"},
+      {models.path("none.safetensors") + raw, 3, "none.safetensors"},
+      {models.path("torn.safetensors") + raw, 3, "torn.safetensors"},
+      {models.path("wrong_name.safetensors") + raw, 3, "not a model file"},
+      {models.unet + raw + " --latents " + models.path("wrong_shape.safetensors"), 3,
+       "tensor 'latents' has shape [3, 1, 8, 4], the model needs [N, 1, 8, 8]"},
+      {models.unet + raw + " --latents " + models.path("wrong_name.safetensors"), 3, "latents"},
+      {models.unet + raw + " --latents " + models.path("nan.safetensors"), 3, "must hold finite"},
+      {models.unet + " --out " + models.unet, 3, "can't be made"},
+      {models.unet + " --raw /proc/none/x.safetensors", 3, "/proc/none"},
+      {models.path("broken.safetensors") + raw, 4, "at step 1 of 18, sigma 80"}};
+  for (const auto& [arguments, code, message] : cases) {
+    INFO(arguments);
+    const Said said = models.sample(arguments);
+    CHECK(said.code == code);
+    CHECK_THAT(said.err, Contains("onestep-sample: ") && Contains(message));
+    CHECK(said.out.empty());
+    if (code != 4) CHECK(test::lines_of(said.err) == 1);  // progress comes before a number breaks
+    CHECK(models.entries() == entries);
+  }
+}
+
+TEST_CASE("onestep-sample: an interruption ends in good order and leaves nothing") {
+  const Models models;
+  const auto [signal, code] = GENERATE(table<std::string, int>({{"INT", 130}, {"TERM", 143}}));
+  const size_t entries = models.entries();
+  const auto start = std::chrono::steady_clock::now();
+  const auto later = [&] { return std::chrono::steady_clock::now() - start > std::chrono::seconds(2); };
+  const Said said = test::run_interrupted("onestep-sample " + models.unet +
+                                              " --seeds 0-9999 --solver heun --steps 500 --raw " +
+                                              models.path("x.safetensors"),
+                                          signal, later);
+  CHECK(said.code == code);
+  CHECK_THAT(said.err, Contains("onestep-sample: interrupted, nothing was written"));
+  CHECK(models.entries() == entries);
+}
