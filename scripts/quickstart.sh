@@ -43,10 +43,10 @@ newer() {
   for other in "${@:2}"; do [ "$file" -nt "$other" ] || return 1; done
 }
 
-# draw FILE RUN OPTION...: the same 64 seeds of each model, as one sheet.
+# draw FILE RUN OPTION...: one sheet of a model, a row for each class.
 draw() {
   local file=$grids/$1 model=$2/model.safetensors
-  newer "$file" "$model" || "$bin/onestep-sample" "$model" --seeds 0-63 --grid "$file" "${@:3}"
+  newer "$file" "$model" || "$bin/onestep-sample" "$model" --class-grid 12 --zoom 2 --grid-file "$file" "${@:3}"
 }
 
 draw_grids() {
