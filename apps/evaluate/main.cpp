@@ -16,6 +16,7 @@
 #include "evaluation/evaluate.h"
 #include "evaluation/report.h"
 #include "io/atomic_file.h"
+#include "io/log.h"
 
 namespace onestep {
 namespace {
@@ -96,6 +97,7 @@ void run(const EvaluateOptions& options, const std::string& command) {
   bars.finish();
   provenance.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   write_reports(evaluation, provenance);
+  for (const std::string& warning : evaluation.warnings) io::log_warning(warning);
   std::fputs(summary_table(evaluation).c_str(), stdout);
   if (const std::string verdict = verdict_sentence(evaluation); !verdict.empty())
     std::printf("%s\n", verdict.c_str());

@@ -28,20 +28,23 @@ FeatureNetwork load_feature_network(const std::filesystem::path& path, at::Devic
   return {load_classifier(path, device), path.string(), sha256_of_file(path), device};
 }
 
+void expect_image_size(const FeatureNetwork& network, const std::string& source, int64_t channels,
+                       int64_t height, int64_t width) {
+  const ClassifierConfig& expected = network.classifier.config;
+  const int64_t side = expected.img_resolution;
+  if (channels != expected.img_channels || height != side || width != side)
+    throw io::FileError(source, "images are " + size_text(channels, height, width) + ", but the classifier " +
+                                    network.path + " takes " + size_text(expected.img_channels, side, side));
+}
+
 void extract_features(FeatureSet& set, const FeatureNetwork& network, int64_t batch, const std::string& stage,
                       const StageWatch& watch) {
   const c10::NoGradGuard no_grad;
-  const ClassifierConfig& expected = network.classifier.config;
   const at::Tensor& images = set.images;
   if (images.size(0) < 2)
     throw io::FileError(set.source,
                         "a covariance needs at least 2 images, got " + std::to_string(images.size(0)));
-  if (images.size(1) != expected.img_channels || images.size(2) != expected.img_resolution ||
-      images.size(3) != expected.img_resolution)
-    throw io::FileError(
-        set.source, "images are " + size_text(images.size(1), images.size(2), images.size(3)) +
-                        ", but the classifier " + network.path + " takes " +
-                        size_text(expected.img_channels, expected.img_resolution, expected.img_resolution));
+  expect_image_size(network, set.source, images.size(1), images.size(2), images.size(3));
   const auto start = std::chrono::steady_clock::now();
   std::vector<at::Tensor> features, predicted;
   const int64_t n = images.size(0);

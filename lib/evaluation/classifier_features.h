@@ -21,6 +21,10 @@ struct FeatureNetwork {
 /// Throws io::FileError.
 FeatureNetwork load_feature_network(const std::filesystem::path& path, at::Device device);
 
+/// Throws io::FileError naming `source` unless the network takes images of this size.
+void expect_image_size(const FeatureNetwork& network, const std::string& source, int64_t channels,
+                       int64_t height, int64_t width);
+
 /// Told how many of all images of a stage are done; may throw to stop.
 using StageWatch = std::function<void(const std::string& stage, int64_t done, int64_t total)>;
 

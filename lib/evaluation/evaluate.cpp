@@ -17,6 +17,25 @@ const Subject& find_subject(const Evaluation& evaluation, const std::string& nam
                        [&](const Subject& subject) { return subject.name == name; });
 }
 
+/// FID hides all of this: a generator that makes few images over and over can score well.
+std::vector<std::string> warnings_on(const std::string& name, const FeatureSet& set,
+                                     const Validity& validity) {
+  constexpr double kShare = 0.01;
+  std::vector<std::string> warnings;
+  const std::string all = io::format_count(set.size());
+  const auto many = [&](int64_t count) {
+    return static_cast<double>(count) > kShare * static_cast<double>(set.size());
+  };
+  if (many(validity.duplicates))
+    warnings.push_back(
+        name + ": " + io::format_count(validity.duplicates) + " of " + all +
+        " samples repeat an earlier one. FID and its standard error take them for independent.");
+  if (many(validity.constant_images.value_or(0)))
+    warnings.push_back(name + ": " + io::format_count(*validity.constant_images) + " of " + all +
+                       " images are of one colour.");
+  return warnings;
+}
+
 /// What cannot be read off the numbers themselves.
 std::vector<std::string> notes_on(const Evaluation& evaluation) {
   const EvaluateConfig& config = evaluation.config;
@@ -113,6 +132,12 @@ Evaluation evaluate(const EvaluateConfig& config, at::Device device, const Stage
     evaluation.verdict =
         judge(scored(evaluation.subjects.front()), scored(find_subject(evaluation, config.baseline)));
   }
+  const auto warn = [&](const std::string& name, const FeatureSet& set, const Validity& validity) {
+    for (std::string& warning : warnings_on(name, set, validity))
+      evaluation.warnings.push_back(std::move(warning));
+  };
+  for (const Subject& subject : evaluation.subjects) warn(subject.name, subject.set, subject.validity);
+  warn("reference", reference.set, reference.validity);
   evaluation.notes = notes_on(evaluation);
   return evaluation;
 }

@@ -44,7 +44,8 @@ struct Evaluation {
   Reference reference;
   std::vector<Subject> subjects;  ///< in the order of the configuration
   std::optional<Verdict> verdict;
-  std::vector<std::string> notes;  ///< what a reader must know to read the numbers rightly
+  std::vector<std::string> warnings;  ///< what makes a FID here worthless
+  std::vector<std::string> notes;     ///< what a reader must know to read the numbers rightly
 };
 
 /// FID, its standard error and influences of a set. `path` names it in errors. Throws io::FileError when

@@ -16,17 +16,25 @@
 namespace onestep {
 namespace {
 
-constexpr int64_t kCell = 56;  // pixels a small image is blown up to, so that a dense screen shows it sharp
 constexpr int64_t kMaxClasses = 24;  // rows of class_gallery
 
-std::string png(const at::Tensor& images, int64_t columns) {
-  const int64_t rows = (images.size(0) + columns - 1) / columns;
-  const int64_t zoom = std::max<int64_t>(1, kCell / std::max(images.size(2), images.size(3)));
-  return io::png_data_uri(io::encode_png(io::image_grid(images, rows, columns, /*gap=*/zoom, zoom)));
+/// The side on the page, in CSS pixels: small images grow by a whole factor, large ones shrink.
+int64_t shown_width(int64_t width) {
+  constexpr int64_t kSmall = 56, kLarge = 128;
+  return width < kSmall ? width * ((kSmall + width / 2) / width) : std::min(width, kLarge);
 }
 
-std::string picture(const at::Tensor& images, int64_t columns, const std::string& text) {
-  return "<img alt=\"" + io::escape(text) + "\" src=\"" + png(images, columns) + "\">";
+/// One image [C, H, W] at its own resolution: the browser enlarges it, and lays rows out to suit its window.
+std::string picture(const at::Tensor& image, const std::string& text) {
+  return "<img alt=\"" + io::escape(text) + "\" width=\"" + std::to_string(shown_width(image.size(2))) +
+         "\" src=\"" + io::png_data_uri(io::encode_png(image)) + "\">";
+}
+
+/// Images [N, C, H, W] side by side.
+std::string pictures(const at::Tensor& images, const std::string& text) {
+  std::string html;
+  for (int64_t i = 0; i < images.size(0); ++i) html += picture(images[i], text);
+  return "<div class=\"pictures\">" + html + "</div>\n";
 }
 
 /// Rows of `values` that hold `wanted`, the first `count` of them.
@@ -38,6 +46,17 @@ at::Tensor first_rows(const at::Tensor& values, int64_t wanted, int64_t count) {
 at::Tensor worst_rows(const Subject& subject, int64_t count) {
   const at::Tensor order = subject.score.influence.argsort(0, /*descending=*/true);
   return order.narrow(0, 0, std::min(count, order.size(0)));
+}
+
+/// "Shirt", or "Shirt, seen as Coat" where the classifier disagrees with the label.
+std::string classes_of(const Evaluation& evaluation, const FeatureSet& set, int64_t row) {
+  const auto name = [&](const at::Tensor& classes) {
+    return class_name(evaluation, classes[row].item<int64_t>());
+  };
+  const std::string seen = name(set.predicted);
+  if (!set.labels.defined()) return "seen as " + seen;
+  const std::string label = name(set.labels);
+  return label == seen ? label : label + ", seen as " + seen;
 }
 
 std::string harmful_table(const Subject& subject, int64_t count) {
@@ -54,27 +73,26 @@ std::string harmful_table(const Subject& subject, int64_t count) {
 
 std::string galleries_style() {
   return R"(
-.pictures img, .classes img, .tiles img { image-rendering: pixelated; max-width: 100%; height: auto; display: block; border-radius: 4px; }
+.pictures { display: flex; flex-wrap: wrap; gap: 3px; margin: .5rem 0; }
+.pictures img, .tiles img { image-rendering: pixelated; height: auto; display: block; border-radius: 3px; }
 .classes { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 3px .9rem; align-items: center; }
-.classes span { font-size: .9rem; }
+.classes span { font-size: .9rem; } .classes .pictures { margin: 0; max-height: 3.6rem; overflow: hidden; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.4rem, 1fr)); gap: .9rem .7rem; margin: 1rem 0; }
-.tiles figure { margin: 0; } .tiles img { width: 56px; }
+.tiles figure { margin: 0; }
 .tiles b { display: block; color: var(--fg); font-weight: 600; font-variant-numeric: tabular-nums; margin-top: .25rem; }
 .tiles small { display: block; color: var(--soft); line-height: 1.35; font-size: .8rem; }
-@media (max-width: 30rem) { .classes { grid-template-columns: 1fr; } .classes span { margin-top: .4rem; } }
+@media (max-width: 30rem) { .classes { grid-template-columns: 1fr; } .classes span { margin-top: .4rem; }
+  .classes .pictures { max-height: none; } }
 )";
 }
 
-std::string random_gallery(const Subject& subject, int64_t seed, int64_t count, int64_t columns) {
+std::string random_gallery(const Subject& subject, int64_t seed, int64_t count) {
   if (!subject.set.images.defined()) return "";
   std::vector<int64_t> chosen;
   const int64_t n = subject.set.size();
   for (int64_t i = 0; i < std::min(count, n); ++i)
     chosen.push_back(shuffled_index(static_cast<uint64_t>(seed), 0, i, n));
-  return "<div class=\"pictures\">" +
-         picture(subject.set.images.index_select(0, at::tensor(chosen)), columns,
-                 "random images of " + subject.name) +
-         "</div>\n";
+  return pictures(subject.set.images.index_select(0, at::tensor(chosen)), "random image of " + subject.name);
 }
 
 std::string class_gallery(const Evaluation& evaluation, const Subject& subject, int64_t columns) {
@@ -88,7 +106,7 @@ std::string class_gallery(const Evaluation& evaluation, const Subject& subject, 
     if (chosen.size(0) == 0) continue;
     const std::string name = class_name(evaluation, k);
     rows += "<span>" + io::escape(name) + "</span>" +
-            picture(set.images.index_select(0, chosen), columns, name + " by " + subject.name) + "\n";
+            pictures(set.images.index_select(0, chosen), name + " by " + subject.name);
   }
   return "<div class=\"classes\">" + rows + "</div>\n";
 }
@@ -101,16 +119,11 @@ std::string harmful_gallery(const Evaluation& evaluation, const Subject& subject
   for (int64_t i = 0; i < worst.size(0); ++i) {
     const int64_t row = worst[i].item<int64_t>();
     const std::string place = (subject.kind == ModelSubject::kind ? "seed " : "image ") + std::to_string(row);
-    const std::string seen = "seen as " + class_name(evaluation, set.predicted[row].item<int64_t>());
-    const std::string asked = set.labels.defined()
-                                  ? (subject.kind == ModelSubject::kind ? "asked: " : "label: ") +
-                                        class_name(evaluation, set.labels[row].item<int64_t>())
-                                  : "";
+    const std::string classes = classes_of(evaluation, set, row);
     const std::string value = number_text(subject.score.influence[row].item<double>());
-    tiles += "<figure>" + picture(set.images.narrow(0, row, 1), 1, place + ", I(x) = " + value) + "<b>" +
-             io::escape(value) + "</b><small>" + io::escape(place) + "</small>" +
-             (asked.empty() ? "" : "<small>" + io::escape(asked) + "</small>") + "<small>" +
-             io::escape(seen) + "</small></figure>\n";
+    tiles += "<figure>" + picture(set.images[row], place + ", I(x) = " + value) + "<b>" + io::escape(value) +
+             "</b><small>" + io::escape(place) + "</small><small>" + io::escape(classes) +
+             "</small></figure>\n";
   }
   return "<div class=\"tiles\">" + tiles + "</div>\n";
 }

@@ -11,7 +11,7 @@ namespace onestep {
 std::string galleries_style();
 
 /// `count` images in an order that the seed fixes: what the generator really makes.
-std::string random_gallery(const Subject& subject, int64_t seed, int64_t count, int64_t columns);
+std::string random_gallery(const Subject& subject, int64_t seed, int64_t count);
 
 /// A row of images a class, the first that were asked for (or, without labels, the first seen as it).
 std::string class_gallery(const Evaluation& evaluation, const Subject& subject, int64_t columns);

@@ -24,10 +24,10 @@ constexpr const char* kStyle = R"(
 .pill { display: inline-block; padding: .08rem .65rem; border-radius: 1rem; font-size: .85rem; font-weight: 600; margin-right: .5rem; border: 1px solid currentColor; }
 .better { color: var(--s2); } .worse { color: var(--s1); } .inconclusive { color: var(--soft); }
 .headline small { display: block; }
-.chart-box { overflow-x: auto; } .chart-box svg { min-width: 34rem; }
-.bars td { width: 55%; } .bar-track { background: var(--line); border-radius: 3px; height: .65rem; min-width: 6rem; }
-.bar-track i { display: block; height: 100%; border-radius: 3px; background: var(--s0); }
+.chart-box { overflow-x: auto; } .chart-box svg { min-width: 30rem; }
+td:first-child { min-width: 6.5rem; }
 h3 { font-size: 1rem; font-weight: 600; margin: 1.6rem 0 .5rem; } ul { padding-left: 1.2rem; max-width: 46rem; } li { margin: .3rem 0; }
+@media (max-width: 30rem) { .chart-box svg { min-width: 0; } .chart-box svg.chart { font-size: 18px; } }
 @media print { .hero, .headline div { break-inside: avoid; } details { display: block; } }
 )";
 
@@ -47,6 +47,13 @@ std::string fid_text(const Subject& subject) {
 
 std::string nfe_text(const Subject& subject) {
   return subject.set.nfe ? io::format_count(*subject.set.nfe) : "–";
+}
+
+/// Images a second of a generator; "–" for what was not drawn.
+std::string rate_text(const FeatureSet& set) {
+  if (!set.nfe || set.image_seconds <= 0) return "–";
+  const double rate = static_cast<double>(set.size()) / set.image_seconds;
+  return rate < 100 ? number_text(rate) : io::format_count(std::llround(rate));
 }
 
 const Subject* baseline_of(const Evaluation& evaluation) {
@@ -80,6 +87,13 @@ std::string hero(const Evaluation& evaluation) {
   return html + (others.empty() ? "" : io::headline(others));
 }
 
+/// What makes a number worthless stands above it.
+std::string warnings(const Evaluation& evaluation) {
+  std::string html;
+  for (const std::string& warning : evaluation.warnings) html += io::notice(warning);
+  return html;
+}
+
 std::string comparability(const Evaluation& evaluation) {
   if (evaluation.classifier.empty())
     return io::notice(
@@ -111,14 +125,13 @@ std::string comparison(const Evaluation& evaluation) {
   std::vector<Row> rows;
   for (const Subject& subject : evaluation.subjects) {
     const FeatureSet& set = subject.set;
-    const bool drawn = set.nfe && set.image_seconds > 0;
+    const bool drawn = set.nfe.has_value();
     rows.push_back({subject.name, value_text(subject.score.fid.value, subject.score.se),
                     subject.score.se ? number_text(*subject.score.se, 2) : "–", nfe_text(subject),
                     io::format_count(set.size()), number_text(subject.score.fid.mean_term),
                     number_text(subject.score.fid.covariance_term),
                     subject.validity.class_accuracy ? percent_text(*subject.validity.class_accuracy) : "–",
-                    drawn ? number_text(static_cast<double>(set.size()) / set.image_seconds) : "–",
-                    drawn ? number_text(set.image_seconds) : "–"});
+                    rate_text(set), drawn ? number_text(set.image_seconds) : "–"});
   }
   const std::string text =
       "FID is the mean term (squared distance of the mean features) plus the covariance term. The standard "
@@ -144,7 +157,7 @@ std::string headline_galleries(const Evaluation& evaluation) {
                           : "The first images that the classifier sees as each class; not chosen by hand.") +
         class_gallery(evaluation, first, 12);
     html += heading("Random") + io::paragraph("Drawn by seed, not chosen by hand.") +
-            random_gallery(first, evaluation.config.seed, 84, 14);
+            random_gallery(first, evaluation.config.seed, 80);
   }
   html += heading("Most harmful to FID") +
           io::paragraph(
@@ -160,7 +173,7 @@ std::string other_galleries(const Evaluation& evaluation) {
     const Subject& other = evaluation.subjects[i];
     if (!other.set.images.defined()) continue;
     html += heading(other.name + ", FID " + fid_text(other)) +
-            random_gallery(other, evaluation.config.seed, 28, 14) +
+            random_gallery(other, evaluation.config.seed, 32) +
             io::details("most harmful to FID", harmful_gallery(evaluation, other, 12));
   }
   return html.empty() ? "" : io::section("Samples of the others", html);
@@ -303,11 +316,11 @@ std::string summary_table(const Evaluation& evaluation) {
 }
 
 std::string report_html(const Evaluation& evaluation, const Provenance& provenance) {
-  return io::page(evaluation.config.title, "<style>" + std::string(kStyle) + galleries_style() +
-                                               "</style>\n" + hero(evaluation) + comparability(evaluation) +
-                                               comparison(evaluation) + headline_galleries(evaluation) +
-                                               other_galleries(evaluation) + validity(evaluation) +
-                                               provenance_section(evaluation, provenance));
+  return io::page(evaluation.config.title,
+                  "<style>" + std::string(kStyle) + galleries_style() + "</style>\n" + warnings(evaluation) +
+                      hero(evaluation) + comparability(evaluation) + comparison(evaluation) +
+                      headline_galleries(evaluation) + other_galleries(evaluation) + validity(evaluation) +
+                      provenance_section(evaluation, provenance));
 }
 
 }  // namespace onestep

@@ -95,6 +95,7 @@ Json report_json(const Evaluation& evaluation, const Provenance& provenance) {
             {"validity", validity_json(reference.set, reference.validity, reference.law.rank)}}},
           {"features", features},
           {"class_names", evaluation.class_names},
+          {"warnings", evaluation.warnings},
           {"notes", evaluation.notes},
           {"provenance",
            {{"command", provenance.command},

@@ -36,9 +36,11 @@ SamplerConfig sampler_of(const ModelSubject& subject) {
   return sampler;
 }
 
-FeatureSet draw_images(const ModelSubject& subject, const EvaluateConfig& config, at::Device device,
-                       const StageWatch& watch) {
-  const Denoiser model = load_denoiser(subject.path, device);
+FeatureSet draw_images(const ModelSubject& subject, const EvaluateConfig& config,
+                       const FeatureNetwork& network, const StageWatch& watch) {
+  const Denoiser model = load_denoiser(subject.path, network.device);
+  const auto [channels, height, width] = image_shape(model);
+  expect_image_size(network, subject.path, channels, height, width);  // before an hour of drawing, not after
   const SamplerConfig sampler = sampler_of(subject);
   FeatureSet set{.source = subject.path, .sha256 = sha256_of_file(subject.path)};
   set.sampler = sampler_text(sampler);
@@ -108,7 +110,7 @@ void check_inputs(const EvaluateConfig& config) {
 FeatureSet collect(const SubjectConfig& subject, const EvaluateConfig& config,
                    const std::optional<FeatureNetwork>& network, const StageWatch& watch) {
   FeatureSet set = std::visit(
-      Overloaded{[&](const ModelSubject& one) { return draw_images(one, config, network->device, watch); },
+      Overloaded{[&](const ModelSubject& one) { return draw_images(one, config, *network, watch); },
                  [&](const DatasetSubject& one) { return chosen_images(one, config); },
                  [&](const FeaturesSubject& one) { return features_from_file(one.path); }},
       subject);

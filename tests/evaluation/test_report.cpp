@@ -59,8 +59,8 @@ TEST_CASE("report.json follows its schema") {
   const Json json = Json::parse(report_json(evaluation, kProvenance).dump());
   all_finite(json);
   CHECK(json["schema"] == 1);
-  has_keys(json, {"title", "metrics", "verdict", "subjects", "reference", "features", "class_names", "notes",
-                  "provenance"});
+  has_keys(json, {"title", "metrics", "verdict", "subjects", "reference", "features", "class_names",
+                  "warnings", "notes", "provenance"});
   has_keys(json["verdict"], {"baseline", "outcome", "gap", "se", "sentence"});
   has_keys(json["reference"], {"source", "sha256", "validity"});
   has_keys(json["features"], {"kind", "path", "sha256", "d", "comparable_with_inception_fid"});
@@ -131,6 +131,24 @@ TEST_CASE("a report without images, classes, baseline and standard error") {
   CHECK(count(html, "no standard error exists") == 1);
   CHECK(count(html, "class=\"pill") == 0);
   CHECK(verdict_sentence(evaluation).empty());
+}
+
+TEST_CASE("repeated samples are told above everything else") {
+  const TemporaryFolder folder;
+  at::Tensor few = normal_features(1, 20, 4).repeat({5, 1});
+  io::write_safetensors(folder / "a.safetensors", {{"features", few}});
+  io::write_safetensors(folder / "r.safetensors", {{"features", normal_features(2, 90, 4)}});
+  EvaluateConfig config;
+  config.out = "out";
+  config.reference = FeaturesReference{.path = (folder / "r.safetensors").string()};
+  config.subjects = {FeaturesSubject{.name = "a", .path = (folder / "a.safetensors").string()}};
+  const Evaluation evaluation = evaluate(config, at::kCPU);
+  const std::string warning = "a: 80 of 100 samples repeat an earlier one.";
+  REQUIRE(evaluation.warnings.size() == 1);
+  CHECK_THAT(evaluation.warnings[0], Catch::StartsWith(warning));
+  const std::string html = report_html(evaluation, kProvenance);
+  CHECK(html.find(warning) < html.find("class=\"hero\""));
+  CHECK(toy_evaluation().warnings.empty());
 }
 
 TEST_CASE("the verdict in words") {
