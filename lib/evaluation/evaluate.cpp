@@ -68,7 +68,7 @@ std::vector<std::string> notes_on(const Evaluation& evaluation) {
                       io::format_count(config.images) + " were asked for.");
     if (subject.score.fid.value < 3.0 * subject.score.equality_bias)
       notes.push_back(subject.name +
-                      ": FID is near what equal laws show at this N (see bias at equality); its "
+                      ": FID is near what equal laws show at this N (under Validity); its "
                       "standard error is then only a lower bound.");
   }
   const int64_t first = evaluation.subjects.front().set.size();

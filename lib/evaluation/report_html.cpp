@@ -27,7 +27,7 @@ constexpr const char* kStyle = R"(
 .chart-box { overflow-x: auto; } .chart-box svg { min-width: 30rem; }
 td:first-child { min-width: 6.5rem; }
 h3 { font-size: 1rem; font-weight: 600; margin: 1.6rem 0 .5rem; } ul { padding-left: 1.2rem; max-width: 46rem; } li { margin: .3rem 0; }
-@media (max-width: 30rem) { .chart-box svg { min-width: 0; } .chart-box svg.chart { font-size: 18px; } }
+@media (max-width: 30rem) { .chart-box svg { min-width: 0; } .chart-box svg.chart { font-size: 16px; } }
 @media print { .hero, .headline div { break-inside: avoid; } details { display: block; } }
 )";
 
