@@ -4,9 +4,9 @@
 
 #include "kernels/score_difference_core.h"
 
-/// The integral branch's step on the student's images (Diff-Instruct, DMD, f-distill; shared theory §3a and
-/// §3c). With w = h × scale per sample (Normalisation), D_p the teacher's and D_q the fake network's denoised
-/// images:
+/// The integral branch's step on the student's images (Diff-Instruct, DMD, f-distill; lib/losses/README.md
+/// §2, §3). With w = h × scale per sample (Normalisation), D_p the teacher's and D_q the fake network's
+/// denoised images:
 ///
 ///   loss_i = ½ ‖y_i − sg[y_i − w_i (D_q,i − D_p,i)]‖²,    ∂loss_i/∂y_i = w_i (D_q,i − D_p,i).
 ///

@@ -6,8 +6,8 @@
 
 namespace onestep::kernels {
 
-/// The per-sample scale of the score difference (shared theory §3c), m = mean|y − D_p| over the sample's
-/// elements: none 1;  dmd 1/(m + 1e-6);  sid 1/max(m, 1e-5).
+/// The per-sample scale of the score difference (lib/losses/README.md §3), m = mean|y − D_p| over the
+/// sample's elements: none 1;  dmd 1/(m + 1e-6);  sid 1/max(m, 1e-5).
 enum class Normalisation : int32_t { none, dmd, sid };
 
 /// w = h × scale(m).

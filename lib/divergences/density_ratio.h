@@ -47,8 +47,8 @@ struct RatioConfig {
 /// float64 where the logits are.
 at::Tensor sample_logits(const at::Tensor& logits);
 
-/// r = clamp(exp(clamp(ℓ, ±logit_clamp)), minimum, maximum), [N], of a sample's mean logit ℓ (shared theory
-/// §4).
+/// r = clamp(exp(clamp(ℓ, ±logit_clamp)), minimum, maximum), [N], of a sample's mean logit ℓ
+/// (lib/losses/README.md §4).
 ///
 /// A discriminator trained with the logistic loss on real (1) against student (0) samples at one noise law
 /// has the optimum ℓ = ln(p_σ/q_σ). `logits` [N] or [N, …]; the result is float32, or float64 where the

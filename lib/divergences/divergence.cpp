@@ -17,7 +17,7 @@ namespace {
 using R = const at::Tensor&;
 using A = double;
 
-// clang-format off: the rows read as a table (shared theory §2)
+// clang-format off: the rows read as a table (lib/losses/README.md §1)
 constexpr Divergence kTable[] = {
     // name, meaning and f(r)
     //   f(r)

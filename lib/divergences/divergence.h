@@ -15,7 +15,7 @@
 namespace onestep {
 
 /// A row. f is convex with f(1) = 0; the one function that decides every weight is h(r) = r² f″(r)
-/// (shared theory §2), and rh_prime is r h′(r), which the expanded branch needs beside it.
+/// (lib/losses/README.md §1), and rh_prime is r h′(r), which the expanded branch needs beside it.
 /// Each maps a tensor of ratios r = p/q > 0 elementwise, any shape and floating dtype, to the same shape and
 /// dtype, and is differentiable in r as often as one likes (so r² h″ = r (r h′)′ − r h′ costs no further
 /// column). `a` is the parameter of the `alpha` row; the other rows do not look at it.

@@ -4,9 +4,9 @@
 
 #include "divergences/density_ratio.h"
 
-/// The running mean of the density ratio per noise level (shared theory §4). E_q[r] = 1 holds at every σ, so
-/// a mean that is not 1 measures the discriminator's miscalibration there, and dividing by it repairs the
-/// scale.
+/// The running mean of the density ratio per noise level (lib/losses/README.md §4). E_q[r] = 1 holds at every
+/// σ, so a mean that is not 1 measures the discriminator's miscalibration there, and dividing by it repairs
+/// the scale.
 ///
 /// Everything is a function of tensors on one device: nothing waits for that device, and sums have a fixed
 /// order.

@@ -8,7 +8,7 @@
 #include "config/check.h"
 #include "kernels/score_difference.h"
 
-/// The integral branch (Diff-Instruct, DMD, f-distill; shared theory §3a): at one noise level
+/// The integral branch (Diff-Instruct, DMD, f-distill; README.md §2): at one noise level
 ///
 ///   ∇_θ D_f(p_σ‖q_σ) = −E[h(r) Δ · ∂x/∂θ],   Δ = (D_p − D_q)/σ²,
 ///
