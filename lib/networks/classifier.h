@@ -30,8 +30,8 @@ struct ClassifierConfig {
 };
 
 /// Stages of [3×3 convolution, group normalisation, SiLU, 2×2 max pooling], then features = SiLU(linear) and
-/// logits = linear(features). Group rather than batch normalisation: a sample's features depend on no other. SiLU
-/// rather than ReLU: more than half of the ReLU features died in training, and FID saw the rest alone.
+/// logits = linear(features). Group rather than batch normalisation: a sample's features depend on no other.
+/// SiLU rather than ReLU: more than half of the ReLU features died in training, and FID saw the rest alone.
 struct Classifier {
   ClassifierConfig config;
   std::vector<std::pair<std::string, Conv2d>> convs;

@@ -41,7 +41,11 @@ struct Denoiser {
   Network network;
   template <class Self, class Visit>
   static void parameters(Self& m, Visit&& visit) {
-    std::visit([&](auto& network) { visit("model", network); }, m.network);
+    if (auto* mixture = std::get_if<GaussianMixture>(&m.network)) {
+      GaussianMixture::parameters(*mixture, visit);  // its files name the tensors plainly
+    } else {
+      visit("model", std::get<SongUNet>(m.network));
+    }
   }
 };
 

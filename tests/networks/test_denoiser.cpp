@@ -110,6 +110,18 @@ TEST_CASE("Model files rebuild the denoiser bit for bit") {
   CHECK(io::read_safetensors_metadata(path).at("note") == "kept");
 }
 
+TEST_CASE("A Gaussian mixture's file rebuilds it, in the precision asked for") {
+  const auto path = scratch("mixture.safetensors");
+  const Denoiser d{.config = {.network = GaussianMixtureConfig{}}, .network = mixture()};
+  save_denoiser(path, d);
+  const Denoiser again = load_denoiser(path, at::kCPU, at::kDouble);
+  CHECK(image_shape(again) == ImageShape{1, 1, 2});
+  CHECK(label_dim(again) == 0);
+  const at::Tensor x = noise({1, 1, 2}, 3).to(at::kDouble);
+  const at::Tensor sigma = at::full({}, 0.7, at::kDouble);
+  CHECK(relative_error(denoise(again, x, sigma, at::Tensor()), denoise(mixture(), x, sigma)) < 1e-15);
+}
+
 TEST_CASE("Files that are no model say so, by name") {
   const auto path = scratch("bad.safetensors");
   const auto write = [&](const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
