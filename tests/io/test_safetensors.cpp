@@ -36,6 +36,7 @@ TEST_CASE("safetensors: every dtype comes back bit for bit, in order, with its s
     const at::Tensor &read = file.tensors[i].second, &written = tensors[i].second;
     CHECK(read.scalar_type() == written.scalar_type());
     CHECK(read.sizes() == written.sizes());
+    CHECK(reinterpret_cast<uintptr_t>(read.const_data_ptr()) % read.element_size() == 0);
     CHECK(std::memcmp(read.const_data_ptr(), written.const_data_ptr(), written.nbytes()) == 0);
   }
 }

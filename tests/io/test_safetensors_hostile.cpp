@@ -126,6 +126,8 @@ TEST_CASE("safetensors: headers that lie are refused by name of what is wrong") 
       {"{}", four, "4 trailing bytes"},
       {R"({"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
        std::string(6, '\0'), "tensor 'y' overlaps another"},
+      {R"({"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[3],"data_offsets":[3,6]}})",
+       std::string(6, '\0'), "tensor 'y' overlaps another"},
       {R"({"x":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"y":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})",
        four, "overlaps another"},
       {R"({"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"y":{"dtype":"U8","shape":[1],"data_offsets":[3,4]}})",
