@@ -20,7 +20,7 @@ function(onestep_test name)
     ONESTEP_GOLDEN="${PROJECT_SOURCE_DIR}/tests/golden" ONESTEP_SOURCE="${PROJECT_SOURCE_DIR}"
     ONESTEP_BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   add_test(NAME ${name} COMMAND test_${name})
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive")
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_NUM_THREADS=1")
 endfunction()
 
 # onestep_app(NAME SOURCES … LINKS …): one of the three commands, installed.
