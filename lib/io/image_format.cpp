@@ -30,7 +30,7 @@ std::string png_header_problem(std::string_view data) {
   if (auto problem = size_problem(big_endian(data.substr(0, 4)), big_endian(data.substr(4, 4)));
       !problem.empty())
     return problem;
-  const int depth = data[8], colour = data[9];
+  const int depth = static_cast<uint8_t>(data[8]), colour = static_cast<uint8_t>(data[9]);
   constexpr int kGrey = 0, kRgb = 2, kPalette = 3;
   if (colour == kPalette) return "is a palette PNG; grey or RGB is expected";
   if (colour != kGrey && colour != kRgb) return "is a PNG with alpha; grey or RGB is expected";
@@ -40,7 +40,7 @@ std::string png_header_problem(std::string_view data) {
 
 // A PNG is a signature and chunks: length, type, data, CRC-32 of type and data; IHDR first, IEND last.
 std::string png_problem(std::string_view bytes) {
-  const std::string truncated = "is a truncated PNG";
+  constexpr const char* truncated = "is a truncated PNG";
   bytes.remove_prefix(kPngSignature.size());
   for (bool first = true;; first = false) {
     if (bytes.size() < 12) return truncated;
@@ -61,7 +61,7 @@ std::string png_problem(std::string_view bytes) {
 // A JPEG is segments FF xx length data; SOFn (C0–CF but C4, C8, CC) tells the size; after SOS comes
 // entropy-coded data.
 std::string jpeg_problem(std::string_view bytes) {
-  const std::string truncated = "is a truncated JPEG";
+  constexpr const char* truncated = "is a truncated JPEG";
   bytes.remove_prefix(2);
   for (bool sized = false;;) {
     while (bytes.size() > 1 && bytes[0] == '\xff' && bytes[1] == '\xff')
@@ -82,9 +82,10 @@ std::string jpeg_problem(std::string_view bytes) {
     if (auto problem = size_problem(big_endian(data.substr(3, 2)), big_endian(data.substr(1, 2)));
         !problem.empty())
       return problem;
-    if (data[0] != 8) return "is a JPEG of " + std::to_string(data[0]) + " bits per channel; 8 are expected";
-    if (data[5] == 4) return "is a CMYK JPEG; grey or RGB is expected";
-    if (data[5] != 1 && data[5] != 3) return "is a JPEG of " + std::to_string(data[5]) + " channels";
+    const int depth = static_cast<uint8_t>(data[0]), channels = static_cast<uint8_t>(data[5]);
+    if (depth != 8) return "is a JPEG of " + std::to_string(depth) + " bits per channel; 8 are expected";
+    if (channels == 4) return "is a CMYK JPEG; grey or RGB is expected";
+    if (channels != 1 && channels != 3) return "is a JPEG of " + std::to_string(channels) + " channels";
     sized = true;
   }
 }

@@ -57,8 +57,9 @@ void JsonLines::append(const nlohmann::ordered_json& object) {
 std::vector<nlohmann::ordered_json> read_jsonl(const std::filesystem::path& path) {
   const MappedFile file(path);
   std::vector<nlohmann::ordered_json> objects;
-  for_each_line(path, file.bytes(),
-                [&](std::string_view, auto&& object) { objects.push_back(std::move(object)); });
+  for_each_line(path, file.bytes(), [&](std::string_view, nlohmann::ordered_json&& object) {
+    objects.push_back(std::move(object));
+  });
   return objects;
 }
 
@@ -66,10 +67,9 @@ void truncate_jsonl(const std::filesystem::path& path, int64_t nimg) {
   if (!std::filesystem::exists(path)) return;
   const MappedFile file(path);
   std::string kept;
-  for_each_line(path, file.bytes(), [&](std::string_view line, auto&& object) {
+  for_each_line(path, file.bytes(), [&](std::string_view line, const nlohmann::ordered_json& object) {
     const auto found = object.find("nimg");
-    if (found == object.end() || !found->is_number() ||
-        found->template get<double>() <= static_cast<double>(nimg))
+    if (found == object.end() || !found->is_number() || found->get<double>() <= static_cast<double>(nimg))
       kept += line;
   });
   if (kept != file.bytes()) write_file_atomically(path, kept);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kBarInterval = 0.1, kLineInterval = 10.0;        // seconds between two drawings
 constexpr double kRateWindow = 15.0, kRateSampleInterval = 0.25;  // seconds that the rate looks back
-constexpr size_t kBarWidth = 24;
+constexpr size_t kMinBar = 8, kMaxBar = 24;                       // columns between the brackets
 
 std::string print(const char* format, double value) {
   char text[64];
@@ -42,15 +42,23 @@ std::string rate_and_time(const ProgressState& state) {
          (state.finished ? "took " + format_duration(state.elapsed) : "ETA " + format_duration(left));
 }
 
-// The first `columns` characters of UTF-8 text (bytes 10xxxxxx continue a character).
-std::string cut(const std::string& text, size_t columns) {
+// In UTF-8, bytes 10xxxxxx continue a character.
+bool starts_character(char byte) {
+  return (byte & 0xc0) != 0x80;
+}
+
+size_t columns(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
+}
+
+std::string cut(const std::string& text, size_t width) {
   size_t end = 0;
   for (size_t seen = 0; end < text.size(); ++end)
-    if ((text[end] & 0xc0) != 0x80 && ++seen > columns) break;
+    if (starts_character(text[end]) && ++seen > width) break;
   return text.substr(0, end);
 }
 
-std::string with_status(std::string line, const ProgressState& state) {
+std::string with_status(const std::string& line, const ProgressState& state) {
   return state.status.empty() ? line : line + "  " + state.status;
 }
 
@@ -99,11 +107,12 @@ std::string format_count(int64_t count) {
 }
 
 std::string progress_bar(const ProgressState& state, size_t width) {
-  const auto filled = static_cast<size_t>(share(state) * kBarWidth);
-  const std::string bar = "  [" + std::string(filled, '#') + std::string(kBarWidth - filled, '.') + "]";
-  const std::string rest = "  " + percent(state) + "  " + rate_and_time(state);
-  const bool fits = state.title.size() + bar.size() + rest.size() <= width;
-  return cut(with_status(state.title + (fits ? bar : "") + rest, state), width);
+  const std::string rest = with_status("  " + percent(state) + "  " + rate_and_time(state), state);
+  const size_t taken = columns(state.title + "  []" + rest),
+               room = std::min(width - std::min(width, taken), kMaxBar);
+  const auto filled = static_cast<size_t>(share(state) * static_cast<double>(room));
+  const std::string bar = "  [" + std::string(filled, '#') + std::string(room - filled, '.') + "]";
+  return cut(state.title + (room >= kMinBar ? bar : "") + rest, width);
 }
 
 std::string progress_line(const ProgressState& state) {

@@ -38,8 +38,8 @@ std::string format_duration(double seconds);
 /// 1234567 as "1,234,567".
 std::string format_count(int64_t count);
 
-/// "train  [####......]  45%  1,234 images/s  ETA 0:42  loss 0.43", at most `width` columns: a narrow
-/// terminal loses the end of the status first, then the bar.
+/// "train  [####......]  45%  1,234 images/s  ETA 0:42  loss 0.43", at most `width` columns: the bar shrinks
+/// to make room for the status, then goes, and then the end of the line is cut.
 std::string progress_bar(const ProgressState& state, size_t width);
 
 /// "train  45%  4,500 of 10,000 images  1,234 images/s  ETA 0:42  loss 0.43"

@@ -57,17 +57,25 @@ TEST_CASE("progress: the bar's line") {
   CHECK(progress_line(state) == "train   45%  4,500 of 10,000 images  1,234 images/s  ETA 0:04  loss 0.43");
 }
 
-TEST_CASE("progress: a narrow terminal loses the status, then the bar, and no character is halved") {
+TEST_CASE("progress: a narrow terminal shrinks the bar, loses it, then the status; no character is halved") {
   ProgressState state{"train", 4500, 10000, 1234.4, 3.0, false, "loss 0.43"};
-  const std::string whole = progress_bar(state, 200);
-  CHECK(progress_bar(state, whole.size()) == whole);
-  CHECK(progress_bar(state, whole.size() - 4) == whole.substr(0, whole.size() - 4));
-  CHECK(progress_bar(state, 60) == "train   45%  1,234 images/s  ETA 0:04  loss 0.43");
+  const std::string bare = "train   45%  1,234 images/s  ETA 0:04  loss 0.43";
+  const size_t whole = progress_bar(state, 200).size();
+  CHECK(whole == bare.size() + 4 + 24);
+  for (size_t width = bare.size() + 4 + 8; width <= whole; ++width) {
+    const std::string line = progress_bar(state, width);
+    CHECK(line.size() == width);
+    CHECK_THAT(line, Contains("[###") && EndsWith("loss 0.43"));
+  }
+  CHECK(progress_bar(state, bare.size() + 4 + 7) == bare);
+  CHECK(progress_bar(state, bare.size()) == bare);
+  CHECK(progress_bar(state, bare.size() - 4) == bare.substr(0, bare.size() - 4));
   CHECK(progress_bar(state, 10) == "train   45");
+  CHECK(progress_bar(state, 0).empty());
   state.status = "σσσ";
-  const std::string cut = progress_bar(state, 41);
-  CHECK_THAT(cut, EndsWith("  σσ"));
-  CHECK_THAT(progress_bar(state, 0), EndsWith(""));
+  CHECK_THAT(progress_bar(state, 43), EndsWith("0:04  σσσ"));
+  CHECK_THAT(progress_bar(state, 42), EndsWith("0:04  σσσ"));
+  CHECK_THAT(progress_bar(state, 41), EndsWith("0:04  σσ"));
 }
 
 TEST_CASE("progress: odd states have a line too") {
