@@ -65,7 +65,7 @@ score() {
   mv "$scores.part" "$scores"
 }
 
-stage "set up and build" scripts/setup.sh --build release
+stage "set up and build" scripts/setup.sh --build release apps
 stage "classifier" "$bin/onestep-train" "$configs/classifier.yaml" run.dir="$classifier" "${train_classifier[@]}"
 stage "teacher" "$bin/onestep-train" "$configs/teacher.yaml" run.dir="$teacher" "${train_teacher[@]}"
 stage "one-step student" "$bin/onestep-train" "$configs/f_distill.yaml" run.dir="$student" \

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Gets what OneStep builds with, and builds it. Safe to run again: what is there is not fetched twice.
 #
-#   scripts/setup.sh                    Debian packages and LibTorch
-#   scripts/setup.sh --build [PRESET]   the same, then configure and build into build/PRESET (default: release)
+#   scripts/setup.sh                             Debian packages and LibTorch
+#   scripts/setup.sh --build [PRESET [TARGET…]]  the same, then configure and build into build/PRESET
+#                                                (default: all of release; the target apps is the three commands)
 #
 # LibTorch comes from the PyTorch wheel, into a cache outside the clone that all clones share:
 #   ONESTEP_CACHE   the cache folder (default: ${XDG_CACHE_HOME:-~/.cache}/onestep)
@@ -29,7 +30,7 @@ install_packages() {
   done
   python_with_pip >/dev/null || wanted+=(python3-pip)
   for package in $(missing_packages libyaml-cpp-dev libcli11-dev libspdlog-dev nlohmann-json3-dev catch2 \
-      libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libzip-dev zlib1g-dev \
+      libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libzip-dev zlib1g-dev libssl-dev \
       dataset-fashion-mnist); do
     wanted+=("$package")
   done
@@ -119,19 +120,19 @@ download_libtorch() {
 }
 
 build() {
-  local preset=$1 jobs
+  local preset=$1 targets=("${@:2}") jobs
   jobs=$(build_jobs)
-  say "building preset $preset into build/$preset, $jobs at a time"
+  say "building ${targets[*]:-all} of preset $preset into build/$preset, $jobs at a time"
   cmake --preset "$preset" -DLIBTORCH_ROOT="$libtorch" >&2
-  cmake --build --preset "$preset" --parallel "$jobs" >&2
+  cmake --build --preset "$preset" --parallel "$jobs" ${targets[0]:+--target "${targets[@]}"} >&2
 }
 
-preset=
+what=()
 case ${1:-} in
   '') ;;
-  --build) preset=${2:-release} ;;
-  *) sed -n '3,10s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0 || exit 2 ;;
+  --build) what=("${2:-release}" "${@:3}") ;;
+  *) sed -n '3,11s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0 || exit 2 ;;
 esac
 install_packages
 install_libtorch
-if [ -n "$preset" ]; then build "$preset"; fi
+if [ ${#what[@]} -gt 0 ]; then build "${what[@]}"; fi

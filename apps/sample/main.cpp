@@ -8,8 +8,8 @@
 #include "apps/common/stop.h"
 #include "apps/sample/output.h"
 #include "config/config.h"
-#include "evaluation/sha256.h"
 #include "io/progress.h"
+#include "io/sha256.h"
 
 namespace onestep {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 nlohmann::ordered_json settings_of(const Options& options, const Plan& plan, int64_t nfe) {
   nlohmann::ordered_json settings{
       {"schema", 1},
-      {"model", {{"path", options.model}, {"sha256", sha256_of_file(options.model)}}},
+      {"model", {{"path", options.model}, {"sha256", io::sha256_of_file(options.model)}}},
       {"sampler", config::to_json(plan.sampler)},
       {"sigmas", sigmas_of(plan.sampler)},
       {"nfe", nfe},

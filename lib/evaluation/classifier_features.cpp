@@ -11,9 +11,9 @@
 #include <c10/core/GradMode.h>
 
 #include "data/dataset.h"
-#include "evaluation/sha256.h"
 #include "io/file_error.h"
 #include "io/numerical_error.h"
+#include "io/sha256.h"
 
 namespace onestep {
 namespace {
@@ -25,7 +25,7 @@ std::string size_text(int64_t channels, int64_t height, int64_t width) {
 }  // namespace
 
 FeatureNetwork load_feature_network(const std::filesystem::path& path, at::Device device) {
-  return {load_classifier(path, device), path.string(), sha256_of_file(path), device};
+  return {load_classifier(path, device), path.string(), io::sha256_of_file(path), device};
 }
 
 void expect_image_size(const FeatureNetwork& network, const std::string& source, int64_t channels,

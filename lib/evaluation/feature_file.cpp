@@ -5,9 +5,9 @@
 #include <ATen/ops/isfinite.h>
 
 #include "evaluation/feature_set.h"
-#include "evaluation/sha256.h"
 #include "io/npz.h"
 #include "io/safetensors.h"
+#include "io/sha256.h"
 
 namespace onestep {
 namespace {
@@ -47,7 +47,7 @@ at::Tensor read_features(const std::filesystem::path& path) {
 }
 
 FeatureSet features_from_file(const std::filesystem::path& path) {
-  return {.features = read_features(path), .source = path.string(), .sha256 = sha256_of_file(path)};
+  return {.features = read_features(path), .source = path.string(), .sha256 = io::sha256_of_file(path)};
 }
 
 }  // namespace onestep

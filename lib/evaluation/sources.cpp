@@ -11,9 +11,9 @@
 
 #include "config/config.h"
 #include "data/loader.h"
-#include "evaluation/sha256.h"
 #include "io/image.h"
 #include "io/progress.h"
+#include "io/sha256.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 
@@ -42,7 +42,7 @@ FeatureSet draw_images(const ModelSubject& subject, const EvaluateConfig& config
   const auto [channels, height, width] = image_shape(model);
   expect_image_size(network, subject.path, channels, height, width);  // before an hour of drawing, not after
   const SamplerConfig sampler = sampler_of(subject);
-  FeatureSet set{.source = subject.path, .sha256 = sha256_of_file(subject.path)};
+  FeatureSet set{.source = subject.path, .sha256 = io::sha256_of_file(subject.path)};
   set.sampler = sampler_text(sampler);
   const int64_t classes = label_dim(model);
   const std::string stage = subject.name + ": images";
@@ -76,8 +76,8 @@ FeatureSet whole_dataset(const DatasetConfig& config) {
           .labels = data.labels,
           .class_names = data.class_names,
           .source = data.name,
-          .sha256 = sha256({reinterpret_cast<const char*>(pixels.const_data_ptr<uint8_t>()),
-                            static_cast<size_t>(pixels.numel())})};
+          .sha256 = io::sha256({reinterpret_cast<const char*>(pixels.const_data_ptr<uint8_t>()),
+                                static_cast<size_t>(pixels.numel())})};
 }
 
 FeatureSet chosen_images(const DatasetSubject& subject, const EvaluateConfig& config) {

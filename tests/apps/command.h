@@ -2,14 +2,12 @@
 #pragma once
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
-#include "scratch_folder.h"
+#include "temporary_folder.h"
 
 namespace onestep::test {
 
@@ -19,24 +17,19 @@ struct Said {
   std::string out, err;
 };
 
-inline std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// Runs one of the project's commands, "onestep-train x.yaml …", to its end.
 inline Said run_command(const std::string& command) {
-  const ScratchFolder folder("command");
+  const TemporaryFolder folder;
   const std::string out = (folder / "out").string(), err = (folder / "err").string();
   const int status =
       std::system((std::string(ONESTEP_BIN) + "/" + command + " >" + out + " 2>" + err).c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(out), read_text(err)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_bytes(out), read_bytes(err)};
 }
 
 /// The same, with `signal` sent as soon as `ready()` holds (or after a minute).
 template <class Ready>
 Said run_interrupted(const std::string& command, const std::string& signal, Ready ready) {
-  const ScratchFolder folder("interrupted");
+  const TemporaryFolder folder;
   const std::string pid = (folder / "pid").string();
   std::jthread killer([&] {
     for (int i = 0; i < 6000 && !ready(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -46,7 +39,7 @@ Said run_interrupted(const std::string& command, const std::string& signal, Read
   const std::string line =
       "sh -c 'echo $$ > " + pid + "; exec " + ONESTEP_BIN + "/" + command + "' >" + out + " 2>" + err;
   const int status = std::system(line.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(out), read_text(err)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_bytes(out), read_bytes(err)};
 }
 
 inline int64_t lines_of(const std::string& text) {

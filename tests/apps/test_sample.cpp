@@ -31,7 +31,7 @@ const std::map<std::string, std::string> kMixture{{"onestep.network", R"({"kind"
 /// A folder with two models: `mixture`, of the EDM sampler's reference run, and `unet`, conditional with
 /// three classes.
 struct Models {
-  test::ScratchFolder folder{"sample"};
+  TemporaryFolder folder;
   std::string mixture = (folder / "mixture.safetensors").string();
   std::string unet = (folder / "unet.safetensors").string();
   io::TensorFile reference =
@@ -70,7 +70,7 @@ struct Models {
 };
 
 nlohmann::json json_of(const fs::path& path) {
-  return nlohmann::json::parse(test::read_text(path));
+  return nlohmann::json::parse(read_bytes(path));
 }
 
 }  // namespace
@@ -133,7 +133,7 @@ TEST_CASE("onestep-sample: a folder of images, their sheet and their settings") 
   const at::Tensor images = io::to_uint8(models.raw("x.safetensors"));
   CHECK(at::equal(io::read_image(models.folder / "out" / "000011.png"), images[2]));
   CHECK(at::equal(io::read_image(models.folder / "out" / "grid.png"), io::image_grid(images, 2, 2, 2, 2)));
-  CHECK_THAT(test::read_text(models.folder / "out" / "000011.png"),
+  CHECK_THAT(read_bytes(models.folder / "out" / "000011.png"),
              Contains("onestep") && Contains("\"seed\":11") && Contains("\"solver\":\"one_step\""));
 
   const nlohmann::json sidecar = json_of(models.folder / "out" / "samples.json");
@@ -201,7 +201,7 @@ TEST_CASE("onestep-sample: bad input is one clear line, its exit code, and no fi
   io::write_safetensors(models.folder / "wrong_name.safetensors", {{"z", at::ones({3, 1, 8, 8})}});
   io::write_safetensors(models.folder / "nan.safetensors",
                         {{"latents", at::full({3, 1, 8, 8}, std::nan(""))}});
-  std::ofstream(models.folder / "torn.safetensors") << test::read_text(models.unet).substr(0, 5000);
+  std::ofstream(models.folder / "torn.safetensors") << read_bytes(models.unet).substr(0, 5000);
   // Its means are finite in float64, and infinite in the float32 that the command runs in.
   io::write_safetensors(models.folder / "broken.safetensors",
                         {{"weights", at::ones({1}, at::kDouble)},

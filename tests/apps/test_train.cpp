@@ -15,9 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void write_text(const fs::path& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 std::string big_endian(uint32_t value) {
   return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
@@ -26,16 +23,16 @@ std::string big_endian(uint32_t value) {
 
 /// A labelled set of forty 8×8 images in two idx files, and an experiment on it.
 struct Experiment {
-  test::ScratchFolder folder{"train"};
+  TemporaryFolder folder;
   fs::path config = folder / "teacher.yaml";
 
   explicit Experiment(const std::string& more = "") {
     std::string pixels, labels;
     for (int i = 0; i < 40 * 64; ++i) pixels += static_cast<char>(i * 7 % 256);
     for (int i = 0; i < 40; ++i) labels += static_cast<char>(i % 2);
-    write_text(folder / "images",
-               big_endian(0x803) + big_endian(40) + big_endian(8) + big_endian(8) + pixels);
-    write_text(folder / "labels", big_endian(0x801) + big_endian(40) + labels);
+    write_bytes(folder / "images",
+                big_endian(0x803) + big_endian(40) + big_endian(8) + big_endian(8) + pixels);
+    write_bytes(folder / "labels", big_endian(0x801) + big_endian(40) + labels);
     write_config(
         config,
         "{kind: denoise, network: {kind: song_unet, img_resolution: 8, img_channels: 1, label_dim: 2, "
@@ -43,11 +40,11 @@ struct Experiment {
             more + "}");
   }
   void write_config(const fs::path& path, const std::string& task) const {
-    write_text(path, "run: {dir: " + (folder / "run").string() +
-                         ", images: 640, batch: 16, threads: 1}\n"
-                         "data: {kind: idx, classes: 2, images: " +
-                         (folder / "images").string() + ", labels: " + (folder / "labels").string() +
-                         "}\ntask: " + task + "\n");
+    write_bytes(path, "run: {dir: " + (folder / "run").string() +
+                          ", images: 640, batch: 16, threads: 1}\n"
+                          "data: {kind: idx, classes: 2, images: " +
+                          (folder / "images").string() + ", labels: " + (folder / "labels").string() +
+                          "}\ntask: " + task + "\n");
   }
   Said distil(const fs::path& teacher) const {
     write_config(folder / "student.yaml",
@@ -92,8 +89,8 @@ TEST_CASE("The resolved configuration alone reproduces the run") {
   REQUIRE(
       run_command("onestep-train " + resolved.string() + " run.dir=" + (experiment.folder / "again").string())
           .code == 0);
-  CHECK(test::read_text(experiment.folder / "run/checkpoints/000000000064.safetensors") ==
-        test::read_text(experiment.folder / "again/checkpoints/000000000064.safetensors"));
+  CHECK(read_bytes(experiment.folder / "run/checkpoints/000000000064.safetensors") ==
+        read_bytes(experiment.folder / "again/checkpoints/000000000064.safetensors"));
 }
 
 TEST_CASE("SIGINT and SIGTERM end a run after a checkpoint, and it goes on to the same numbers") {
@@ -151,7 +148,7 @@ TEST_CASE("Bad files: one line with the file's name; exit 3") {
   const Experiment other;
   check_refused(other.train("run.dir=" + (other.folder / "images/run").string()), 3, {"images/run"});
   check_refused(other.distil(other.folder / "no.safetensors"), 3, {"no.safetensors"});
-  write_text(other.folder / "torn.safetensors", "torn");
+  write_bytes(other.folder / "torn.safetensors", "torn");
   check_refused(other.distil(other.folder / "torn.safetensors"), 3, {"torn.safetensors"});
 }
 
@@ -160,7 +157,7 @@ TEST_CASE("A teacher for other images is refused with both shapes") {
   REQUIRE(experiment.train("run.images=16").code == 0);
   std::string big =
       big_endian(0x803) + big_endian(40) + big_endian(16) + big_endian(16) + std::string(40 * 256, 'x');
-  write_text(experiment.folder / "images", big);
+  write_bytes(experiment.folder / "images", big);
   check_refused(experiment.distil(experiment.folder / "run/model.safetensors"), 2, {"1x8x8", "1x16x16"});
 }
 
@@ -169,12 +166,12 @@ TEST_CASE("A resumed run refuses another configuration, and passes over a torn c
   REQUIRE(experiment.train("run.images=320 run.checkpoint_images=160").code == 0);
   check_refused(experiment.train("run.images=320 run.checkpoint_images=160 run.seed=4"), 2, {"run.seed"});
   const fs::path last = experiment.folder / "run/checkpoints/000000000320.safetensors";
-  const std::string before = test::read_text(last);
+  const std::string before = read_bytes(last);
   fs::resize_file(last, fs::file_size(last) / 2);
   const Said resumed = experiment.train("run.images=320 run.checkpoint_images=160");
   CHECK(resumed.code == 0);
   CHECK_THAT(resumed.err, Catch::Contains("skipping a bad checkpoint") && Catch::Contains("at 160 images"));
-  CHECK(test::read_text(last) == before);
+  CHECK(read_bytes(last) == before);
 }
 
 TEST_CASE("A loss that is not a number ends the run with exit 4; the last checkpoint stays") {
@@ -201,6 +198,6 @@ TEST_CASE("A full disk is one clear line, and the checkpoint before it stays val
                               (experiment.folder / "err").string();
   const int status = std::system(command.c_str());
   CHECK(WEXITSTATUS(status) == 3);
-  CHECK_THAT(test::read_text(experiment.folder / "err"), Catch::Contains("checkpoints/"));
+  CHECK_THAT(read_bytes(experiment.folder / "err"), Catch::Contains("checkpoints/"));
   for (const auto& entry : fs::directory_iterator(experiment.folder / "run/checkpoints")) FAIL(entry.path());
 }

@@ -9,9 +9,9 @@
 
 #include "evaluation/feature_set.h"
 #include "evaluation/random_features.h"
-#include "evaluation/sha256.h"
 #include "io/safetensors.h"
-#include "io/temporary_folder.h"
+#include "io/sha256.h"
+#include "temporary_folder.h"
 
 namespace onestep {
 namespace {
@@ -39,7 +39,7 @@ TEST_CASE("features come back as they were stored") {
     CHECK(read.equal(x.to(type)));
   }
   const fs::path path = write(folder, "b.safetensors", x);
-  CHECK(features_from_file(path).sha256 == sha256_of_file(path));
+  CHECK(features_from_file(path).sha256 == io::sha256_of_file(path));
 }
 
 TEST_CASE("features from an npz file") {
@@ -72,26 +72,6 @@ TEST_CASE("feature files that cannot be used say why") {
   refused(torn, "");
   write_bytes(folder / "text.npz", "no zip at all");
   refused(folder / "text.npz", "");
-}
-
-TEST_CASE("SHA-256 of the standard's examples") {
-  CHECK(sha256("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  CHECK(sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  CHECK(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq") ==
-        "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-  CHECK(sha256(std::string(1000000, 'a')) ==
-        "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-}
-
-TEST_CASE("SHA-256 of a file is that of its bytes, also at block and buffer edges") {
-  const TemporaryFolder folder;
-  for (const size_t size : {0, 55, 56, 64, 1 << 20, (1 << 20) + 1}) {
-    CAPTURE(size);
-    const std::string bytes(size, 'x');
-    write_bytes(folder / "f", bytes);
-    CHECK(sha256_of_file(folder / "f") == sha256(bytes));
-  }
-  CHECK_THROWS_AS(sha256_of_file(folder / "none"), io::FileError);
 }
 
 }  // namespace

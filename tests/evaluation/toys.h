@@ -9,7 +9,7 @@
 
 #include "evaluation/random_features.h"
 #include "io/safetensors.h"
-#include "io/temporary_folder.h"
+#include "temporary_folder.h"
 #include "networks/classifier.h"
 
 namespace onestep {

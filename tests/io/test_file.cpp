@@ -6,7 +6,7 @@
 #include "io/atomic_file.h"
 #include "io/file.h"
 #include "io/file_size_limit.h"
-#include "io/temporary_folder.h"
+#include "temporary_folder.h"
 
 using namespace onestep::io;
 using Catch::Contains;

@@ -10,7 +10,7 @@
 
 #include "io/image.h"
 #include "io/png_file.h"
-#include "io/temporary_folder.h"
+#include "temporary_folder.h"
 
 using namespace onestep::io;
 using Catch::Contains;

@@ -5,7 +5,7 @@
 
 #include "io/file_size_limit.h"
 #include "io/jsonl.h"
-#include "io/temporary_folder.h"
+#include "temporary_folder.h"
 
 using namespace onestep::io;
 using Catch::Contains;

@@ -11,7 +11,7 @@
 #include "io/npy.h"
 #include "io/npz.h"
 #include "io/safetensors.h"
-#include "io/temporary_folder.h"
+#include "temporary_folder.h"
 
 using namespace onestep::io;
 using Catch::Contains;

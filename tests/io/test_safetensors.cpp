@@ -13,7 +13,7 @@
 #include "io/file_size_limit.h"
 #include "io/safetensors.h"
 #include "io/safetensors_text.h"
-#include "io/temporary_folder.h"
+#include "temporary_folder.h"
 
 using namespace onestep::io;
 using Catch::Contains;

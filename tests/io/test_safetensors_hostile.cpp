@@ -9,7 +9,7 @@
 
 #include "io/safetensors.h"
 #include "io/safetensors_text.h"
-#include "io/temporary_folder.h"
+#include "temporary_folder.h"
 
 using namespace onestep::io;
 using Catch::Contains;

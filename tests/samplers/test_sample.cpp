@@ -9,7 +9,7 @@
 
 #include "config/config.h"
 #include "io/numerical_error.h"
-#include "io/temporary_folder.h"
+#include "temporary_folder.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 #include "samplers/toys.h"

@@ -12,8 +12,8 @@
 #include "config/config.h"
 #include "kernels/philox.h"
 #include "samplers/seeds.h"
-#include "scratch_folder.h"
 #include "tasks/train_config.h"
+#include "temporary_folder.h"
 
 using namespace onestep;
 using test::relative_error;
@@ -101,7 +101,7 @@ double largest_difference(const Finished& a, const Finished& b, const std::strin
   return error;
 }
 
-std::filesystem::path make_teacher(const test::ScratchFolder& folder, int64_t images) {
+std::filesystem::path make_teacher(const TemporaryFolder& folder, int64_t images) {
   const std::string name = "teacher" + std::to_string(images);
   run(folder / name, kTeacher, "images: " + std::to_string(images) + ", batch: 16");
   return folder / (name + "/model.safetensors");
@@ -110,7 +110,7 @@ std::filesystem::path make_teacher(const test::ScratchFolder& folder, int64_t im
 }  // namespace
 
 TEST_CASE("Every task: a stopped and resumed run equals an unbroken one in every tensor") {
-  const test::ScratchFolder folder("tasks_resume");
+  const TemporaryFolder folder;
   const auto teacher = make_teacher(folder, 64);
   const std::vector<std::pair<std::string, std::string>> tasks = {
       {"teacher", kTeacher},
@@ -129,7 +129,7 @@ TEST_CASE("Every task: a stopped and resumed run equals an unbroken one in every
 }
 
 TEST_CASE("Every task: micro-batches give the same gradients up to rounding") {
-  const test::ScratchFolder folder("tasks_micro");
+  const TemporaryFolder folder;
   const auto teacher = make_teacher(folder, 64);
   for (const std::string& task : {kTeacher, kClassifier, distil(teacher, kCritic)}) {
     INFO(task);
@@ -143,7 +143,7 @@ TEST_CASE("Every task: micro-batches give the same gradients up to rounding") {
 }
 
 TEST_CASE("A teacher and its one-step student learn what the classes look like") {
-  const test::ScratchFolder folder("tasks_learn");
+  const TemporaryFolder folder;
   const auto teacher = make_teacher(folder, 6000);
   run(folder / "student", distil(teacher, kCritic), "images: 3000, batch: 16");
 
@@ -167,7 +167,7 @@ TEST_CASE("A teacher and its one-step student learn what the classes look like")
 }
 
 TEST_CASE("A classifier learns the classes and fixes the unit of its features") {
-  const test::ScratchFolder folder("tasks_classify");
+  const TemporaryFolder folder;
   run(folder / "run", kClassifier, "images: 2000, batch: 16");
   const Classifier classifier = load_classifier(folder / "run/model.safetensors", at::kCPU);
   const Dataset data = halves();
@@ -178,7 +178,7 @@ TEST_CASE("A classifier learns the classes and fixes the unit of its features") 
 }
 
 TEST_CASE("Tasks that can't be done are refused before any work") {
-  const test::ScratchFolder folder("tasks_bad");
+  const TemporaryFolder folder;
   int attempts = 0;
   const auto attempt = [&](const std::string& task) {
     run(folder / ("run" + std::to_string(++attempts)), task, "images: 16, batch: 16");

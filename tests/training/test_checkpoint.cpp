@@ -7,7 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "config/node.h"
-#include "scratch_folder.h"
+#include "temporary_folder.h"
 #include "training/checkpoint.h"
 #include "training/run_folder.h"
 
@@ -27,7 +27,7 @@ fs::path file_of(const fs::path& folder, const std::string& nimg) {
 }  // namespace
 
 TEST_CASE("The newest checkpoint comes back, and only the newest are kept") {
-  const test::ScratchFolder folder("checkpoints");
+  const TemporaryFolder folder;
   NamedTensors state = state_of(0);
   CHECK_FALSE(load_newest_checkpoint(folder.path(), state).has_value());
   for (int64_t nimg : {64, 900, 1000}) save_checkpoint(folder.path(), state_of(nimg), nimg, 2);
@@ -54,7 +54,7 @@ TEST_CASE("A torn, rotten or foreign checkpoint is passed over for the one befor
   };
   for (size_t i = 0; i < damages.size(); ++i) {
     INFO("damage " << i);
-    const test::ScratchFolder folder("torn");
+    const TemporaryFolder folder;
     save_checkpoint(folder.path(), state_of(900), 900, 9);
     save_checkpoint(folder.path(), state_of(1000), 1000, 9);
     damages[i](file_of(folder.path(), "1000"));
@@ -65,13 +65,13 @@ TEST_CASE("A torn, rotten or foreign checkpoint is passed over for the one befor
 }
 
 TEST_CASE("A checkpoint that can't be written is an error that names it") {
-  const test::ScratchFolder folder("unwritable");
+  const TemporaryFolder folder;
   std::ofstream(folder / "file") << "in the way";
   CHECK_THROWS_AS(save_checkpoint(folder / "file", state_of(1), 1, 2), io::FileError);
 }
 
 TEST_CASE("A run folder keeps its configuration, and refuses another one by the keys' names") {
-  const test::ScratchFolder scratch("run");
+  const TemporaryFolder scratch;
   const RunFolder folder = open_run_folder(scratch / "a/b", "run: {seed: 1, batch: 32}\n");
   CHECK(fs::exists(folder.config()));
   CHECK(fs::is_directory(folder.checkpoints()));

@@ -8,7 +8,7 @@
 
 #include "io/jsonl.h"
 #include "io/numerical_error.h"
-#include "scratch_folder.h"
+#include "temporary_folder.h"
 #include "training/loop.h"
 
 using namespace onestep;
@@ -61,7 +61,7 @@ Outcome train(
 }  // namespace
 
 TEST_CASE("A stopped and resumed run equals an unbroken one bit for bit") {
-  const test::ScratchFolder folder("resume");
+  const TemporaryFolder folder;
   Chain whole;
   CHECK(train(run_of(folder / "whole"), whole) == Outcome::finished);
   CHECK(whole.steps == 13);  // 12 of 8 and one of 4: the budget is met exactly
@@ -87,7 +87,7 @@ TEST_CASE("A stopped and resumed run equals an unbroken one bit for bit") {
 }
 
 TEST_CASE("A run that died goes on from its last checkpoint") {
-  const test::ScratchFolder folder("died");
+  const TemporaryFolder folder;
   Chain whole;
   train(run_of(folder / "whole"), whole);
   const RunConfig config = run_of(folder / "died");
@@ -103,7 +103,7 @@ TEST_CASE("A run that died goes on from its last checkpoint") {
 }
 
 TEST_CASE("A finished run has nothing to do") {
-  const test::ScratchFolder folder("finished");
+  const TemporaryFolder folder;
   Chain first, second;
   train(run_of(folder / "run"), first);
   CHECK(train(run_of(folder / "run"), second) == Outcome::finished);
@@ -111,7 +111,7 @@ TEST_CASE("A finished run has nothing to do") {
 }
 
 TEST_CASE("A loss that is not finite ends the run before it can reach a checkpoint") {
-  const test::ScratchFolder folder("nan");
+  const TemporaryFolder folder;
   const RunConfig config = run_of(folder / "run");
   Chain chain;
   chain.poison_from = 40;

@@ -13,7 +13,7 @@
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "onestep-io-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "onestep-test-XXXXXX").string();
     if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp: " + name);
     path_ = name;
   }
