@@ -54,7 +54,6 @@ def find_torch():
     return torch
 
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 torch = find_torch()
 F = torch.nn.functional
 

@@ -30,6 +30,7 @@ int report(const CLI::App& app, const std::string& message, int code) {
 
 int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
   try {
+    app.set_version_flag("--version", version());
     app.parse(argc, argv);
     prepare_process();
     catch_stop_signals();

@@ -109,7 +109,6 @@ void run(const EvaluateOptions& options, const std::string& command) {
 
 int main(int argc, char** argv) {
   CLI::App app("Scores generators by FID with a standard error, and writes a report.", "onestep-evaluate");
-  app.set_version_flag("--version", onestep::version());
   onestep::EvaluateOptions options;
   onestep::add_options(app, options);
   const std::string command = onestep::command_text(argc, argv);

@@ -3,7 +3,6 @@
 
 #include <cstdio>
 
-#include "apps/common/process.h"
 
 namespace onestep {
 namespace {
@@ -20,7 +19,6 @@ void print_solvers() {
 }  // namespace
 
 void declare(CLI::App& app, Options& o) {
-  app.set_version_flag("--version", version());
   app.add_flag_callback("--list", print_solvers, "list the solvers");
   app.add_option("model", o.model, "model file (safetensors)")->required()->type_name("MODEL");
 

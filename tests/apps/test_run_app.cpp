@@ -21,7 +21,6 @@ int exit_code(const std::function<void()>& body, std::vector<std::string> argume
   CLI::App app("test", "test");
   int number = 0;
   app.add_option("--number", number);
-  app.set_version_flag("--version", version());
   arguments.insert(arguments.begin(), "test");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
