@@ -15,7 +15,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-
 std::string big_endian(uint32_t value) {
   return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
           static_cast<char>(value)};

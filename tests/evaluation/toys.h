@@ -9,8 +9,8 @@
 
 #include "evaluation/random_features.h"
 #include "io/safetensors.h"
-#include "temporary_folder.h"
 #include "networks/classifier.h"
+#include "temporary_folder.h"
 
 namespace onestep {
 

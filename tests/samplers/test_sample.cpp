@@ -9,10 +9,10 @@
 
 #include "config/config.h"
 #include "io/numerical_error.h"
-#include "temporary_folder.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 #include "samplers/toys.h"
+#include "temporary_folder.h"
 
 using namespace onestep;
 using Catch::Matchers::Contains;
