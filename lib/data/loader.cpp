@@ -19,7 +19,7 @@ constexpr size_t kAhead = 2;
 constexpr uint32_t kRounds = 8;  // four make a good cipher; small sets want more, and they cost nothing here
 
 uint64_t draw(uint64_t seed, Purpose purpose, int64_t index, uint32_t block) {
-  return kernels::philox_bits(seed, static_cast<uint32_t>(purpose), index, block);
+  return kernels::philox_bits(seed, word(purpose), index, block);
 }
 
 /// One pass of the Feistel network: a bijection of [0, 4^half_bits) for each (seed, epoch).

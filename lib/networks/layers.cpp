@@ -32,7 +32,7 @@ at::Tensor one_index(int64_t index) {
   return at::ones({1}, at::kLong) * index;
 }
 
-constexpr uint32_t kInit = static_cast<uint32_t>(Purpose::initial_weights);
+constexpr uint32_t kInit = word(Purpose::initial_weights);
 
 }  // namespace
 
@@ -143,7 +143,7 @@ at::Tensor dropout(const at::Tensor& x, DropoutStream* stream) {
   if (stream == nullptr || stream->rate == 0) return x;
   constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;  // an odd step, so that every layer's key differs
   const uint64_t seed = stream->seed + kOdd * ++stream->layer;
-  const at::Tensor u = kernels::philox_uniform(seed, static_cast<uint32_t>(Purpose::dropout), stream->indices,
+  const at::Tensor u = kernels::philox_uniform(seed, word(Purpose::dropout), stream->indices,
                                                x.sizes().slice(1), x.device(), x.scalar_type());
   return x * (u >= stream->rate).to(x.scalar_type()) / (1 - stream->rate);
 }

@@ -24,4 +24,9 @@ enum class Purpose : uint32_t {
   student_latent = 14,  ///< a student's latent in training: never one that a sampler starts from
 };
 
+/// The purpose as the word that kernels/philox.h takes.
+constexpr uint32_t word(Purpose purpose) {
+  return static_cast<uint32_t>(purpose);
+}
+
 }  // namespace onestep

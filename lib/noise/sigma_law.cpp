@@ -35,7 +35,7 @@ struct Draw {
 
 at::Tensor draw_sigma(const SigmaLaw& law, uint64_t seed, Purpose purpose, const at::Tensor& indices,
                       at::Device device) {
-  return std::visit(Draw{seed, static_cast<uint32_t>(purpose), indices, device}, law);
+  return std::visit(Draw{seed, word(purpose), indices, device}, law);
 }
 
 }  // namespace onestep

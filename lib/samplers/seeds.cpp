@@ -55,15 +55,14 @@ at::Tensor latents_from_seeds(const std::vector<int64_t>& seeds, at::IntArrayRef
   // from_blob takes no const pointer; philox_normal only reads.
   const at::Tensor indices = at::from_blob(
       const_cast<int64_t*>(seeds.data()), {static_cast<int64_t>(seeds.size())}, at::TensorOptions(at::kLong));
-  return kernels::philox_normal(kRunSeed, static_cast<uint32_t>(Purpose::latent), indices, shape, at::kCPU);
+  return kernels::philox_normal(kRunSeed, word(Purpose::latent), indices, shape, at::kCPU);
 }
 
 std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds, int64_t label_dim) {
   TORCH_CHECK(label_dim >= 1, "classes_from_seeds: label_dim must be at least 1, got ", label_dim);
   std::vector<int64_t> classes;
   for (const int64_t seed : seeds) {
-    const uint64_t bits =
-        kernels::philox_bits(kRunSeed, static_cast<uint32_t>(Purpose::class_label), seed, 0);
+    const uint64_t bits = kernels::philox_bits(kRunSeed, word(Purpose::class_label), seed, 0);
     classes.push_back(static_cast<int64_t>(bits % static_cast<uint64_t>(label_dim)));
   }
   return classes;

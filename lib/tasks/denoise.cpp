@@ -15,10 +15,6 @@
 namespace onestep {
 namespace {
 
-constexpr uint32_t word(Purpose purpose) {
-  return static_cast<uint32_t>(purpose);
-}
-
 struct DenoiseTask {
   DenoiseConfig config;
   RunConfig run;

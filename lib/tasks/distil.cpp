@@ -21,10 +21,6 @@
 namespace onestep {
 namespace {
 
-constexpr uint32_t word(Purpose purpose) {
-  return static_cast<uint32_t>(purpose);
-}
-
 at::Tensor noised(const at::Tensor& y, const at::Tensor& sigma, const at::Tensor& noise) {
   return y + sigma.reshape({-1, 1, 1, 1}) * noise;
 }

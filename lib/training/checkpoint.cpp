@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <vector>
 
 #include <c10/util/StringUtil.h>
 
 #include "io/log.h"
+#include "training/run_folder.h"
 
 namespace onestep {
 namespace {
@@ -53,9 +53,8 @@ std::vector<at::Tensor> matching_tensors(const io::TensorFile& file, const Named
 }  // namespace
 
 void save_checkpoint(const fs::path& folder, const NamedTensors& state, int64_t nimg, int64_t keep) {
-  char name[32];
-  std::snprintf(name, sizeof name, "%012lld.safetensors", static_cast<long long>(nimg));
-  io::write_safetensors(folder / name, state, {{"onestep.nimg", std::to_string(nimg)}});
+  io::write_safetensors(folder / (nimg_stem(nimg) + ".safetensors"), state,
+                        {{"onestep.nimg", std::to_string(nimg)}});
   std::vector<Found> all = find_checkpoints(folder);
   for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) {
     std::error_code ignored;  // an old file that stays does no harm

@@ -93,9 +93,7 @@ class Recorder {
 
   void snapshot(int64_t nimg) {
     if (!task_.snapshot) return;
-    char name[32];
-    std::snprintf(name, sizeof name, "%012lld.png", static_cast<long long>(nimg));
-    io::write_png(folder_.samples() / name, task_.snapshot());
+    io::write_png(folder_.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot());
   }
 
   const RunConfig& config_;

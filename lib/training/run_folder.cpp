@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/run_folder.h"
 
+#include <cstdio>
+
 #include "config/config.h"
 #include "io/atomic_file.h"
 #include "io/file_error.h"
@@ -27,6 +29,12 @@ void require_same_config(const fs::path& path, const std::string& resolved_yaml)
 }
 
 }  // namespace
+
+std::string nimg_stem(int64_t nimg) {
+  char stem[32];
+  std::snprintf(stem, sizeof stem, "%012lld", static_cast<long long>(nimg));
+  return stem;
+}
 
 RunFolder open_run_folder(const fs::path& root, const std::string& resolved_yaml) {
   RunFolder folder{root};

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
 namespace onestep {
+
+/// "000000012384": the stem of files made at `nimg` images, so that names sort by age.
+std::string nimg_stem(int64_t nimg);
 
 /// Where a run keeps what it makes.
 struct RunFolder {
