@@ -9,7 +9,6 @@
 #include "closeness.h"
 #include "io/safetensors.h"
 #include "noise/preconditioning.h"
-#include "noise/sigma_grid.h"
 #include "noise/sigma_law.h"
 #include "noise/weighting.h"
 
@@ -28,20 +27,6 @@ TEST_CASE("EDM preconditioning keeps input and target at unit variance") {
   CHECK((target - 1).abs().max().item<double>() < 1e-12);
   CHECK(p.c_noise[3].item<double>() == Approx(std::log(80.0) / 4));
   CHECK(edm_preconditioning(at::tensor(1.0f), s).c_in.numel() == 1);
-}
-
-TEST_CASE("Karras grid: ends, order, a single step, the reference's numbers") {
-  const std::vector<double> grid = karras_grid(18, 0.002, 80, 7);
-  REQUIRE(grid.size() == 19);
-  CHECK(grid.front() == 80);
-  CHECK(grid[17] == Approx(0.002).epsilon(1e-12));
-  CHECK(grid.back() == 0);
-  for (size_t i = 1; i < grid.size(); ++i) CHECK(grid[i] < grid[i - 1]);
-  CHECK(karras_grid(1, 0.002, 80, 7) == std::vector<double>{80, 0});
-  CHECK(karras_grid(3, 1, 9, 2)[1] == Approx(4));  // (3 + ½(1 − 3))²
-  CHECK_THROWS_AS(karras_grid(0, 0.002, 80, 7), c10::Error);
-  CHECK_THROWS_AS(karras_grid(4, 80, 0.002, 7), c10::Error);
-  CHECK_THROWS_AS(karras_grid(4, 0.002, 80, 0), c10::Error);
 }
 
 TEST_CASE("Noise levels follow their law and depend on seed and index alone") {
