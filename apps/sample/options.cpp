@@ -1,48 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/sample/options.h"
 
+#include <algorithm>
 #include <cstdio>
+
+#include "config/config.h"
+#include "config/merge.h"
 
 namespace onestep {
 namespace {
 
-void print_solvers() {
-  std::printf("%-10s %-24s %-6s %s\n", "solver", "order", "NFE",
-              "what it is (N steps, the one to sigma 0 included)");
-  for (const SolverInfo& s : list_solvers()) {
+void print_table(const char* first, const char* second, const char* third, const char* fourth,
+                 const std::vector<SolverInfo>& rows) {
+  std::printf("%-10s %-24s %-6s %s\n", first, second, third, fourth);
+  for (const SolverInfo& s : rows)
     std::printf("%-10s %-24s %-6s %s\n", s.name.c_str(), s.order.c_str(), s.nfe.c_str(), s.meaning.c_str());
-  }
+}
+
+void print_list() {
+  print_table("solver", "order", "NFE", "what it is (N steps, the one to sigma 0 included)", list_solvers());
+  std::printf("\n");
+  print_table("modifier", "after", "", "what it adds", list_solver_modifiers());
+  std::printf("\n%-16s %-30s %-18s %s\n", "sigma grid", "parameters", "range", "what it is");
+  for (const SigmaGridInfo& g : list_sigma_grids())
+    std::printf("%-16s %-30s %-18s %s\n", g.name.c_str(), g.parameters.c_str(), g.range.c_str(),
+                g.meaning.c_str());
   throw CLI::Success();
+}
+
+/// What stands after an option, as the value of a configuration's field.
+std::string yaml(const std::string&, const std::string& text) {
+  return config::flow_text(config::encode(text));
+}
+template <class T>
+std::string yaml(const std::vector<T>&, const std::string& text) {
+  return "[" + text + "]";
+}
+template <class T>
+std::string yaml(const T&, const std::string& text) {
+  return text;
+}
+
+/// An option for every field of the sampler: what is given is laid over the model's own.
+void declare_sampler(CLI::App& app, config::Partial<SamplerConfig>& sampler) {
+  const auto option = [&](const std::string& key, const auto& field, const char* meaning,
+                          const config::Check& = config::any) {
+    std::string name = "--" + key;
+    std::ranges::replace(name, '_', '-');
+    if (key == "solver") name += ",--sampler";
+    const auto take = [&sampler, key, field](const std::string& text) {
+      config::apply_override(sampler.changes, key + "=" + yaml(field, text));
+    };
+    app.add_option_function<std::string>(name, take, meaning)
+        ->type_name("")
+        ->group("Sampler (default: the model's own, else heun, 18 steps)");
+  };
+  const SamplerConfig fields;
+  SamplerConfig::fields(fields, option);
 }
 
 }  // namespace
 
 void declare(CLI::App& app, Options& o) {
-  app.add_flag_callback("--list", print_solvers, "list the solvers");
+  app.add_flag_callback("--list", print_list,
+                        "list the solvers, what may follow their names, and the sigma grids");
   app.add_option("model", o.model, "model file (safetensors)")->required()->type_name("MODEL");
 
-  const std::string how = "Sampler (default: the model's own, else heun, 18 steps)";
-  app.add_option("--solver,--sampler", o.sampler.solver, "one_step, euler, heun, hb3.8 ... (--list)")
-      ->group(how);
-  app.add_option("--order", o.sampler.order, "order of the solver 'hb', 1 to 5")->group(how);
-  app.add_option("--beta", o.sampler.beta, "weight of the new slope in the solver 'hb', in (0, 1]")
-      ->group(how);
-  const auto grid = [&](CLI::Option* option) { return option->group(how); };
-  CLI::Option* steps =
-      grid(app.add_option("--steps", o.sampler.steps, "steps, the one to noise level 0 included"));
-  CLI::Option* sigma_min =
-      grid(app.add_option("--sigma-min", o.sampler.sigma_min, "lowest noise level before 0"));
-  CLI::Option* sigma_max =
-      grid(app.add_option("--sigma-max", o.sampler.sigma_max, "noise level of the start"));
-  CLI::Option* rho =
-      grid(app.add_option("--rho", o.sampler.rho, "how steps crowd towards low noise; 1 is evenly"));
-  grid(app.add_option("--sigmas", o.sampler.sigmas, "all noise levels instead, such as 80,10,2,0.5,0"))
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->excludes(steps)
-      ->excludes(sigma_min)
-      ->excludes(sigma_max)
-      ->excludes(rho);
+  declare_sampler(app, o.sampler);
 
   const std::string what = "Samples";
   CLI::Option* seeds =

@@ -6,14 +6,14 @@
 
 #include <CLI/CLI.hpp>
 
-#include "samplers/sampler_overrides.h"
+#include "samplers/sampler_config.h"
 
 namespace onestep {
 
 /// The command line, as it was given.
 struct Options {
   std::string model;
-  SamplerOverrides sampler;
+  config::Partial<SamplerConfig> sampler;
   std::string seeds, latents;
   std::optional<int64_t> one_class;
   int64_t class_grid = 0;

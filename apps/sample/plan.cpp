@@ -88,9 +88,7 @@ Plan make_plan(const Options& o) {
   if (!o.seeds.empty()) seeds = parse_seeds(o.seeds);
 
   Plan plan;
-  plan.sampler = with_overrides(sampler_of_model(o.model), o.sampler);
-  // Read back, so that the command line passes the checks that a file would.
-  plan.sampler = config::read<SamplerConfig>(config::encode(plan.sampler));
+  plan.sampler = with_changes(sampler_of_model(o.model), o.sampler);
   const at::Device device = open_device(o.device);
   plan.denoiser = load_denoiser(o.model, device, o.dtype == "float64" ? at::kDouble : at::kFloat);
   const ImageShape shape = image_shape(plan.denoiser);

@@ -8,7 +8,7 @@
 
 #include "config/check.h"
 #include "data/dataset.h"
-#include "samplers/sampler_overrides.h"
+#include "samplers/sampler_config.h"
 
 namespace onestep {
 
@@ -17,7 +17,7 @@ struct ModelSubject {
   static constexpr const char* kind = "model";
   std::string name;
   std::string path;
-  SamplerOverrides sampler;
+  config::Partial<SamplerConfig> sampler;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {

@@ -30,10 +30,11 @@ std::string sampler_text(const SamplerConfig& sampler) {
 
 /// The sampler of a model subject. Throws io::FileError or config::ConfigError.
 SamplerConfig sampler_of(const ModelSubject& subject) {
-  const SamplerConfig sampler = with_overrides(sampler_of_model(subject.path), subject.sampler);
-  if (const std::string problem = sampler.problem(); !problem.empty())
-    throw config::ConfigError("subject '" + subject.name + "': sampler: " + problem);
-  return sampler;
+  try {
+    return with_changes(sampler_of_model(subject.path), subject.sampler);
+  } catch (const config::ConfigError& error) {
+    throw config::ConfigError("subject '" + subject.name + "': sampler: " + error.what());
+  }
 }
 
 FeatureSet draw_images(const ModelSubject& subject, const EvaluateConfig& config,

@@ -2,6 +2,7 @@
 #include "networks/guidance.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/zeros_like.h>
 
 namespace onestep {
@@ -9,11 +10,14 @@ namespace onestep {
 Perceived perceive_guided(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
                           const at::Tensor& labels, double guidance,
                           const std::vector<int64_t>& resolutions) {
-  Perceived seen = perceive(denoiser, x, sigma, labels, resolutions);
-  if (guidance == 1) return seen;
+  if (guidance == 1) return perceive(denoiser, x, sigma, labels, resolutions);
   TORCH_CHECK(labels.defined(), "guidance ", guidance, " needs a class-conditional denoiser");
-  const at::Tensor unguided = denoise(denoiser, x, sigma, at::zeros_like(labels));
-  seen.denoised = unguided + guidance * (seen.denoised - unguided);
+  const int64_t n = x.size(0);
+  Perceived seen = perceive(denoiser, at::cat({x, x}), sigma.dim() == 0 ? sigma : at::cat({sigma, sigma}),
+                            at::cat({labels, at::zeros_like(labels)}), resolutions);
+  const at::Tensor guided = seen.denoised.narrow(0, 0, n), unguided = seen.denoised.narrow(0, n, n);
+  seen.denoised = unguided + guidance * (guided - unguided);
+  for (at::Tensor& feature : seen.features) feature = feature.narrow(0, 0, n);
   return seen;
 }
 

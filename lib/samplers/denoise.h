@@ -15,4 +15,8 @@ using Denoise = std::function<at::Tensor(const at::Tensor& x, double sigma)>;
 /// σ(t) = t; shared design samplers §1). One network call. float64, x's shape; σ > 0.
 at::Tensor slope(const Denoise& denoise, const at::Tensor& x, double sigma);
 
+/// (σ'/σ) x + (1 − σ'/σ) y: where the straight path from x at σ to the image y at 0 is at σ'. Euler's step is
+/// the one towards D(x; σ). `ratio` = σ'/σ.
+at::Tensor towards(const at::Tensor& image, const at::Tensor& x, double ratio);
+
 }  // namespace onestep

@@ -2,8 +2,10 @@
 #include "samplers/integrate.h"
 
 #include <cmath>
+#include <functional>
 #include <sstream>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
@@ -14,18 +16,28 @@ namespace onestep {
 namespace {
 
 /// D in float64, or an error that says where the run broke.
-Denoise checked(const Denoise& denoise, size_t step, size_t steps) {
-  return [&denoise, step, steps](const at::Tensor& x, double sigma) {
-    const at::Tensor denoised = denoise(x, sigma);
+class Checked {
+ public:
+  Checked(const Denoise& denoise, const StepWatch& watch, int64_t step, int64_t steps)
+      : denoise_(denoise), watch_(watch), step_(step), steps_(steps) {}
+
+  at::Tensor operator()(const at::Tensor& x, double sigma) {
+    const at::Tensor denoised = denoise_(x, sigma);
     if (!at::isfinite(denoised).all().item<bool>()) {
       std::ostringstream message;
-      message << "the denoiser returned a number that is not finite at step " << step << " of " << steps
+      message << "the denoiser returned a number that is not finite at step " << step_ << " of " << steps_
               << ", sigma " << sigma;
       throw NumericalError(message.str());
     }
+    if (calls_++ == 0 && watch_) watch_(step_, sigma, denoised);
     return denoised.to(at::kDouble);
-  };
-}
+  }
+
+ private:
+  const Denoise& denoise_;
+  const StepWatch& watch_;
+  int64_t step_, steps_, calls_ = 0;
+};
 
 }  // namespace
 
@@ -42,19 +54,31 @@ std::string grid_problem(const std::vector<double>& sigmas) {
 }
 
 at::Tensor integrate(const Solver& solver, const Denoise& denoise, at::Tensor x,
-                     const std::vector<double>& sigmas, History history) {
-  const std::string problem = grid_problem(sigmas);
-  TORCH_CHECK(problem.empty(), "integrate: ", problem);
+                     const std::vector<double>& sigmas, History history, const StepWatch& watch) {
+  for (const std::string& problem : {grid_problem(sigmas), solver_problem(solver)})
+    TORCH_CHECK(problem.empty(), "integrate: ", problem);
   TORCH_CHECK(x.scalar_type() == at::kDouble, "integrate: the state must be float64, got ", x.scalar_type());
   const c10::NoGradGuard no_grad;
-  const size_t steps = sigmas.size() - 1;
-  for (size_t i = 0; i < steps; ++i) {
-    const double sigma = sigmas[i], next = sigmas[i + 1];
-    history.step = static_cast<int64_t>(i) + 1;
-    const Denoise finite = checked(denoise, i + 1, steps);
-    x = next == 0
-            ? finite(x, sigma)
-            : std::visit([&](const auto& s) { return step(s, finite, x, sigma, next, history); }, solver);
+  const double scale = noise_scale(solver.stochastic);
+  const auto noise = [&] {
+    TORCH_CHECK(history.noise, "integrate: a stochastic solver needs a stream of noise");
+    return scale * history.noise(history.step, 0);
+  };
+  const auto steps = static_cast<int64_t>(sigmas.size()) - 1;
+  const int64_t done = history.step, total = done + steps;
+  for (int64_t i = 0; i < steps; ++i) {
+    history.step = done + i + 1;
+    if (sigmas.back() == 0) history.left = steps - i;
+    Checked checked(denoise, watch, history.step, total);
+    const Denoise finite = std::ref(checked);
+
+    const double sigma = raised_level(solver.stochastic, sigmas[i], total);
+    if (sigma > sigmas[i]) x = x + std::sqrt(sigma * sigma - sigmas[i] * sigmas[i]) * noise();
+    const auto [down, up] = split_step(solver.stochastic, sigma, sigmas[i + 1]);
+    x = down == 0 ? finite(x, sigma)
+                  : std::visit([&](const auto& m) { return step(m, finite, x, sigma, down, history); },
+                               solver.method);
+    if (up > 0) x = x + up * noise();
   }
   return x;
 }

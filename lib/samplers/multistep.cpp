@@ -2,7 +2,7 @@
 #include "samplers/multistep.h"
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 
 #include <ATen/TensorOperators.h>
 #include <c10/util/Exception.h>
@@ -10,49 +10,88 @@
 namespace onestep {
 namespace {
 
-struct Combination {
-  int divisor;
-  std::array<int, kMaxOrder> weights;  // newest first
-};
+void keep_newest(std::vector<at::Tensor>& list, const at::Tensor& newest) {
+  list.insert(list.begin(), newest);
+  if (list.size() > kMaxOrder) list.pop_back();
+}
 
-constexpr std::array<Combination, kMaxOrder> kAdamsBashforth{{
-    {1, {1}},
-    {2, {3, -1}},
-    {12, {23, -16, 5}},
-    {24, {55, -59, 37, -9}},
-    {720, {1901, -2774, 2616, -1274, 251}},
-}};
+int64_t order_of_step(const Multistep& solver, const History& history) {
+  const bool low_end = history.left == 2 && history.step + 1 < solver.low_end_below;
+  return std::min(
+      {solver.order, static_cast<int64_t>(history.values.size()), low_end ? int64_t{2} : kMaxOrder});
+}
 
-void remember(History& history, const at::Tensor& d) {
-  history.slopes.insert(history.slopes.begin(), d);
-  if (history.slopes.size() > kMaxOrder) history.slopes.pop_back();
+/// Weights of the k newest values.
+std::vector<double> value_weights(const Multistep& solver, double h, double end, const History& history,
+                                  int64_t k) {
+  if (solver.rule == Extrapolation::adams_bashforth) return ghvb_weights(k, 1);
+  std::vector<std::vector<double>> rows;
+  for (int64_t j = 0; j < k; ++j) rows.push_back(powers(history.places[j], history.places[0], end, k));
+  std::vector<double> moments = step_moments(solver.rule, solver.two_points, h, k);
+  // DPM-Solver++(3M) as published, and as everyone runs it, counts half of the second difference: it is of
+  // second order. The exact weights are UniP-3's.
+  if (solver.rule == Extrapolation::exponential && k == 3) moments[2] /= 2;
+  return match_moments(rows, moments);
+}
+
+/// Weights of the k newest velocities, each itself an average of values: on uneven steps the averages of the
+/// powers of their places take the place of the powers.
+std::vector<double> velocity_weights(const Multistep& solver, double h, double end, const History& history,
+                                     int64_t k) {
+  const double beta = solver.momentum.beta;
+  if (solver.rule == Extrapolation::adams_bashforth) return ghvb_weights(k, beta);
+  std::vector<std::vector<double>> rows;
+  std::vector<double> mean;
+  for (size_t j = history.places.size(); j-- > 0;) {  // from the first step on
+    const std::vector<double> now = powers(history.places[j], history.places[0], end, k);
+    if (mean.empty()) mean = now;
+    for (int64_t p = 0; p < k; ++p) mean[p] = (1 - beta) * mean[p] + beta * now[p];
+    if (static_cast<int64_t>(j) < k) rows.insert(rows.begin(), mean);
+  }
+  return match_moments(rows, step_moments(solver.rule, solver.two_points, h, k));
 }
 
 }  // namespace
 
-at::Tensor adams_bashforth(const std::vector<at::Tensor>& slopes, int64_t order) {
-  TORCH_CHECK(order >= 1 && order <= kMaxOrder, "adams_bashforth: order must be 1 to 5, got ", order);
-  TORCH_CHECK(!slopes.empty(), "adams_bashforth: at least one slope is needed");
-  const size_t k = std::min<size_t>(order, slopes.size());
-  const Combination& ab = kAdamsBashforth[k - 1];
-  if (k == 1) return slopes[0];
-  at::Tensor sum = ab.weights[0] * slopes[0];
-  for (size_t j = 1; j < k; ++j) sum = sum + ab.weights[j] * slopes[j];
-  return sum / ab.divisor;
+void remember(History& history, const at::Tensor& value, double place) {
+  keep_newest(history.values, value);
+  history.places.insert(history.places.begin(), place);
 }
 
-at::Tensor mix(const HeavyBall& solver, const at::Tensor& d, History& history) {
-  TORCH_CHECK(solver.beta > 0 && solver.beta <= 1, "heavy_ball: beta must be in (0, 1], got ", solver.beta);
-  remember(history, d);
-  const at::Tensor w = adams_bashforth(history.slopes, solver.order);
-  at::Tensor& v = history.velocity;
-  v = v.defined() ? (1 - solver.beta) * v + solver.beta * w : w;
-  return v;
+at::Tensor average(at::Tensor& velocity, const at::Tensor& x, double beta) {
+  velocity = velocity.defined() ? (1 - beta) * velocity + beta * x : x;
+  return velocity;
 }
 
-at::Tensor step(const HeavyBall& solver, const Denoise& denoise, const at::Tensor& x, double sigma,
+at::Tensor mix(const Multistep& solver, double h, double end, History& history) {
+  const auto& [kind, beta] = solver.momentum;
+  TORCH_CHECK(beta > 0 && beta <= 1, "multistep: beta must be in (0, 1], got ", beta);
+  const int64_t k = order_of_step(solver, history);
+  at::Tensor v = history.velocities.empty() ? at::Tensor() : history.velocities[0];
+  if (kind == Momentum::Kind::ghvb) {
+    keep_newest(history.velocities, average(v, history.values[0], beta));
+    return weighted_sum(velocity_weights(solver, h, end, history, k), history.velocities);
+  }
+  const at::Tensor w = weighted_sum(value_weights(solver, h, end, history, k), history.values);
+  if (kind == Momentum::Kind::none || (k == 1 && !extrapolates_slopes(solver.rule))) return w;
+  keep_newest(history.velocities, average(v, w, beta));
+  return kind == Momentum::Kind::heavy_ball ? v : (1 - beta) * v + beta * w;
+}
+
+at::Tensor step(const Multistep& solver, const Denoise& denoise, const at::Tensor& x, double sigma,
                 double next, History& history) {
-  return x + (next - sigma) * mix(solver, slope(denoise, x, sigma), history);
+  const double h = std::log(sigma / next);
+  const bool by_sigma =
+      solver.rule == Extrapolation::adams_bashforth || solver.rule == Extrapolation::lagrange;
+  const double place = by_sigma ? sigma : history.clock;
+  const double end = by_sigma ? next : history.clock + h;
+  history.clock += h;
+  if (extrapolates_slopes(solver.rule)) {
+    remember(history, slope(denoise, x, sigma), place);
+    return x + (next - sigma) * mix(solver, h, end, history);
+  }
+  remember(history, denoise(x, sigma), place);
+  return towards(mix(solver, h, end, history), x, next / sigma);
 }
 
 }  // namespace onestep

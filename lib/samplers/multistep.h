@@ -1,47 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <functional>
-#include <vector>
-
 #include <ATen/core/Tensor.h>
 
 #include "samplers/denoise.h"
+#include "samplers/extrapolation.h"
+#include "samplers/history.h"
 
 namespace onestep {
 
-/// Fresh unit noise for the step with the given number, counted from 1: the state's shape and dtype.
-using Noise = std::function<at::Tensor(int64_t step)>;
-
-/// What a solver knows beside the state, within one run: the steps before, and the run's noise. A run starts
-/// with an empty one.
-struct History {
-  Noise noise;                     ///< for stochastic solvers
-  int64_t step = 0;                ///< the number of the step that is being made, from 1
-  std::vector<at::Tensor> slopes;  ///< d_n, d_{n−1}, …, newest first, at most kMaxOrder
-  at::Tensor velocity;             ///< v_n; undefined before the first step
+/// How a velocity v averages what a multistep solver extrapolates, E being the extrapolation to order k and f
+/// the newest slope (or image). β ∈ (0, 1] weighs the new one; β = 1 is no momentum, bit for bit.
+///   none
+///   heavy_ball   v ← (1−β) v + β E[f],                u = v                   (Polyak; HB)
+///   nesterov     w = E[f], v ← (1−β) v + β w,         u = (1−β) v + β w       (NT)
+///   ghvb         v ← (1−β) v + β f,                   u = G_{k,β}[v, v₋₁, …]  (generalised heavy ball)
+/// Wizadwongsa et al. 2023, §4; shared theory §6. v starts as the first of what it averages.
+struct Momentum {
+  enum class Kind { none, heavy_ball, nesterov, ghvb };
+  Kind kind = Kind::none;
+  double beta = 1;
 };
 
-inline constexpr int64_t kMaxOrder = 5;
-
-/// A_k[d], the Adams–Bashforth combination of the newest k = min(order, slopes.size()) slopes for equal
-/// steps: 1; (3, −1)/2; (23, −16, 5)/12; (55, −59, 37, −9)/24; (1901, −2774, 2616, −1274, 251)/720. slopes
-/// newest first, at least one; order in 1 … 5.
-at::Tensor adams_bashforth(const std::vector<at::Tensor>& slopes, int64_t order);
-
-/// Polyak's heavy ball on Adams–Bashforth: v ← (1 − β) v + β A_k[d] (Wizadwongsa et al. 2023, §4; shared
-/// theory §6). β ∈ (0, 1] weighs the new slope: β = 1 is A_k itself. k = 4 with β < 1 is what the paper calls
-/// HB 3.β.
-struct HeavyBall {
+/// Extrapolation × momentum: every multistep method of one network call a step.
+///   adams_bashforth: ab4; with a momentum hb3.8, nt3.8, ghvb3.8 (order 4, β = 0.8)
+///   lagrange, log_lagrange: lms4, deis3; with a momentum the variable-step forms of the above
+///   exponential: dpmpp2m, dpmpp3m; with heavy_ball the velocity lives on the extrapolated image
+/// The order rises min(k, n) with the number n of steps made.
+struct Multistep {
+  Extrapolation rule = Extrapolation::adams_bashforth;
   int64_t order = 4;
-  double beta = 0.8;
+  Momentum momentum = {};
+  TwoPoints two_points = TwoPoints::midpoint;  ///< of the exponential rule
+  /// In a run of fewer steps than this, the last step but one is of second order at most (DPM-Solver++(3M)).
+  int64_t low_end_below = 0;
 };
 
-/// The momentum rule alone: takes d_n into `history` and returns the slope u_n of the step, here v_n.
-/// v starts as the first slope; the order rises min(k, n) with the number of slopes seen.
-at::Tensor mix(const HeavyBall& solver, const at::Tensor& d, History& history);
+/// The solver's u or D̃ for the step of length h = ln(σ/σ') that begins at history.places[0] and ends at
+/// `end` on the axis of extrapolation, from history.values, newest first: momentum included. An exponential
+/// rule's steps of first order bypass the momentum.
+at::Tensor mix(const Multistep& solver, double h, double end, History& history);
 
-/// x' = x + (σ' − σ) u, u = mix(d(x, σ)): one network call a step. x [N, …] float64, σ > σ' > 0.
-at::Tensor step(const HeavyBall& solver, const Denoise& denoise, const at::Tensor& x, double sigma,
+/// x' = x + (σ' − σ) u or x' = (σ'/σ) x + (1 − σ'/σ) D̃. One network call.
+at::Tensor step(const Multistep& solver, const Denoise& denoise, const at::Tensor& x, double sigma,
                 double next, History& history);
+
+/// Puts what is known at a step's start in front of the history.
+void remember(History& history, const at::Tensor& value, double place);
+
+/// v ← (1−β) v + β x; x where v is undefined. Returns v.
+at::Tensor average(at::Tensor& velocity, const at::Tensor& x, double beta);
 
 }  // namespace onestep

@@ -2,16 +2,21 @@
 #include "samplers/sample.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
 
 #include "config/node.h"
+#include "networks/guidance.h"
+#include "samplers/denoise_wrappers.h"
 #include "samplers/integrate.h"
 #include "samplers/seeds.h"
 
@@ -72,6 +77,59 @@ std::vector<T> slice(const std::vector<T>& all, size_t begin, size_t end) {
   return {all.begin() + begin, all.begin() + end};
 }
 
+/// One network pass over a batch, in its own dtype; guided in one of twice the batch.
+class Network {
+ public:
+  Network(const Denoiser& denoiser, const std::vector<int64_t>& classes)
+      : denoiser_(denoiser),
+        options_(options_of(denoiser)),
+        fewest_(fewest_rows(denoiser, options_.device())),
+        labels_(padded(one_hot(classes, label_dim(denoiser), options_), fewest_)) {}
+
+  Denoise guided(double guidance) const {
+    return [*this, guidance](const at::Tensor& x, double sigma) {
+      return perceive_guided(denoiser_, padded(x.to(options_), fewest_), at::scalar_tensor(sigma, options_),
+                             labels_, guidance)
+          .denoised.slice(0, 0, x.size(0));
+    };
+  }
+
+ private:
+  Denoiser denoiser_;
+  at::TensorOptions options_;
+  int64_t fewest_;
+  at::Tensor labels_;
+};
+
+/// D as the solver sees it: of the network, guided, clipped.
+Denoise denoise_of(const Denoiser& denoiser, const SamplerConfig& config,
+                   const std::optional<Denoiser>& guide, const std::vector<int64_t>& classes) {
+  const Network network(denoiser, classes);
+  Denoise d = network.guided(1);
+  if (config.guidance != 1) {
+    d = within(guide ? autoguided(d, Network(*guide, classes).guided(1), config.guidance)
+                     : network.guided(config.guidance),
+               d, config.guidance_min, config.guidance_max.value_or(std::numeric_limits<double>::infinity()));
+  }
+  if (config.threshold == "static") return clipped(std::move(d));
+  if (config.threshold == "dynamic") return clipped_dynamically(std::move(d), config.threshold_percentile);
+  return d;
+}
+
+/// What can't be guided, or "".
+std::string guidance_problem(const Denoiser& denoiser, const SamplerConfig& config,
+                             const std::optional<Denoiser>& guide) {
+  if (guide) {
+    if (config.guidance == 1) return "a guide model is of no use with guidance 1";
+    if (!(image_shape(*guide) == image_shape(denoiser)) || label_dim(*guide) != label_dim(denoiser))
+      return "the guide model must have the model's image shape and classes";
+    return "";
+  }
+  if (config.guidance != 1 && label_dim(denoiser) == 0)
+    return "guidance needs a class-conditional model, or a guide model";
+  return "";
+}
+
 }  // namespace
 
 std::string class_problem(const Denoiser& denoiser, int64_t c) {
@@ -84,15 +142,14 @@ std::string class_problem(const Denoiser& denoiser, int64_t c) {
 SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, const SampleRequest& request,
                       int64_t batch, const SampleWatch& watch) {
   TORCH_CHECK(batch >= 1, "generate: batch must be at least 1, got ", batch);
-  const std::string problem = config.problem();
-  if (!problem.empty()) throw config::ConfigError(problem);
+  for (const std::string& problem : {config.problem(), guidance_problem(denoiser, config, request.guide)})
+    if (!problem.empty()) throw config::ConfigError(problem);
   const c10::NoGradGuard no_grad;
   const Solver solver = solver_of(config);
-  const std::vector<double> sigmas = sigmas_of(config);
   const auto [channels, height, width] = image_shape(denoiser);
   const std::vector<int64_t> shape{channels, height, width};
-  const at::TensorOptions network = options_of(denoiser);
-  const int64_t fewest = fewest_rows(denoiser, network.device());
+  const at::TensorOptions network = options_of(denoiser), state = network.dtype(at::kDouble);
+  const auto on_cpu = network.device(at::kCPU);
   const size_t count = request.seeds.size();
   if (request.latents.defined()) {
     TORCH_CHECK(request.latents.dim() == 4 && request.latents.sizes().slice(1) == at::IntArrayRef(shape) &&
@@ -100,35 +157,44 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
                 "generate: latents of shape ", request.latents.sizes(), " for ", count, " samples of shape ",
                 at::IntArrayRef(shape));
   }
+  std::vector<double> sigmas = sigmas_of(config);
+  const bool cut = request.stop_after > 0 && request.stop_after < static_cast<int64_t>(sigmas.size()) - 1;
+  if (cut) sigmas.resize(request.stop_after + 1);
 
   SampleResult result;
   result.classes = classes_of(denoiser, request);
-  std::vector<at::Tensor> done;
+  std::vector<at::Tensor> done, strips;
   for (size_t begin = 0; begin < count; begin += batch) {
     const size_t end = std::min(begin + batch, count);
-    const at::Tensor z = request.latents.defined()
-                             ? request.latents.slice(0, begin, end)
-                             : latents_from_seeds(slice(request.seeds, begin, end), shape);
-    const at::Tensor labels = one_hot(slice(result.classes, begin, end), label_dim(denoiser), network);
+    const std::vector<int64_t> seeds = slice(request.seeds, begin, end);
+    const at::Tensor z =
+        request.latents.defined() ? request.latents.slice(0, begin, end) : latents_from_seeds(seeds, shape);
+    const Denoise d = denoise_of(denoiser, config, request.guide, slice(result.classes, begin, end));
     result.nfe = 0;
     const Denoise count_and_denoise = [&](const at::Tensor& x, double sigma) {
-      const at::Tensor denoised = denoise(denoiser, padded(x.to(network), fewest),
-                                          at::scalar_tensor(sigma, network), padded(labels, fewest))
-                                      .slice(0, 0, x.size(0));
+      const at::Tensor denoised = d(x, sigma);
       ++result.nfe;
       if (watch) watch(static_cast<int64_t>(begin));
       return denoised;
     };
     History history;
-    history.noise = [&](int64_t step) {
-      return noise_from_seeds(slice(request.seeds, begin, end), step, shape).to(network.dtype(at::kDouble));
+    history.step = request.steps_done;
+    history.noise = [&](int64_t step, int64_t draw) {
+      return noise_from_seeds(seeds, step, draw, shape).to(state);
     };
-    const at::Tensor start = sigmas.front() * z.to(network.dtype(at::kDouble));
-    done.push_back(integrate(solver, count_and_denoise, start, sigmas, history).to(network.device(at::kCPU)));
+    std::vector<at::Tensor> steps;
+    StepWatch keep;
+    if (request.trajectory)
+      keep = [&](int64_t, double, const at::Tensor& denoised) { steps.push_back(denoised.to(at::kCPU)); };
+    const at::Tensor x =
+        integrate(solver, count_and_denoise, sigmas.front() * z.to(state), sigmas, history, keep);
+    done.push_back(cut ? (x / sigmas.back()).to(at::kCPU) : x.to(on_cpu));
+    if (request.trajectory) strips.push_back(at::stack(steps, 1));
     if (watch) watch(static_cast<int64_t>(end));
   }
   std::vector<int64_t> empty{0, channels, height, width};
-  result.samples = done.empty() ? at::zeros(empty, network.device(at::kCPU)) : at::cat(done);
+  result.samples = done.empty() ? at::zeros(empty, on_cpu) : at::cat(done);
+  if (!strips.empty()) result.trajectory = at::cat(strips);
   return result;
 }
 

@@ -18,22 +18,28 @@ struct SampleRequest {
   std::vector<int64_t>
       classes;         ///< one for each sample; empty: from the seeds. Of no use to an unconditional model
   at::Tensor latents;  ///< [N,C,H,W], unit variance, any floating dtype; undefined: from the seeds
+  std::optional<Denoiser> guide;  ///< guidance leads away from this one; none: from the model without class
+  int64_t steps_done = 0;         ///< of a run that is continued: its noise goes on where it was
+  int64_t stop_after = 0;         ///< of a run that is cut: steps to make; 0: all
+  bool trajectory = false;        ///< keep the denoised image of every step
 };
 
 struct SampleResult {
-  at::Tensor samples;            ///< [N,C,H,W] on the CPU, in the network's dtype, unquantised
+  at::Tensor samples;  ///< [N,C,H,W] on the CPU, in the network's dtype, unquantised; of a run that was cut
+                       ///< the state as latents of the next, x/σ, in float64
+  at::Tensor trajectory;  ///< [N,S,C,H,W]: D at the beginning of each of S steps; undefined unless asked
   std::vector<int64_t> classes;  ///< what was drawn; empty for an unconditional model
-  int64_t nfe = 0;               ///< network evaluations for each sample
+  int64_t nfe = 0;               ///< network evaluations for each sample; a guided one counts once
 };
 
 /// Called after each network evaluation with the number of samples that are done; may throw to stop the run.
 using SampleWatch = std::function<void(int64_t done)>;
 
-/// x = integrate(solver, D, sigma_0 z) for every sample, `batch` at a time. The state is float64; the network
-/// gets its own dtype and device. A sample depends on its seed (or latent) and class alone, not on the
-/// others. No gradients. Throws config::ConfigError for a class that the model lacks and a sampler that makes
-/// no sense, NumericalError when the network returns NaN or infinity, c10::Error for latents of another shape
-/// or batch < 1.
+/// x = integrate(solver, D, sigma_0 z) for every sample, `batch` at a time, D guided and clipped as `config`
+/// says. The state is float64; the network gets its own dtype and device. A sample depends on its seed (or
+/// latent) and class alone, not on the others. No gradients. Throws config::ConfigError for a class that the
+/// model lacks and a sampler that makes no sense or guides what can't be guided, NumericalError when the
+/// network returns NaN or infinity, c10::Error for latents of another shape or batch < 1.
 SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, const SampleRequest& request,
                       int64_t batch, const SampleWatch& watch = {});
 

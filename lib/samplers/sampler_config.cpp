@@ -1,39 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samplers/sampler_config.h"
 
+#include <algorithm>
+#include <array>
+
 #include "config/config.h"
+#include "config/suggest.h"
 #include "io/safetensors.h"
-#include "noise/sigma_grid.h"
 #include "samplers/integrate.h"
 
 namespace onestep {
+namespace {
+
+bool is_one_step(const Solver& solver) {
+  return std::holds_alternative<OneStep>(solver.method);
+}
+
+SigmaGrid grid_of(const SamplerConfig& c) {
+  return {c.sigma_grid, c.sigma_min, c.sigma_max, c.rho, c.grid_parameters};
+}
+
+}  // namespace
 
 std::string SamplerConfig::problem() const {
   bool one_step = false;
   try {
-    one_step = std::holds_alternative<OneStep>(solver_of(*this));
+    one_step = is_one_step(solver_of(*this));
   } catch (const config::ConfigError& error) {
     return error.what();
   }
+  if (guidance_max && *guidance_max <= guidance_min) return "guidance_min must be below guidance_max";
   if (!sigmas.empty()) {
     const std::string problem = grid_problem(sigmas);
     if (!problem.empty()) return problem;
     if (sigmas.back() != 0) return "sigmas must end in 0";
-    if (one_step && sigmas.size() != 2) return "one_step takes two sigmas, its start and 0";
-  } else if (!one_step && steps > 1 && sigma_min >= sigma_max) {
-    return "sigma_min must be below sigma_max";
+    return one_step && sigmas.size() != 2 ? "one_step takes two sigmas, its start and 0" : "";
   }
-  return "";
+  return grid_problem(grid_of(*this), one_step ? 1 : steps);
 }
 
-Solver solver_of(const SamplerConfig& config) {
-  return parse_solver(config.solver, config.order, config.beta);
+Solver solver_of(const SamplerConfig& c) {
+  return parse_solver(c.solver, {c.order, c.beta, c.eta, c.noise_scale, c.churn, c.churn_min, c.churn_max});
 }
 
 std::vector<double> sigmas_of(const SamplerConfig& config) {
   if (!config.sigmas.empty()) return config.sigmas;
-  if (std::holds_alternative<OneStep>(solver_of(config))) return {config.sigma_max, 0.0};
-  return karras_grid(config.steps, config.sigma_min, config.sigma_max, config.rho);
+  return sigma_grid(grid_of(config), is_one_step(solver_of(config)) ? 1 : config.steps);
 }
 
 SamplerConfig sampler_of_model(const std::filesystem::path& model) {
@@ -41,6 +53,34 @@ SamplerConfig sampler_of_model(const std::filesystem::path& model) {
   const auto found = metadata.find(kSamplingKey);
   if (found == metadata.end()) return {};
   return config::read<SamplerConfig>(config::parse(found->second, model.string() + ": " + kSamplingKey));
+}
+
+SamplerConfig with_changes(const SamplerConfig& own, const config::Partial<SamplerConfig>& changes) {
+  constexpr std::array kGridKeys{"steps", "sigma_grid", "sigma_min", "sigma_max", "rho", "grid_parameters"};
+  const bool describes_grid =
+      std::ranges::any_of(kGridKeys, [&](const char* key) { return changes.says(key); });
+  if (describes_grid && changes.says("sigmas"))
+    throw config::ConfigError("sigmas are all noise levels: say either them or " +
+                              config::join({kGridKeys.begin(), kGridKeys.end()}, ", "));
+  SamplerConfig kept = own;
+  if (changes.says("solver")) {
+    kept.order.reset();
+    for (auto* of_solver :
+         {&kept.beta, &kept.eta, &kept.noise_scale, &kept.churn, &kept.churn_min, &kept.churn_max})
+      of_solver->reset();
+  }
+  if (changes.says("solver") || describes_grid) kept.sigmas.clear();
+  if (changes.says("sigma_grid")) {
+    kept.sigma_min.reset(), kept.sigma_max.reset(), kept.rho.reset();
+    kept.grid_parameters.clear();
+  }
+  const SamplerConfig result = config::overlaid(kept, changes);
+  // The default number of steps may stand in a one-step model's configuration; one that was asked for may
+  // not.
+  if (is_one_step(solver_of(result)) && changes.says("steps") && result.steps != 1)
+    throw config::ConfigError("one_step makes one step, not " + std::to_string(result.steps) +
+                              ": name another solver to take more");
+  return result;
 }
 
 }  // namespace onestep

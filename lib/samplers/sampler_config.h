@@ -7,40 +7,74 @@
 #include <vector>
 
 #include "config/check.h"
-#include "samplers/solver.h"
+#include "config/partial.h"
+#include "noise/sigma_grid.h"
+#include "samplers/solver_names.h"
 
 namespace onestep {
 
 /// The metadata key under which a model file carries its own SamplerConfig.
 inline constexpr const char* kSamplingKey = "onestep.sampling";
 
-/// A solver and its noise levels. A model file carries its own in the metadata key `onestep.sampling`, as
-/// JSON of these fields, so that a one-step student samples in one step without being told.
+/// All that a user can choose about sampling: the solver, its noise levels, and what is done to D. A model
+/// file carries its own in the metadata key `onestep.sampling`, as JSON of these fields, so that a one-step
+/// student samples in one step without being told. onestep-sample has an option for each.
 struct SamplerConfig {
   std::string solver = "heun";
   std::optional<int64_t> order;
   std::optional<double> beta;
+  std::optional<double> eta, noise_scale, churn, churn_min, churn_max;
+
   int64_t steps = 18;
-  double sigma_min = 0.002;
-  double sigma_max = 80;
-  double rho = 7;
+  std::string sigma_grid = "karras";
+  std::optional<double> sigma_min, sigma_max, rho;
+  std::vector<double> grid_parameters;
   std::vector<double> sigmas;
+
+  double guidance = 1;
+  double guidance_min = 0;
+  std::optional<double> guidance_max;
+  std::string threshold = "none";
+  double threshold_percentile = 0.995;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("solver", c.solver,
-          "one_step, renoise, euler, heun, or a heavy ball such as hb3.8 (order 4, beta 0.8)",
+    visit("solver", c.solver, "one_step, euler, heun, dpmpp2m, unipc2, hb3.8, euler_ancestral ... (--list)",
           config::non_empty);
-    visit("order", c.order, "order of the solver 'hb'", config::between(1, kMaxOrder));
-    visit("beta", c.beta, "weight of the new slope in the solver 'hb'; 1 is no momentum",
+    visit("order", c.order, "order, where the solver's name does not say it", config::between(1, kMaxOrder));
+    visit("beta", c.beta, "weight of the new slope in a momentum solver; 1 is no momentum",
           config::probability);
+    visit("eta", c.eta, "strength of the noise of an ancestral or sde solver; its own is 1",
+          config::non_negative);
+    visit("noise_scale", c.noise_scale, "by what a solver's noise is multiplied; its own is 1",
+          config::non_negative);
+    visit("churn", c.churn, "EDM's S_churn: noise put in before the steps of a single-step solver",
+          config::non_negative);
+    visit("churn_min", c.churn_min, "the lowest noise level at which there is churn", config::non_negative);
+    visit("churn_max", c.churn_max, "the highest one", config::non_negative);
     visit("steps", c.steps, "steps, the one to noise level 0 included; one_step makes one",
           config::at_least(1));
-    visit("sigma_min", c.sigma_min, "lowest noise level before 0", config::positive);
-    visit("sigma_max", c.sigma_max, "noise level of the start", config::positive);
-    visit("rho", c.rho, "how the steps crowd towards low noise levels: 1 is evenly", config::positive);
-    visit("sigmas", c.sigmas, "all noise levels, highest first, ending in 0; replaces the four keys above",
+    visit("sigma_grid", c.sigma_grid, "rule of the noise levels (--list)",
+          config::one_of(sigma_grid_names()));
+    visit("sigma_min", c.sigma_min, "lowest noise level before 0 (default: the rule's, 0.002 for karras)",
+          config::positive);
+    visit("sigma_max", c.sigma_max, "noise level of the start (default: the rule's, 80 for karras)",
+          config::positive);
+    visit("rho", c.rho, "how steps crowd towards low noise: 1 is evenly (default: the rule's, 7 for karras)",
+          config::positive);
+    visit("grid_parameters", c.grid_parameters, "the rule's further parameters, in its order (--list)");
+    visit("sigmas", c.sigmas,
+          "all noise levels, highest first, ending in 0; replaces steps and the keys of the grid",
           config::non_negative);
+    visit("guidance", c.guidance, "D = D' + guidance (D - D'), D' without class or of --guide; 1 is none",
+          config::non_negative);
+    visit("guidance_min", c.guidance_min, "guidance acts from this noise level", config::non_negative);
+    visit("guidance_max", c.guidance_max, "up to this one (default: all)", config::positive);
+    visit("threshold", c.threshold,
+          "clips D: static to [-1, 1]; dynamic divides by a percentile of |D| where that is above 1",
+          config::one_of({"none", "static", "dynamic"}));
+    visit("threshold_percentile", c.threshold_percentile, "of the dynamic threshold, per image",
+          config::probability);
   }
   std::string problem() const;
 };
@@ -48,12 +82,18 @@ struct SamplerConfig {
 /// The solver that the fields name. Throws config::ConfigError.
 Solver solver_of(const SamplerConfig& config);
 
-/// Its noise levels, highest first, ending in 0: the explicit list, {sigma_max, 0} for one_step, else
-/// Karras's.
+/// Its noise levels, highest first, ending in 0: the explicit list, {sigma_max, 0} for one_step, else the
+/// grid's.
 std::vector<double> sigmas_of(const SamplerConfig& config);
 
 /// The sampler that a model file brings along in its metadata; the defaults above where it brings none.
 /// Throws io::FileError, or config::ConfigError naming the file.
 SamplerConfig sampler_of_model(const std::filesystem::path& model);
+
+/// What a user says, laid over the sampler that a model brings along. A solver that is named anew drops
+/// its predecessor's order, beta and noise; a grid that is described anew drops an explicit list of noise
+/// levels, a list the number of steps. Throws config::ConfigError when the result makes no sense, and when
+/// one_step is asked for a number of steps.
+SamplerConfig with_changes(const SamplerConfig& own, const config::Partial<SamplerConfig>& changes);
 
 }  // namespace onestep

@@ -61,9 +61,10 @@ at::Tensor latents_from_seeds(const std::vector<int64_t>& seeds, at::IntArrayRef
   return kernels::philox_normal(kRunSeed, word(Purpose::latent), as_indices(seeds), shape, at::kCPU);
 }
 
-at::Tensor noise_from_seeds(const std::vector<int64_t>& seeds, int64_t step, at::IntArrayRef shape) {
-  return kernels::philox_normal(static_cast<uint64_t>(step), word(Purpose::sampler_noise), as_indices(seeds),
-                                shape, at::kCPU);
+at::Tensor noise_from_seeds(const std::vector<int64_t>& seeds, int64_t step, int64_t draw,
+                            at::IntArrayRef shape) {
+  const uint64_t stream = static_cast<uint64_t>(draw) << 32 | static_cast<uint64_t>(step);
+  return kernels::philox_normal(stream, word(Purpose::sampler_noise), as_indices(seeds), shape, at::kCPU);
 }
 
 std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds, int64_t label_dim) {

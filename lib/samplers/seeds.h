@@ -16,8 +16,10 @@ std::vector<int64_t> parse_seeds(const std::string& text);
 /// other seeds, the device or the run's dtype.
 at::Tensor latents_from_seeds(const std::vector<int64_t>& seeds, at::IntArrayRef shape);
 
-/// Unit noise for step number `step` of a stochastic solver: like the latents, a function of (seed, step).
-at::Tensor noise_from_seeds(const std::vector<int64_t>& seeds, int64_t step, at::IntArrayRef shape);
+/// Unit noise for a draw in step number `step` of a stochastic solver: like the latents, a function of (seed,
+/// step, draw).
+at::Tensor noise_from_seeds(const std::vector<int64_t>& seeds, int64_t step, int64_t draw,
+                            at::IntArrayRef shape);
 
 /// For each seed a class in 0 … label_dim − 1, uniform, a function of the seed alone. label_dim ≥ 1.
 std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds, int64_t label_dim);

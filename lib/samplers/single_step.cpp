@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samplers/single_step.h"
 
+#include <cmath>
+
 #include <ATen/TensorOperators.h>
 #include <c10/util/Exception.h>
+
+#include "samplers/stochastic.h"
 
 // Written with plain products and sums, never at::add with a factor or at::lerp: those are fused in the
 // vector loop but not in its scalar tail, so that a sample's last bit would depend on its place in the batch.
 namespace onestep {
-
 at::Tensor slope(const Denoise& denoise, const at::Tensor& x, double sigma) {
   return (x - denoise(x, sigma)) / sigma;
 }
 
-at::Tensor step(const OneStep&, const Denoise&, const at::Tensor&, double sigma, double next, History&) {
-  TORCH_CHECK(false, "one_step goes from its sigma to 0 in one step, not from ", sigma, " to ", next);
+at::Tensor towards(const at::Tensor& image, const at::Tensor& x, double ratio) {
+  return ratio * x + (1 - ratio) * image;
 }
 
-at::Tensor step(const Renoise&, const Denoise& denoise, const at::Tensor& x, double sigma, double next,
-                History& history) {
-  TORCH_CHECK(history.noise, "renoise needs a stream of noise");
-  return denoise(x, sigma) + next * history.noise(history.step);
+at::Tensor step(const OneStep&, const Denoise&, const at::Tensor&, double sigma, double next, History&) {
+  TORCH_CHECK(false, "one_step goes from its sigma to 0 in one step, not from ", sigma, " to ", next);
 }
 
 at::Tensor step(const Euler&, const Denoise& denoise, const at::Tensor& x, double sigma, double next,
@@ -27,12 +28,43 @@ at::Tensor step(const Euler&, const Denoise& denoise, const at::Tensor& x, doubl
   return x + (next - sigma) * slope(denoise, x, sigma);
 }
 
-at::Tensor step(const Heun&, const Denoise& denoise, const at::Tensor& x, double sigma, double next,
+at::Tensor step(const Heun& solver, const Denoise& denoise, const at::Tensor& x, double sigma, double next,
                 History&) {
-  const double h = next - sigma;
+  const double inner = (1 - solver.alpha) * sigma + solver.alpha * next, weight = 1 / (2 * solver.alpha);
   const at::Tensor d = slope(denoise, x, sigma);
-  const at::Tensor predicted = x + h * d;
-  return x + h * (0.5 * (d + slope(denoise, predicted, next)));
+  const at::Tensor d2 = slope(denoise, x + (inner - sigma) * d, inner);
+  return x + (next - sigma) * ((1 - weight) * d + weight * d2);
+}
+
+at::Tensor step(const Dpm2&, const Denoise& denoise, const at::Tensor& x, double sigma, double next,
+                History&) {
+  const double middle = std::sqrt(sigma * next);
+  const at::Tensor halfway = x + (middle - sigma) * slope(denoise, x, sigma);
+  return x + (next - sigma) * slope(denoise, halfway, middle);
+}
+
+at::Tensor step(const Dpmpp2S&, const Denoise& denoise, const at::Tensor& x, double sigma, double next,
+                History&) {
+  const double middle = std::sqrt(sigma * next);
+  const at::Tensor halfway = towards(denoise(x, sigma), x, middle / sigma);
+  return towards(denoise(halfway, middle), x, next / sigma);
+}
+
+at::Tensor step(const DpmppSde& solver, const Denoise& denoise, const at::Tensor& x, double sigma,
+                double next, History& history) {
+  TORCH_CHECK(history.noise, "dpmpp_sde needs a stream of noise");
+  const double middle = std::sqrt(sigma * next);
+  const Ancestral ancestral{solver.eta};
+  const Split half = split_step(ancestral, sigma, middle), whole = split_step(ancestral, sigma, next);
+  // Brownian increments over σ … s and s … σ', and their sum, each of unit variance.
+  const double first = std::sqrt((sigma - middle) / (sigma - next));
+  const at::Tensor early = history.noise(history.step, 0);
+  const at::Tensor both =
+      first * early + std::sqrt((middle - next) / (sigma - next)) * history.noise(history.step, 1);
+
+  const at::Tensor halfway =
+      towards(denoise(x, sigma), x, half.down / sigma) + solver.noise_scale * half.up * early;
+  return towards(denoise(halfway, middle), x, whole.down / sigma) + solver.noise_scale * whole.up * both;
 }
 
 }  // namespace onestep
