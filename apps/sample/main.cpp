@@ -6,6 +6,7 @@
 #include "apps/common/process.h"
 #include "apps/common/run_app.h"
 #include "apps/common/stop.h"
+#include "apps/sample/compare.h"
 #include "apps/sample/output.h"
 #include "config/config.h"
 #include "io/progress.h"
@@ -15,24 +16,28 @@ namespace onestep {
 namespace {
 
 /// What the images depend on.
-nlohmann::ordered_json settings_of(const Options& options, const Plan& plan, int64_t nfe) {
+nlohmann::ordered_json settings_of(const Options& options, const Plan& plan) {
+  const auto file = [](const std::string& path) {
+    return nlohmann::ordered_json{{"path", path}, {"sha256", io::sha256_of_file(path)}};
+  };
   nlohmann::ordered_json settings{
       {"schema", 1},
-      {"model", {{"path", options.model}, {"sha256", io::sha256_of_file(options.model)}}},
+      {"model", file(options.model)},
       {"sampler", config::to_json(plan.sampler)},
       {"sigmas", sigmas_of(plan.sampler)},
-      {"nfe", nfe},
       {"dtype", options.dtype},
       {"versions", {{"onestep", version()}, {"libtorch", libtorch_version()}}},
   };
+  if (!options.guide.empty()) settings["guide"] = file(options.guide);
   if (!options.latents.empty()) settings["latents"] = options.latents;
   return settings;
 }
 
-void sample(const Options& options) {
-  const int64_t threads = use_threads(options.threads);
-  const Plan plan = make_plan(options);
+void print_paths(const std::vector<std::filesystem::path>& paths) {
+  for (const auto& path : paths) std::printf("%s\n", path.c_str());
+}
 
+void sample(const Options& options, const Plan& plan, int64_t threads) {
   const auto samples = static_cast<int64_t>(plan.request.seeds.size());
   io::Progress progress("sample", samples);
   const auto start = std::chrono::steady_clock::now();
@@ -44,15 +49,43 @@ void sample(const Options& options) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   progress.finish();
 
-  const nlohmann::ordered_json run{{"batch", options.batch},
-                                   {"device", options.device},
-                                   {"threads", threads},
-                                   {"seconds", seconds.count()}};
-  const auto written = write_output(plan, result, settings_of(options, plan, result.nfe), run);
-  std::printf("%s: %lld samples, NFE %lld each, %.1f images/s\n",
+  nlohmann::ordered_json settings = settings_of(options, plan);
+  settings["nfe"] = result.nfe;
+  nlohmann::ordered_json run{{"batch", options.batch},
+                             {"device", options.device},
+                             {"threads", threads},
+                             {"seconds", seconds.count()}};
+  std::string score;
+  if (plan.data && plan.request.stop_after == 0) {
+    const double magnitude = magnitude_scores(result.samples, *plan.data).mean().item<double>();
+    run["magnitude_score"] = magnitude;
+    score = ", magnitude score " + std::to_string(magnitude);
+  }
+  const auto written = write_output(plan, result, settings, run);
+  std::printf("%s: %lld samples, NFE %lld each, %.1f images/s%s\n",
               solver_name(solver_of(plan.sampler)).c_str(), static_cast<long long>(samples),
-              static_cast<long long>(result.nfe), static_cast<double>(samples) / seconds.count());
-  for (const auto& path : written) std::printf("%s\n", path.c_str());
+              static_cast<long long>(result.nfe), static_cast<double>(samples) / seconds.count(),
+              score.c_str());
+  print_paths(written);
+}
+
+void compare_samplers(const Options& options, const Plan& plan) {
+  const Comparison comparison = run_comparison(options, plan, [&](int64_t) {
+    if (stop_signal() != 0) throw Interrupted("interrupted, nothing was written");
+  });
+  const auto written = write_comparison(plan, comparison, settings_of(options, plan));
+  std::printf("%s", comparison_csv(comparison).c_str());
+  print_paths(written);
+}
+
+void run(const Options& options) {
+  const int64_t threads = use_threads(options.threads);
+  const Plan plan = make_plan(options);
+  if (options.compare.empty()) {
+    sample(options, plan, threads);
+  } else {
+    compare_samplers(options, plan);
+  }
 }
 
 }  // namespace
@@ -64,5 +97,5 @@ int main(int argc, char** argv) {
       "onestep-sample");
   onestep::Options options;
   onestep::declare(app, options);
-  return onestep::run_app(app, argc, argv, [&] { onestep::sample(options); });
+  return onestep::run_app(app, argc, argv, [&] { onestep::run(options); });
 }

@@ -41,6 +41,8 @@ std::string yaml(const T&, const std::string& text) {
   return text;
 }
 
+constexpr const char* kSampler = "Sampler (default: the model's own, else heun, 18 steps)";
+
 /// An option for every field of the sampler: what is given is laid over the model's own.
 void declare_sampler(CLI::App& app, config::Partial<SamplerConfig>& sampler) {
   const auto option = [&](const std::string& key, const auto& field, const char* meaning,
@@ -51,9 +53,7 @@ void declare_sampler(CLI::App& app, config::Partial<SamplerConfig>& sampler) {
     const auto take = [&sampler, key, field](const std::string& text) {
       config::apply_override(sampler.changes, key + "=" + yaml(field, text));
     };
-    app.add_option_function<std::string>(name, take, meaning)
-        ->type_name("")
-        ->group("Sampler (default: the model's own, else heun, 18 steps)");
+    app.add_option_function<std::string>(name, take, meaning)->type_name("")->group(kSampler);
   };
   const SamplerConfig fields;
   SamplerConfig::fields(fields, option);
@@ -67,13 +67,17 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("model", o.model, "model file (safetensors)")->required()->type_name("MODEL");
 
   declare_sampler(app, o.sampler);
+  app.add_option("--guide", o.guide, "guidance leads away from this weaker model (autoguidance)")
+      ->type_name("MODEL")
+      ->group(kSampler);
 
   const std::string what = "Samples";
   CLI::Option* seeds =
       app.add_option("--seeds", o.seeds, "such as 0-63,100; one sample each (default: fill the sheet)");
   seeds->group(what);
   app.add_option("--latents", o.latents,
-                 "start from tensor 'latents' [N,C,H,W], unit variance, of this safetensors file")
+                 "start from tensor 'latents' [N,C,H,W], unit variance, of this safetensors file; one that "
+                 "--stop-after left is continued")
       ->excludes(seeds)
       ->group(what);
   CLI::Option* one_class =
@@ -84,16 +88,40 @@ void declare(CLI::App& app, Options& o) {
       ->excludes(one_class)
       ->group(what);
 
+  CLI::Option* stop_after = app.add_option("--stop-after", o.stop_after,
+                                           "cut the run after so many steps; --raw takes what goes on");
+  stop_after->check(CLI::Range(int64_t{1}, int64_t{1} << 20))->group(what);
+
   const std::string where = "Output";
   app.add_option("--out", o.out, "folder for a PNG file for each sample, named by its seed")->group(where);
+  app.add_flag("--subdirs", o.subdirs, "in sub-folders of 1000 seeds")->needs("--out")->group(where);
+  app.add_option("--zip", o.zip, "the same files in a zip, with dataset.json where there are classes")
+      ->group(where);
+  app.add_option("--npz", o.npz, "uint8 array arr_0 [N,H,W,C], and the classes as arr_1")->group(where);
   app.add_option("--grid", o.grid,
                  "one sheet of ROWSxCOLUMNS samples, such as 8x8: OUT/grid.png or --grid-file")
       ->excludes("--class-grid")
       ->group(where);
   app.add_option("--grid-file", o.grid_file, "the sheet's file (PNG)")->group(where);
   app.add_option("--zoom", o.zoom, "size of a pixel on the sheet")->check(CLI::Range(1, 64))->group(where);
+  app.add_option("--trajectory", o.trajectory,
+                 "PNG with a row for each of the first 16 samples: the denoised image at every step")
+      ->group(where);
   app.add_option("--raw", o.raw, "safetensors file for tensor 'samples' [N,C,H,W], not rounded to 8 bits")
       ->group(where);
+
+  const std::string side = "Comparison";
+  app.add_option("--compare", o.compare,
+                 "solvers such as euler,heun,ghvb3.8, each at every number of steps: OUT/compare.png, "
+                 "compare.csv, compare.json")
+      ->needs("--out")
+      ->excludes(stop_after)
+      ->group(side);
+  app.add_option("--steps-list", o.steps_list, "those numbers")->capture_default_str()->group(side);
+  app.add_option("--reference-steps", o.reference_steps, "of Heun's method, for the distance")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str()
+      ->group(side);
 
   const std::string machine = "Machine";
   app.add_option("--batch", o.batch, "samples at a time; the images do not depend on it")

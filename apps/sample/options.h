@@ -12,12 +12,16 @@ namespace onestep {
 
 /// The command line, as it was given.
 struct Options {
-  std::string model;
+  std::string model, guide;
   config::Partial<SamplerConfig> sampler;
   std::string seeds, latents;
   std::optional<int64_t> one_class;
   int64_t class_grid = 0;
-  std::string grid, grid_file, out, raw;
+  int64_t stop_after = 0;
+  std::string compare, steps_list = "5,10,20";
+  int64_t reference_steps = 128;
+  std::string grid, grid_file, out, zip, npz, trajectory, raw;
+  bool subdirs = false;
   int64_t zoom = 1;
   int64_t batch = 64;
   std::string dtype = "float32", device = "cpu";

@@ -3,53 +3,127 @@
 
 #include <cstdio>
 
+#include <ATen/ops/tensor.h>
+
+#include "apps/sample/state.h"
 #include "io/atomic_file.h"
 #include "io/image.h"
+#include "io/npz.h"
 #include "io/safetensors.h"
+#include "io/zip_writer.h"
 
 namespace onestep {
 namespace {
 
-constexpr const char* kTextKey = "onestep";
+namespace fs = std::filesystem;
 
-std::string file_name(int64_t seed) {
-  char name[32];
-  std::snprintf(name, sizeof name, "%06lld.png", static_cast<long long>(seed));
+constexpr const char* kTextKey = "onestep";
+constexpr int64_t kInSubfolder = 1000, kTrajectories = 16;
+
+/// 001234.png, or 001000/001234.png.
+std::string file_name(int64_t seed, bool subdirs) {
+  char name[64];
+  const auto number = static_cast<long long>(seed), first = number - number % kInSubfolder;
+  if (subdirs) {
+    std::snprintf(name, sizeof name, "%06lld/%06lld.png", first, number);
+  } else {
+    std::snprintf(name, sizeof name, "%06lld.png", number);
+  }
   return name;
 }
 
-void write_images(const Plan& plan, const at::Tensor& images, const std::vector<int64_t>& classes,
+/// The text of one sample's file: the settings, its seed and class.
+std::map<std::string, std::string> text_of(const nlohmann::ordered_json& settings, const Plan& plan,
+                                           const SampleResult& result, int64_t i) {
+  nlohmann::ordered_json text = settings;
+  text["seed"] = plan.request.seeds[i];
+  if (!result.classes.empty()) text["class"] = result.classes[i];
+  return {{kTextKey, text.dump()}};
+}
+
+void write_images(const Plan& plan, const SampleResult& result, const at::Tensor& images,
                   const nlohmann::ordered_json& settings) {
   for (int64_t i = 0; i < images.size(0); ++i) {
-    nlohmann::ordered_json text = settings;
-    text["seed"] = plan.request.seeds[i];
-    if (!classes.empty()) text["class"] = classes[i];
-    io::write_png(*plan.folder / file_name(plan.request.seeds[i]), images[i], {{kTextKey, text.dump()}});
+    const fs::path file = *plan.folder / file_name(plan.request.seeds[i], plan.subdirs);
+    if (plan.subdirs) fs::create_directories(file.parent_path());
+    io::write_png(file, images[i], text_of(settings, plan, result, i));
+  }
+}
+
+/// The layout of EDM's data sets: images in sub-folders, and dataset.json with their labels.
+void write_archive(const Plan& plan, const SampleResult& result, const at::Tensor& images,
+                   const nlohmann::ordered_json& settings) {
+  std::vector<io::ZipEntry> entries;
+  nlohmann::ordered_json labels = nlohmann::ordered_json::array();
+  for (int64_t i = 0; i < images.size(0); ++i) {
+    const std::string name = file_name(plan.request.seeds[i], true);
+    entries.push_back({name, io::encode_png(images[i], text_of(settings, plan, result, i))});
+    if (!result.classes.empty()) labels.push_back({name, result.classes[i]});
+  }
+  if (!labels.empty()) entries.push_back({"dataset.json", nlohmann::ordered_json{{"labels", labels}}.dump()});
+  io::write_zip(*plan.zip, entries);
+}
+
+void write_arrays(const Plan& plan, const SampleResult& result, const at::Tensor& images) {
+  std::vector<std::pair<std::string, at::Tensor>> arrays{{"arr_0", images.permute({0, 2, 3, 1})}};
+  if (!result.classes.empty()) arrays.emplace_back("arr_1", at::tensor(result.classes, at::kLong));
+  io::write_npz(*plan.npz, arrays);
+}
+
+void write_trajectory(const Plan& plan, const SampleResult& result, const nlohmann::ordered_json& settings) {
+  const at::Tensor shown = result.trajectory.slice(0, 0, kTrajectories);
+  const int64_t rows = shown.size(0), steps = shown.size(1);
+  io::write_png(*plan.trajectory, io::image_grid(io::to_uint8(shown.flatten(0, 1)), rows, steps),
+                {{kTextKey, settings.dump()}});
+}
+
+void write_sheet(const Sheet& sheet, const at::Tensor& images, const nlohmann::ordered_json& settings) {
+  const auto& [file, rows, columns, zoom] = sheet;
+  const at::Tensor shown = images.slice(0, 0, rows * columns);
+  io::write_png(file, io::image_grid(shown, rows, columns, zoom, zoom), {{kTextKey, settings.dump()}});
+}
+
+void write_raw(const Plan& plan, const SampleResult& result, const nlohmann::ordered_json& settings) {
+  const std::map<std::string, std::string> metadata{{kTextKey, settings.dump()}};
+  if (plan.request.stop_after > 0) {
+    write_state(*plan.raw, plan.request, result, sigmas_of(plan.sampler), metadata);
+  } else {
+    io::write_safetensors(*plan.raw, {{"samples", result.samples}}, metadata);
   }
 }
 
 }  // namespace
 
-std::vector<std::filesystem::path> write_output(const Plan& plan, const SampleResult& result,
-                                                const nlohmann::ordered_json& settings,
-                                                const nlohmann::ordered_json& run) {
-  std::vector<std::filesystem::path> written;
+std::vector<fs::path> write_output(const Plan& plan, const SampleResult& result,
+                                   const nlohmann::ordered_json& settings,
+                                   const nlohmann::ordered_json& run) {
+  std::vector<fs::path> written;
   if (plan.raw) {
-    io::write_safetensors(*plan.raw, {{"samples", result.samples}}, {{kTextKey, settings.dump()}});
+    write_raw(plan, result, settings);
     written.push_back(*plan.raw);
   }
-  if (plan.folder || plan.sheet) {
+  if (plan.folder || plan.sheet || plan.zip || plan.npz) {
     const at::Tensor images = io::to_uint8(result.samples);
     if (plan.folder) {
-      write_images(plan, images, result.classes, settings);
+      write_images(plan, result, images, settings);
       written.push_back(*plan.folder);
     }
-    if (plan.sheet) {
-      const auto& [file, rows, columns, zoom] = *plan.sheet;
-      const at::Tensor shown = images.slice(0, 0, rows * columns);
-      io::write_png(file, io::image_grid(shown, rows, columns, zoom, zoom), {{kTextKey, settings.dump()}});
-      written.push_back(file);
+    if (plan.zip) {
+      write_archive(plan, result, images, settings);
+      written.push_back(*plan.zip);
     }
+    if (plan.npz) {
+      write_arrays(plan, result, images);
+      written.push_back(*plan.npz);
+    }
+    if (plan.sheet) {
+      write_sheet(*plan.sheet, images, settings);
+      written.push_back(plan.sheet->file);
+    }
+  }
+  if (plan.trajectory) {
+    write_trajectory(plan, result, settings);
+    written.push_back(*plan.trajectory);
   }
   nlohmann::ordered_json sidecar = settings;
   sidecar["seeds"] = plan.request.seeds;

@@ -6,11 +6,13 @@
 
 #include <ATen/ops/isfinite.h>
 #include <c10/util/StringUtil.h>
+#include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
+#include "apps/sample/state.h"
 #include "config/config.h"
+#include "config/merge.h"
 #include "io/atomic_file.h"
-#include "io/safetensors.h"
 #include "samplers/seeds.h"
 
 namespace onestep {
@@ -44,19 +46,6 @@ Cells cells_for(int64_t samples) {
   return {(samples + columns - 1) / columns, columns};
 }
 
-at::Tensor read_latents(const fs::path& path, const ImageShape& shape) {
-  const at::Tensor latents = io::read_safetensors(path).at("latents");
-  const std::vector<int64_t> image{shape.channels, shape.height, shape.width};
-  if (latents.dim() != 4 || latents.size(0) == 0 || latents.sizes().slice(1) != at::IntArrayRef(image)) {
-    throw io::FileError(path, c10::str("tensor 'latents' has shape ", latents.sizes(),
-                                       ", the model needs [N, ", c10::Join(", ", image), "]"));
-  }
-  if (!at::isFloatingType(latents.scalar_type()) || !at::isfinite(latents).all().item<bool>()) {
-    throw io::FileError(path, "tensor 'latents' must hold finite floating-point numbers");
-  }
-  return latents;
-}
-
 std::vector<int64_t> row_classes(size_t samples, int64_t columns) {
   std::vector<int64_t> classes(samples);
   for (size_t i = 0; i < samples; ++i) classes[i] = static_cast<int64_t>(i) / columns;
@@ -72,66 +61,109 @@ void require_writable(const fs::path& file) {
   io::AtomicFile trial(file);
 }
 
+bool wants_sheet(const Options& o) {
+  return !o.grid.empty() || !o.grid_file.empty() || o.class_grid > 0;
+}
+
+bool wants_images(const Options& o) {
+  return wants_sheet(o) || !o.out.empty() || !o.zip.empty() || !o.npz.empty() || !o.trajectory.empty();
+}
+
+/// What can be said without a model.
+void check_outputs(const Options& o) {
+  if (!wants_images(o) && o.raw.empty())
+    throw ConfigError(
+        "nothing to write: give --out FOLDER, --grid-file FILE, --zip FILE, --npz FILE, --trajectory FILE or "
+        "--raw FILE");
+  if (wants_sheet(o) && o.out.empty() && o.grid_file.empty())
+    throw ConfigError("where does the sheet go? give --grid-file FILE or --out FOLDER");
+  if (o.stop_after > 0 && (wants_images(o) || o.raw.empty()))
+    throw ConfigError("--stop-after leaves noise, not images: give --raw FILE alone");
+}
+
+/// Seeds, classes and latents, and the sheet's cells where samples are laid out by them.
+SampleRequest make_request(const Options& o, const Denoiser& denoiser, const std::optional<Cells>& cells,
+                           const std::optional<State>& state) {
+  SampleRequest request{.stop_after = o.stop_after, .trajectory = !o.trajectory.empty()};
+  if (state) {
+    request.latents = state->latents;
+    request.seeds = state->seeds;
+    request.classes = state->classes;
+    request.steps_done = state->steps_done;
+  } else if (!o.seeds.empty()) {
+    request.seeds = parse_seeds(o.seeds);
+  } else {
+    request.seeds = consecutive_seeds(0, cells ? cells->rows * cells->columns : 64);
+  }
+  const size_t count = request.seeds.size();
+  if (o.class_grid > 0) {
+    if (static_cast<int64_t>(count) != cells->rows * cells->columns)
+      throw ConfigError(c10::str("--class-grid ", o.class_grid, " for ", cells->rows, " classes takes ",
+                                 cells->rows * cells->columns, " samples, got ", count));
+    request.classes = row_classes(count, o.class_grid);
+  } else if (o.one_class) {
+    const std::string problem = class_problem(denoiser, *o.one_class);
+    if (!problem.empty()) throw ConfigError("--" + problem);
+    request.classes.assign(count, *o.one_class);
+  }
+  return request;
+}
+
 }  // namespace
 
 Plan make_plan(const Options& o) {
-  if (o.out.empty() && o.grid_file.empty() && o.raw.empty()) {
-    throw ConfigError("nothing to write: give --out FOLDER, --grid-file FILE or --raw FILE");
-  }
-  const bool wants_sheet = !o.grid.empty() || !o.grid_file.empty() || o.class_grid > 0;
-  if (wants_sheet && o.out.empty() && o.grid_file.empty()) {
-    throw ConfigError("where does the sheet go? give --grid-file FILE or --out FOLDER");
-  }
+  check_outputs(o);
   std::optional<Cells> cells;
   if (!o.grid.empty()) cells = parse_cells(o.grid);
-  std::vector<int64_t> seeds;
-  if (!o.seeds.empty()) seeds = parse_seeds(o.seeds);
+  if (!o.seeds.empty()) parse_seeds(o.seeds);  // so that a bad list is said before a model is loaded
 
   Plan plan;
-  plan.sampler = with_changes(sampler_of_model(o.model), o.sampler);
   const at::Device device = open_device(o.device);
-  plan.denoiser = load_denoiser(o.model, device, o.dtype == "float64" ? at::kDouble : at::kFloat);
+  const at::ScalarType dtype = o.dtype == "float64" ? at::kDouble : at::kFloat;
+  const SamplerConfig own = sampler_of_model(o.model);
+  plan.denoiser = load_denoiser(o.model, device, dtype);
+  plan.data = data_of_model(o.model);
   const ImageShape shape = image_shape(plan.denoiser);
-  const int64_t classes = label_dim(plan.denoiser);
-  if ((wants_sheet || !o.out.empty()) && shape.channels != 1 && shape.channels != 3) {
+  std::optional<State> state;
+  if (!o.latents.empty()) state = read_state(o.latents, shape);
+  config::Partial<SamplerConfig> changes = o.sampler;
+  if (state && !state->sigmas.empty() && !changes.says("sigmas"))
+    config::apply_override(changes.changes, "sigmas=" + config::flow_text(config::encode(state->sigmas)));
+  plan.sampler = with_changes(own, changes);
+  if (const size_t steps = sigmas_of(plan.sampler).size() - 1;
+      o.stop_after >= static_cast<int64_t>(steps) && o.stop_after > 0)
+    throw ConfigError(c10::str("--stop-after ", o.stop_after, ": the run has ", steps, " steps in all"));
+  if (wants_images(o) && shape.channels != 1 && shape.channels != 3) {
     throw ConfigError("the model's images have " + std::to_string(shape.channels) +
-                      " channels and PNG files 1 or 3: --raw takes them");
+                      " channels and image files 1 or 3: --raw takes them");
   }
-
   if (o.class_grid > 0) {
-    if (classes == 0) throw ConfigError("--class-grid: the model is unconditional");
-    cells = Cells{classes, o.class_grid};
+    if (label_dim(plan.denoiser) == 0) throw ConfigError("--class-grid: the model is unconditional");
+    cells = Cells{label_dim(plan.denoiser), o.class_grid};
   }
-  if (!o.latents.empty()) {
-    plan.request.latents = read_latents(o.latents, shape);
-    seeds = consecutive_seeds(0, plan.request.latents.size(0));
-  } else if (seeds.empty()) {
-    seeds = consecutive_seeds(0, cells ? cells->rows * cells->columns : 64);
-  }
-  plan.request.seeds = seeds;
-  if (o.class_grid > 0) {
-    if (static_cast<int64_t>(seeds.size()) != cells->rows * cells->columns) {
-      throw ConfigError(c10::str("--class-grid ", o.class_grid, " for ", classes, " classes takes ",
-                                 cells->rows * cells->columns, " samples, got ", seeds.size()));
-    }
-    plan.request.classes = row_classes(seeds.size(), o.class_grid);
-  } else if (o.one_class) {
-    const std::string problem = class_problem(plan.denoiser, *o.one_class);
-    if (!problem.empty()) throw ConfigError("--" + problem);
-    plan.request.classes.assign(seeds.size(), *o.one_class);
-  }
+  plan.request = make_request(o, plan.denoiser, cells, state);
+  if (!o.guide.empty()) plan.request.guide = load_denoiser(o.guide, device, dtype);
 
+  const auto file = [](const std::string& path) {
+    if (!path.empty()) require_writable(path);
+    return path.empty() ? std::optional<fs::path>() : std::optional<fs::path>(path);
+  };
+  plan.zip = file(o.zip);
+  plan.npz = file(o.npz);
+  plan.trajectory = file(o.trajectory);
+  plan.raw = file(o.raw);
   if (!o.out.empty()) plan.folder = o.out;
-  if (!o.raw.empty()) plan.raw = o.raw;
-  if (wants_sheet) {
-    const auto [rows, columns] = cells.value_or(cells_for(static_cast<int64_t>(seeds.size())));
+  plan.subdirs = o.subdirs;
+  if (wants_sheet(o)) {
+    const auto [rows, columns] = cells.value_or(cells_for(static_cast<int64_t>(plan.request.seeds.size())));
     plan.sheet =
         Sheet{o.grid_file.empty() ? *plan.folder / "grid.png" : fs::path(o.grid_file), rows, columns, o.zoom};
     require_writable(plan.sheet->file);
   }
-  plan.sidecar = plan.folder ? *plan.folder / "samples.json"
-                             : fs::path((plan.sheet ? plan.sheet->file : *plan.raw).string() + ".json");
-  if (plan.raw) require_writable(*plan.raw);
+  plan.sidecar = plan.folder ? *plan.folder / "samples.json" : "";
+  for (const auto& beside : {plan.sheet ? std::optional(plan.sheet->file) : std::nullopt, plan.zip, plan.npz,
+                             plan.trajectory, plan.raw})
+    if (plan.sidecar.empty() && beside) plan.sidecar = beside->string() + ".json";
   require_writable(plan.sidecar);
   return plan;
 }

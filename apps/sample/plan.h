@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apps/sample/options.h"
+#include "samplers/magnitude_score.h"
 #include "samplers/sample.h"
 
 namespace onestep {
@@ -21,12 +22,15 @@ struct Plan {
   SampleRequest request;
   std::optional<Sheet> sheet;
   std::optional<std::filesystem::path> folder;  ///< of a PNG file for each sample
-  std::optional<std::filesystem::path> raw;
-  std::filesystem::path sidecar;  ///< beside the first of folder, sheet and raw
+  bool subdirs = false;                         ///< … in sub-folders of 1000 seeds
+  std::optional<std::filesystem::path> zip, npz, trajectory, raw;
+  std::filesystem::path sidecar;          ///< beside the first of folder, sheet and the files
+  std::optional<ChannelStatistics> data;  ///< what the model was trained on, where it says so
 };
 
-/// Loads the model, lays the options over its own sampler, and reads latents. Throws config::ConfigError for
-/// options that do not fit together or the model, io::FileError for files that are bad or can't be written.
+/// Loads the models, lays the options over the model's own sampler, and reads latents. Throws
+/// config::ConfigError for options that do not fit together or the model, io::FileError for files that are
+/// bad or can't be written.
 Plan make_plan(const Options& options);
 
 }  // namespace onestep

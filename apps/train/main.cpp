@@ -10,6 +10,7 @@
 #include "apps/common/run_app.h"
 #include "apps/common/stop.h"
 #include "config/config.h"
+#include "data/channel_statistics.h"
 #include "io/log.h"
 #include "io/progress.h"
 #include "tasks/train_config.h"
@@ -57,7 +58,8 @@ void train(const Options& options) {
                                                                    {"libtorch", libtorch_version()},
                                                                    {"data", data.name},
                                                                    {"config", yaml}}
-                                                .dump()}}};
+                                                .dump()},
+                     {kDataKey, config::to_json(channel_statistics(data.images)).dump()}}};
   Task task = make_task(config.task, context);
   if (options.dry_run) return print_plan(yaml, config, task.cost);
 

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "io/image.h"
+#include "io/labelled_sheet.h"
 
 namespace onestep::io {
 namespace {
@@ -19,6 +20,10 @@ std::string encode_png(const at::Tensor&, const std::map<std::string, std::strin
 }
 
 at::Tensor decode_image(std::string_view, const std::filesystem::path&) {
+  refuse();
+}
+
+at::Tensor text_image(const std::string&) {
   refuse();
 }
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that sees OpenCV: PNG and JPEG to and from memory.
+// The only file that sees OpenCV: PNG and JPEG to and from memory, and text as pixels.
 #include <vector>
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 
 #include "io/image.h"
 #include "io/image_format.h"
+#include "io/labelled_sheet.h"
 #include "io/png_text.h"
 
 namespace onestep::io {
@@ -55,6 +58,17 @@ at::Tensor decode_image(std::string_view bytes, const std::filesystem::path& ori
   // A copy in any case: `decoded` owns the pixels and ends here.
   return at::empty({pixels.size(2), pixels.size(0), pixels.size(1)}, at::kByte)
       .copy_(swap_red_and_blue(pixels).permute({2, 0, 1}));
+}
+
+at::Tensor text_image(const std::string& text) {
+  constexpr int kHeight = 16, kBaseline = 12, kFont = cv::FONT_HERSHEY_SIMPLEX;
+  constexpr double kScale = 0.45;
+  int below = 0;
+  const cv::Size size = cv::getTextSize(text, kFont, kScale, 1, &below);
+  at::Tensor image = at::full({1, kHeight, std::max(size.width, 1)}, 255, at::kByte);
+  cv::Mat view(kHeight, static_cast<int>(image.size(2)), CV_8UC1, image.data_ptr());
+  cv::putText(view, text, {0, kBaseline}, kFont, kScale, cv::Scalar(0), 1, cv::LINE_AA);
+  return image;
 }
 
 }  // namespace onestep::io

@@ -197,4 +197,23 @@ at::Tensor read_npy(uint64_t size, const ReadBytes& read) {
   return tensor.permute(axes).contiguous();
 }
 
+std::string npy_bytes(const at::Tensor& tensor) {
+  const auto dtype = std::ranges::find(kDtypes, tensor.scalar_type(), &decltype(kDtypes)::value_type::second);
+  TORCH_CHECK(dtype != kDtypes.end(), "npy_bytes: no file of dtype ", tensor.scalar_type());
+  std::string header = std::string("{'descr': '") + (tensor.element_size() == 1 ? '|' : '<');
+  header.append(dtype->first).append("', 'fortran_order': False, 'shape': (");
+  for (const int64_t size : tensor.sizes()) header += std::to_string(size) + ", ";
+  header += "), }";
+  constexpr size_t kPrefix = 10, kAlignment = 64;  // magic, version and length; where the data has to begin
+  header.append(kAlignment - 1 - (kPrefix + header.size()) % kAlignment, ' ');
+  header += '\n';
+  TORCH_CHECK(header.size() < 65536, "npy_bytes: too many dimensions");
+  std::string bytes = std::string("\x93NUMPY\x01", 7) + '\0';
+  bytes += static_cast<char>(header.size() & 0xFF);
+  bytes += static_cast<char>(header.size() >> 8);
+  bytes += header;
+  const at::Tensor data = tensor.detach().to(at::kCPU).contiguous();
+  return bytes.append(static_cast<const char*>(data.const_data_ptr()), data.nbytes());
+}
+
 }  // namespace onestep::io

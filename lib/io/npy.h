@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
+#include <string>
 
 #include <ATen/core/Tensor.h>
 
@@ -20,5 +21,9 @@ using ReadBytes = std::function<void(void* to, size_t size)>;
 /// shape as written. dtypes f2 f4 f8 i1 i2 i4 i8 u1 bool, either byte order, C or Fortran order. Throws
 /// NpyError for all else, and when the header and `size` disagree, before memory for the data is taken.
 at::Tensor read_npy(uint64_t size, const ReadBytes& read);
+
+/// The same file of a tensor: version 1, little-endian, C order, the dtypes above; throws c10::Error for
+/// others.
+std::string npy_bytes(const at::Tensor& tensor);
 
 }  // namespace onestep::io

@@ -7,6 +7,7 @@
 
 #include "io/file.h"
 #include "io/npy.h"
+#include "io/zip_writer.h"
 
 namespace onestep::io {
 namespace {
@@ -97,6 +98,14 @@ std::map<std::string, at::Tensor> read_npz(const std::filesystem::path& path,
     if (!arrays.count(name)) throw FileError(path, "has no array '" + name + "'");
   if (arrays.empty()) throw FileError(path, "holds no arrays");
   return arrays;
+}
+
+void write_npz(const std::filesystem::path& path,
+               const std::vector<std::pair<std::string, at::Tensor>>& arrays) {
+  std::vector<ZipEntry> entries;
+  for (const auto& [name, tensor] : arrays)
+    entries.push_back({std::string(name).append(kSuffix), npy_bytes(tensor)});
+  write_zip(path, entries);
 }
 
 }  // namespace onestep::io

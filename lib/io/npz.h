@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -20,5 +22,10 @@ namespace onestep::io {
 std::map<std::string, at::Tensor> read_npz(const std::filesystem::path& path,
                                            const std::set<std::string>& wanted = {},
                                            uint64_t max_bytes = uint64_t{16} << 30);
+
+/// The same file of tensors, uncompressed and without times: a function of the arrays alone, which appears
+/// whole or not at all. dtypes as npy_bytes. Throws FileError.
+void write_npz(const std::filesystem::path& path,
+               const std::vector<std::pair<std::string, at::Tensor>>& arrays);
 
 }  // namespace onestep::io

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "samplers/sample.h"
+
+namespace onestep {
+
+/// Where a run begins that does not start from seeds: latents of one's own, or what --stop-after left of an
+/// earlier run.
+struct State {
+  at::Tensor latents;            ///< [N,C,H,W], unit variance: x/σ
+  std::vector<int64_t> seeds;    ///< 0 … N − 1 where the file has none
+  std::vector<int64_t> classes;  ///< empty where the file has none
+  int64_t steps_done = 0;        ///< of the earlier run
+  std::vector<double> sigmas;    ///< what is left of its noise levels; empty where there was none
+};
+
+/// Tensor `latents` of a safetensors file, and with it `seeds`, `classes` and `sigmas` (noise levels left)
+/// and `steps_done`, where it holds them. Throws io::FileError naming file and tensor.
+State read_state(const std::filesystem::path& path, const ImageShape& shape);
+
+/// The same file of a run that was cut after `steps` of `sigmas`.
+void write_state(const std::filesystem::path& path, const SampleRequest& request, const SampleResult& result,
+                 const std::vector<double>& sigmas, const std::map<std::string, std::string>& metadata);
+
+}  // namespace onestep
