@@ -2,6 +2,7 @@
 #include "apps/common/process.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <malloc.h>
 #include <sched.h>
@@ -23,6 +24,8 @@ void prepare_process() {
 }
 
 int64_t use_threads(int64_t threads) {
+  const char* const wish = std::getenv("OMP_NUM_THREADS");
+  if (threads == 0 && wish != nullptr) threads = std::clamp(std::atoi(wish), 0, 4096);
   if (threads == 0) {
     cpu_set_t cores;
     threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;

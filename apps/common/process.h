@@ -16,7 +16,8 @@ namespace onestep {
 ///   that matters here.
 void prepare_process();
 
-/// The number of CPU threads; 0 is one for each core that this process may use. Returns the number. Results
+/// The number of CPU threads; 0 is what OMP_NUM_THREADS says, and where it says nothing one for each core
+/// that this process may use. Returns the number. Results
 /// of float reductions depend on it.
 int64_t use_threads(int64_t threads);
 

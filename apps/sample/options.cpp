@@ -133,7 +133,7 @@ void declare(CLI::App& app, Options& o) {
       ->capture_default_str()
       ->group(machine);
   app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str()->group(machine);
-  app.add_option("--threads", o.threads, "CPU threads; 0 is all cores")
+  app.add_option("--threads", o.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str()
       ->group(machine);

@@ -143,6 +143,9 @@ Plan make_plan(const Options& o) {
   }
   plan.request = make_request(o, plan.denoiser, cells, state);
   if (!o.guide.empty()) plan.request.guide = load_denoiser(o.guide, device, dtype);
+  if (const std::string problem = guidance_problem(plan.denoiser, plan.sampler, plan.request.guide);
+      !problem.empty())
+    throw ConfigError(problem);
 
   const auto file = [](const std::string& path) {
     if (!path.empty()) require_writable(path);

@@ -118,7 +118,7 @@ struct EvaluateConfig {
     visit("batch", c.batch, "images a network pass", config::at_least(1));
     visit("seed", c.seed, "which images of a dataset, and which the report shows", config::non_negative);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty);
-    visit("threads", c.threads, "CPU threads, 0 = all cores", config::between(0, 1024));
+    visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 1024));
   }
   std::string problem() const;
 };

@@ -116,7 +116,15 @@ Denoise denoise_of(const Denoiser& denoiser, const SamplerConfig& config,
   return d;
 }
 
-/// What can't be guided, or "".
+}  // namespace
+
+std::string class_problem(const Denoiser& denoiser, int64_t c) {
+  const int64_t classes = label_dim(denoiser);
+  if (classes == 0) return "class " + std::to_string(c) + ": the model is unconditional";
+  if (c >= 0 && c < classes) return "";
+  return "class " + std::to_string(c) + ": the model has classes 0 to " + std::to_string(classes - 1);
+}
+
 std::string guidance_problem(const Denoiser& denoiser, const SamplerConfig& config,
                              const std::optional<Denoiser>& guide) {
   if (guide) {
@@ -128,15 +136,6 @@ std::string guidance_problem(const Denoiser& denoiser, const SamplerConfig& conf
   if (config.guidance != 1 && label_dim(denoiser) == 0)
     return "guidance needs a class-conditional model, or a guide model";
   return "";
-}
-
-}  // namespace
-
-std::string class_problem(const Denoiser& denoiser, int64_t c) {
-  const int64_t classes = label_dim(denoiser);
-  if (classes == 0) return "class " + std::to_string(c) + ": the model is unconditional";
-  if (c >= 0 && c < classes) return "";
-  return "class " + std::to_string(c) + ": the model has classes 0 to " + std::to_string(classes - 1);
 }
 
 SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, const SampleRequest& request,

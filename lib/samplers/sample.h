@@ -48,6 +48,11 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config,
                       const std::vector<int64_t>& seeds, std::optional<int64_t> one_class, int64_t batch,
                       const SampleWatch& watch = {});
 
+/// Why this model can't be guided so, or "": guidance other than 1 takes a model with classes, or a guide of
+/// the same shape and classes, which is of no use without.
+std::string guidance_problem(const Denoiser& denoiser, const SamplerConfig& config,
+                             const std::optional<Denoiser>& guide);
+
 /// "class 12: the model has classes 0 to 9" and the like; "" when `c` is a class of the model.
 std::string class_problem(const Denoiser& denoiser, int64_t c);
 

@@ -61,6 +61,11 @@ TEST_CASE("a noted signal is the exit code of the interrupted work") {
 TEST_CASE("threads and devices") {
   CHECK(use_threads(3) == 3);
   CHECK(use_threads(0) >= 1);
+  setenv("OMP_NUM_THREADS", "2", 1);
+  CHECK(use_threads(0) == 2);
+  setenv("OMP_NUM_THREADS", "some", 1);
+  CHECK(use_threads(0) >= 1);
+  setenv("OMP_NUM_THREADS", "1", 1);  // as for all tests
   CHECK(open_device("cpu").is_cpu());
   for (const char* name : {"", "CPU", "cuda:", "cuda:x", "cuda:-1", "cuda:100", "mps"})
     CHECK_THROWS_AS(open_device(name), config::ConfigError);

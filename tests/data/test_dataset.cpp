@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <ATen/ops/equal.h>
+#include <ATen/ops/zeros.h>
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
+#include "data/channel_statistics.h"
 #include "data/dataset.h"
 #include "idx_file.h"
 #include "io/file_error.h"
@@ -108,4 +110,16 @@ TEST_CASE("fashion_mnist: the installed files are the published set", "[dataset]
   const Dataset test = load_dataset(FashionMnistConfig{train.root, "test", std::nullopt});
   CHECK(test.images.sizes() == at::IntArrayRef({10000, 1, 28, 28}));
   CHECK(test.labels.bincount().eq(1000).all().item<bool>());
+}
+
+TEST_CASE("channel statistics are those of all pixels as networks see them") {
+  at::Tensor images = at::zeros({3000, 2, 2, 2}, at::kByte);
+  images.select(1, 0).slice(0, 0, 1500).fill_(255);  // −1 and 1 in equal parts
+  images.select(1, 1).fill_(51);                     // −0.6 throughout
+  const ChannelStatistics statistics = channel_statistics(images);
+  CHECK(statistics.mean[0] == Approx(0).margin(1e-12));
+  CHECK(statistics.std[0] == Approx(1).epsilon(1e-12));
+  CHECK(statistics.mean[1] == Approx(-0.6).epsilon(1e-6));
+  CHECK((statistics.std[1] > 0 && statistics.std[1] < 1e-6));
+  CHECK_THROWS_AS(channel_statistics(images[0]), c10::Error);
 }

@@ -4,6 +4,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/tensor.h>
 #include <catch2/catch.hpp>
 #include <zip.h>
@@ -230,5 +232,39 @@ TEST_CASE("npy: headers that are not quite right") {
        }) {
     INFO(bytes);
     CHECK_THROWS_WITH(parse(bytes), Contains(expected));
+  }
+}
+
+TEST_CASE(
+    "npz: what is written comes back, whatever its dtype and strides, and its bytes are the same again") {
+  const TemporaryFolder folder;
+  const auto path = folder / "x.npz";
+  const at::Tensor base = at::arange(24, at::kDouble).view({2, 3, 4});
+  std::vector<std::pair<std::string, at::Tensor>> arrays{
+      {"turned", base.permute({2, 0, 1})}, {"empty", base.slice(0, 0, 0)}, {"scalar", base[1][2][3]}};
+  for (const at::ScalarType dtype :
+       {at::kHalf, at::kFloat, at::kChar, at::kShort, at::kInt, at::kLong, at::kByte, at::kBool})
+    arrays.emplace_back(c10::toString(dtype), base.to(dtype));
+  io::write_npz(path, arrays);
+  const auto back = io::read_npz(path);
+  REQUIRE(back.size() == arrays.size());
+  for (const auto& [name, tensor] : arrays) {
+    INFO(name);
+    CHECK(back.at(name).scalar_type() == tensor.scalar_type());
+    CHECK(at::equal(back.at(name), tensor));
+  }
+  const std::string bytes = read_bytes(path);
+  io::write_npz(path, arrays);
+  CHECK(read_bytes(path) == bytes);
+  CHECK_THROWS(io::write_npz(path, {{"complex", base.to(at::kComplexDouble)}}));
+  CHECK_THROWS_AS(io::write_npz("/proc/none/x.npz", arrays), io::FileError);
+  CHECK(read_bytes(path) == bytes);  // and nothing was lost on the way
+}
+
+TEST_CASE("npy: the data begins at a multiple of 64 bytes, as NumPy maps it") {
+  for (const int64_t n : {1, 10, 1000, 123456789}) {
+    const std::string bytes = io::npy_bytes(at::empty({0, n}, at::kFloat));
+    CHECK(bytes.size() % 64 == 0);
+    CHECK(bytes.back() == '\n');
   }
 }
