@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "io/svg_chart.h"
+#include "io/svg_plane.h"
 
 namespace onestep::io {
 
@@ -13,11 +14,6 @@ namespace onestep::io {
 struct Arrows {
   std::string name;
   std::vector<double> x, y, dx, dy;
-};
-
-/// What of the plane is shown.
-struct Window {
-  double x_low, x_high, y_low, y_high;
 };
 
 /// A picture of the plane, both axes to one scale: up to six clouds of points as dots over a field of arrows,
