@@ -239,8 +239,4 @@ std::vector<std::string> sigma_grid_names() {
   return names;
 }
 
-std::vector<double> karras_grid(int64_t steps, double sigma_min, double sigma_max, double rho) {
-  return sigma_grid({"karras", sigma_min, sigma_max, rho, {}}, steps);
-}
-
 }  // namespace onestep

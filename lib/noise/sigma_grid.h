@@ -34,7 +34,4 @@ std::vector<SigmaGridInfo> list_sigma_grids();
 /// The names of all rules, in order.
 std::vector<std::string> sigma_grid_names();
 
-/// sigma_grid of the rule `karras`.
-std::vector<double> karras_grid(int64_t steps, double sigma_min, double sigma_max, double rho);
-
 }  // namespace onestep

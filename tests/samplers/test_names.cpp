@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+// How a user names solvers and samplers, and what is said to one who errs.
+#include <map>
+#include <set>
+
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
-#include "samplers/integrate.h"
-#include "samplers/sampler_overrides.h"
+#include "samplers/orders.h"
+#include "samplers/sampler_config.h"
 #include "samplers/seeds.h"
-#include "samplers/toys.h"
 
 using namespace onestep;
 using Catch::Matchers::Contains;
@@ -18,76 +23,357 @@ SamplerConfig read(const std::string& text) {
   return config::read<SamplerConfig>(config::parse(text, "test.yaml"));
 }
 
-HeavyBall heavy_ball(const std::string& spec, std::optional<int64_t> order = {},
-                     std::optional<double> beta = {}) {
-  return std::get<HeavyBall>(parse_solver(spec, order, beta));
+SamplerConfig changed(const std::string& own, const std::string& changes) {
+  return with_changes(read(own), {config::parse(changes, "changes")});
+}
+
+Multistep multistep(const std::string& spec, const SolverOptions& options = {}) {
+  return std::get<Multistep>(parse_solver(spec, options).method);
+}
+
+UniPC unipc(const std::string& spec, const SolverOptions& options = {}) {
+  return std::get<UniPC>(parse_solver(spec, options).method);
+}
+
+/// What a solver does, in many steps and in few: two solvers that agree here are one.
+at::Tensor deeds(const Solver& solver) {
+  History history;
+  history.noise = [](int64_t step, int64_t draw) {
+    return at::full({1}, 0.1 * static_cast<double>(step + draw), at::kDouble);
+  };
+  std::vector<at::Tensor> ends;
+  for (const int64_t n : {8, 20}) {
+    const bool one = std::holds_alternative<OneStep>(solver.method);
+    ends.push_back(integrate(solver, toys::Mixture{}.denoise(), at::full({1}, 60.0, at::kDouble),
+                             sigma_grid({}, one ? 1 : n), history));
+  }
+  return at::cat(ends);
 }
 
 }  // namespace
 
-TEST_CASE("solvers by name") {
-  CHECK(std::holds_alternative<OneStep>(parse_solver("one_step")));
-  CHECK(std::holds_alternative<Euler>(parse_solver("euler")));
-  CHECK(std::holds_alternative<Heun>(parse_solver("heun")));
-  const auto [spec, order, beta] = GENERATE(table<std::string, int64_t, double>({{"hb", 4, 0.8},
-                                                                                 {"hb3.8", 4, 0.8},
-                                                                                 {"hb0.8", 1, 0.8},
-                                                                                 {"hb4", 4, 1},
-                                                                                 {"hb4.0", 4, 1},
-                                                                                 {"hb5", 5, 1},
-                                                                                 {"hb4.25", 5, 0.25}}));
-  INFO(spec);
-  CHECK(heavy_ball(spec).order == order);
-  CHECK(heavy_ball(spec).beta == beta);
+TEST_CASE("single steps by name") {
+  const auto is = [](const std::string& name, auto kind) {
+    return std::holds_alternative<decltype(kind)>(parse_solver(name).method);
+  };
+  CHECK(is("one_step", OneStep{}));
+  for (const std::string name : {"euler", "ddim", "dpmpp1s"}) CHECK(is(name, Euler{}));
+  CHECK(is("dpm2", Dpm2{}));
+  CHECK(is("dpmpp2s", Dpmpp2S{}));
+  CHECK(is("dpmpp_sde", DpmppSde{}));
+  CHECK(std::get<Heun>(parse_solver("heun").method).alpha == 1);
+  CHECK(std::get<Heun>(parse_solver("midpoint").method).alpha == 0.5);
+  CHECK(std::get<Heun>(parse_solver("ralston").method).alpha == 2. / 3);
 }
 
-TEST_CASE("hb takes its order and beta as options too") {
-  CHECK(heavy_ball("hb", 2).order == 2);
-  CHECK(heavy_ball("hb", 2).beta == 0.8);
-  CHECK(heavy_ball("hb", {}, 0.5).order == 4);
-  CHECK(heavy_ball("hb", 3, 1.0).beta == 1);
+TEST_CASE("multistep solvers by name, with their order") {
+  using enum Extrapolation;
+  const auto [spec, rule, order] =
+      GENERATE(table<std::string, Extrapolation, int64_t>({{"ab", adams_bashforth, 4},
+                                                           {"ab1", adams_bashforth, 1},
+                                                           {"ab5", adams_bashforth, 5},
+                                                           {"lms", lagrange, 4},
+                                                           {"lms2", lagrange, 2},
+                                                           {"deis", log_lagrange, 3},
+                                                           {"deis5", log_lagrange, 5},
+                                                           {"dpmppm", exponential, 2},
+                                                           {"dpmpp1m", exponential, 1},
+                                                           {"dpmpp3m", exponential, 3}}));
+  INFO(spec);
+  CHECK(multistep(spec).rule == rule);
+  CHECK(multistep(spec).order == order);
+  CHECK(multistep(spec).momentum.kind == Momentum::Kind::none);
+  CHECK(multistep(spec).two_points == TwoPoints::midpoint);
+}
+
+TEST_CASE("UniPC by name") {
+  CHECK(unipc("unipc").order == 2);
+  CHECK(unipc("unipc3").order == 3);
+  CHECK(unipc("unipc3").corrector);
+  CHECK_FALSE(unipc("unip1").corrector);
+  CHECK(unipc("unipc2").beta == 1);
+  CHECK(unipc("unipc2_hb0.7").beta == 0.7);
+  CHECK(unipc("unipc2_hb").beta == 0.8);
+  CHECK(unipc("unipc2_bh1").two_points == TwoPoints::b1);
+  CHECK(unipc("unipc2_heun").two_points == TwoPoints::heun);
+  CHECK(unipc("unipc2").two_points == TwoPoints::midpoint);
+}
+
+TEST_CASE("momentum's order and beta in one number") {
+  const auto [number, order, beta] = GENERATE(table<std::string, int64_t, double>({{"", 4, 0.8},
+                                                                                   {"3.8", 4, 0.8},
+                                                                                   {"0.8", 1, 0.8},
+                                                                                   {"4", 4, 1},
+                                                                                   {"4.0", 4, 1},
+                                                                                   {"5", 5, 1},
+                                                                                   {"4.25", 5, 0.25}}));
+  using enum Momentum::Kind;
+  for (const auto& [name, kind] : std::vector<std::pair<std::string, Momentum::Kind>>{
+           {"hb", heavy_ball}, {"nt", nesterov}, {"ghvb", ghvb}}) {
+    INFO(name << number);
+    const Multistep solver = multistep(name + number);
+    CHECK(solver.rule == Extrapolation::adams_bashforth);
+    CHECK(solver.order == order);
+    CHECK(solver.momentum.kind == kind);
+    CHECK(solver.momentum.beta == beta);
+  }
+}
+
+TEST_CASE("modifiers follow a name, in any order") {
+  CHECK(multistep("lms4_ghvb0.8").momentum.kind == Momentum::Kind::ghvb);
+  CHECK(multistep("lms4_ghvb0.8").momentum.beta == 0.8);
+  CHECK(multistep("deis_nt0.5").momentum.beta == 0.5);
+  CHECK(multistep("dpmpp2m_hb").momentum.beta == 0.8);
+  CHECK(multistep("dpmpp2m_hb1").momentum.beta == 1);
+  CHECK(multistep("dpmpp2m_heun").two_points == TwoPoints::heun);
+  CHECK(multistep("dpmpp2m_bh1").two_points == TwoPoints::b1);
+  for (const std::string name : {"dpmpp2m_sde_heun", "dpmpp2m_heun_sde"}) {
+    CHECK(std::holds_alternative<Sde>(parse_solver(name).stochastic));
+    CHECK(multistep(name).two_points == TwoPoints::heun);
+  }
+  for (const std::string method : {"euler", "heun", "midpoint", "dpm2", "dpmpp2s"}) {
+    CHECK(std::holds_alternative<Ancestral>(parse_solver(method + "_ancestral").stochastic));
+    CHECK(std::holds_alternative<Sde>(parse_solver(method + "_sde").stochastic));
+    CHECK(std::holds_alternative<Deterministic>(parse_solver(method).stochastic));
+  }
+  CHECK(std::holds_alternative<Renoise>(parse_solver("renoise").stochastic));
+}
+
+TEST_CASE("the third order of DPM-Solver++ is as the reference codes have it") {
+  CHECK(multistep("dpmpp3m").low_end_below == 15);
+  CHECK(multistep("dpmpp3m_sde").low_end_below == 0);
+  CHECK(multistep("dpmpp3m_sde").two_points == TwoPoints::heun);
+  CHECK(multistep("dpmpp2m").low_end_below == 0);
+}
+
+TEST_CASE("order, beta and noise as options") {
+  CHECK(multistep("hb", {.order = 2}).order == 2);
+  CHECK(multistep("hb", {.order = 2}).momentum.beta == 0.8);
+  CHECK(multistep("hb", {.beta = 0.5}).order == 4);
+  CHECK(multistep("hb", {.order = 3, .beta = 1.0}).momentum.beta == 1);
+  CHECK(multistep("lms", {.order = 5}).order == 5);
+  CHECK(multistep("lms3_nt", {.beta = 0.25}).momentum.beta == 0.25);
+  CHECK(unipc("unipc", {.order = 3}).order == 3);
+  CHECK(unipc("unipc_hb", {.beta = 0.25}).beta == 0.25);
+
+  const Solver ancestral = parse_solver("euler_ancestral", {.eta = 0.3, .noise_scale = 1.1});
+  CHECK(std::get<Ancestral>(ancestral.stochastic).eta == 0.3);
+  CHECK(std::get<Ancestral>(ancestral.stochastic).noise_scale == 1.1);
+  CHECK(std::get<Sde>(parse_solver("dpmpp2m_sde", {.eta = 0.0}).stochastic).eta == 0);
+  CHECK(std::get<DpmppSde>(parse_solver("dpmpp_sde", {.eta = 0.4}).method).eta == 0.4);
+  CHECK(std::get<DpmppSde>(parse_solver("dpmpp_sde", {.noise_scale = 2.0}).method).noise_scale == 2);
+  const Solver churned =
+      parse_solver("heun", {.noise_scale = 1.003, .churn = 40.0, .churn_min = 0.05, .churn_max = 50.0});
+  const Churn& churn = std::get<Churn>(churned.stochastic);
+  CHECK(churn.churn == 40);
+  CHECK(churn.low == 0.05);
+  CHECK(churn.high == 50);
+  CHECK(churn.noise_scale == 1.003);
+  CHECK(std::isinf(std::get<Churn>(parse_solver("euler", {.churn = 1.0}).stochastic).high));
 }
 
 TEST_CASE("a solver's name reads back as the solver") {
-  for (const std::string spec : {"one_step", "euler", "heun", "hb4", "hb3.8", "hb0.7", "hb4.125"})
-    CHECK(solver_name(parse_solver(spec)) == spec);
-  CHECK(solver_name(HeavyBall{3, 0.3}) == "hb2.3");
+  std::set<std::string> specs{"one_step",
+                              "renoise",
+                              "ddim",
+                              "dpmpp1s",
+                              "dpmpp_sde",
+                              "ab",
+                              "lms",
+                              "deis",
+                              "dpmppm",
+                              "unip",
+                              "unipc",
+                              "hb",
+                              "nt",
+                              "ghvb",
+                              "hb4",
+                              "nt4",
+                              "ghvb4",
+                              "hb4.125",
+                              "hb0.001",
+                              "ghvb2.05",
+                              "ab4_hb0.8",
+                              "ab1_nt0.5",
+                              "lms4_hb1",
+                              "lms2_nt",
+                              "deis4_ghvb0.25",
+                              "dpmpp3m_hb0.8",
+                              "dpmpp3m_nt0.9",
+                              "dpmpp2m_heun_hb0.8",
+                              "dpmpp2m_bh1_nt0.8",
+                              "unip3_bh1",
+                              "unipc3_hb0.8_bh1",
+                              "unipc2_heun_hb0.6",
+                              "dpmpp1m_sde",
+                              "dpmpp2m_sde",
+                              "dpmpp2m_sde_heun",
+                              "dpmpp2m_sde_bh1",
+                              "dpmpp3m_sde"};
+  for (const orders::Claim& claim : orders::claims()) specs.insert(claim.name);
+  for (const std::string method : {"euler", "heun", "midpoint", "ralston", "dpm2", "dpmpp2s"})
+    for (const std::string noise : {"_ancestral", "_sde"}) specs.insert(method + noise);
+  for (const std::string& spec : specs) {
+    const Solver solver = parse_solver(spec);
+    const std::string name = solver_name(solver);
+    INFO(spec << " is called " << name);
+    CHECK(solver_name(parse_solver(name)) == name);
+    CHECK(at::equal(deeds(parse_solver(name)), deeds(solver)));
+  }
 }
 
-TEST_CASE("wrong solvers say what would be right") {
+TEST_CASE("a solver's name is the shortest") {
+  const auto [spec, name] =
+      GENERATE(table<std::string, std::string>({{"ddim", "euler"},
+                                                {"dpmpp1s", "euler"},
+                                                {"ab", "ab4"},
+                                                {"hb", "hb3.8"},
+                                                {"hb4.0", "hb4"},
+                                                {"nt0.70", "nt0.7"},
+                                                {"ab4_hb0.8", "hb3.8"},
+                                                {"lms_ghvb", "lms4_ghvb0.8"},
+                                                {"dpmppm", "dpmpp2m"},
+                                                {"dpmpp2m_heun_sde", "dpmpp2m_sde_heun"},
+                                                {"unipc_bh1", "unipc2_bh1"}}));
+  CHECK(solver_name(parse_solver(spec)) == name);
+}
+
+TEST_CASE("a solver that does not exist") {
   const auto [spec, message] = GENERATE(table<std::string, std::string>(
-      {{"eular",
-        "no solver 'eular' (did you mean 'euler'?); there are: one_step, renoise, euler, heun, hb[K.B]"},
-       {"ghvb3.8", "there are: one_step"},
-       {"", "no solver ''"},
-       {"hb6", "order must be 1 to 5, got 6"},
-       {"hb5.5", "order must be 1 to 5, got 6"},
-       {"hb0", "order must be 1 to 5, got 0"},
-       {"hb3.", "expected a number such as 3.8"},
-       {"hb.8", "expected a number such as 3.8"},
-       {"hb-1", "expected a number such as 3.8"},
-       {"hb3.8.1", "expected a number such as 3.8"},
-       {"hb3e2", "expected a number such as 3.8"},
-       {"hb99999999999999999999", "expected a number such as 3.8"},
-       {"heun2", "'2' after the name means nothing here"}}));
+      {{"eular", "no solver 'eular' (did you mean 'euler'?); there are: one_step, renoise, euler, heun"},
+       {"huen", "did you mean 'heun'"},
+       {"dpmp2m", "did you mean 'dpmpp2m'"},
+       {"unipcc2", "did you mean 'unipc2'"},
+       {"", "no solver ''; there are"},
+       {"_", "no solver '_'"},
+       {"4", "no solver '4'"},
+       {"plms4x", "no solver 'plms4x'"},
+       {"EULER", "no solver 'EULER'"},
+       {"euler ", "no solver 'euler '"},
+       {"heun2", "no solver 'heun2'"},
+       {"dpmpp2", "no solver 'dpmpp2'"},
+       {"hb3e2", "no solver 'hb3e2'"},
+       {"hb\n", "no solver 'hb"}}));
   INFO(spec);
   CHECK_THROWS_AS(parse_solver(spec), ConfigError);
   CHECK_THROWS_WITH(parse_solver(spec), Contains(message));
 }
 
-TEST_CASE("an order or beta that does not belong is refused") {
-  CHECK_THROWS_WITH(parse_solver("hb3.8", 4), Contains("already says its order and beta"));
-  CHECK_THROWS_WITH(parse_solver("heun", 2), Contains("'heun' has no order or beta"));
-  CHECK_THROWS_WITH(parse_solver("hb", 6), Contains("order must be 1 to 5, got 6"));
-  CHECK_THROWS_WITH(parse_solver("hb", {}, 0.0), Contains("beta must be in (0, 1], got 0"));
-  CHECK_THROWS_WITH(parse_solver("hb", {}, 1.5), Contains("beta must be in (0, 1], got 1.5"));
-  CHECK_THROWS_WITH(parse_solver("hb", {}, std::nan("")), Contains("beta must be in (0, 1]"));
+TEST_CASE("an order or a number that does not exist") {
+  const auto [spec, message] = GENERATE(table<std::string, std::string>(
+      {{"hb6", "solver 'hb6': order must be 1 to 5, got 6"},
+       {"nt5.5", "order must be 1 to 5, got 6"},
+       {"ghvb0", "order must be 1 to 5, got 0"},
+       {"ab0", "order must be 1 to 5, got 0"},
+       {"ab6", "order must be 1 to 5, got 6"},
+       {"lms999", "order must be 1 to 5, got 999"},
+       {"dpmpp4m", "order must be 1 to 3, got 4"},
+       {"unipc4", "order must be 1 to 3, got 4"},
+       {"unip0", "order must be 1 to 3, got 0"},
+       {"ab3.8", "expected an order of 1 to 5, got '3.8'"},
+       {"ab-1", "expected an order of 1 to 5, got '-1'"},
+       {"dpmpp2.5m", "expected an order of 1 to 3, got '2.5'"},
+       {"ab99999999999999999999", "expected an order of 1 to 5, got '99999999999999999999'"},
+       {"hb3.", "expected a number such as 3.8 (order 4, beta 0.8), got '3.'"},
+       {"hb.8", "expected a number such as 3.8"},
+       {"hb-1", "expected a number such as 3.8"},
+       {"hb3.8.1", "expected a number such as 3.8"},
+       {"hb99999999999999999999", "expected a number such as 3.8"},
+       {"lms4_hb3.8", "the number after '_hb' is beta alone, such as 0.8"},
+       {"lms4_nt0", "the number after '_nt' is beta alone"},
+       {"lms4_ghvb.8", "expected a number such as 3.8"},
+       {"unipc2_hb2", "the number after '_hb' is beta alone"}}));
+  INFO(spec);
+  CHECK_THROWS_AS(parse_solver(spec), ConfigError);
+  CHECK_THROWS_WITH(parse_solver(spec), Contains(message));
 }
 
-TEST_CASE("every solver of the list can be asked for by the name it is listed under") {
-  const auto list = list_solvers();
-  CHECK(list.size() == std::variant_size_v<Solver>);
-  for (const SolverInfo& info : list) CHECK_NOTHROW(parse_solver(info.name.substr(0, info.name.find('['))));
+TEST_CASE("a modifier that does not exist or does not belong") {
+  const auto [spec, message] = GENERATE(table<std::string, std::string>(
+      {{"euler_ancestrall",
+        "no modifier '_ancestrall' (did you mean '_ancestral'?); there are: _ancestral, _sde"},
+       {"euler_", "solver 'euler_': no modifier '_'"},
+       {"euler__sde", "no modifier '_'"},
+       {"euler_sde2", "no modifier '_sde2'"},
+       {"euler_hb0.8", "'_hb' goes after abK, lmsK, deisK, dpmppKm, unipcK"},
+       {"heun_nt", "'_nt' goes after abK, lmsK, deisK, dpmppKm"},
+       {"heun_ghvb", "'_ghvb' goes after abK, lmsK, deisK"},
+       {"unipc2_nt0.8", "'_nt' goes after"},
+       {"unipc2_ghvb0.8", "'_ghvb' goes after"},
+       {"hb3.8_nt0.8", "'_nt' goes after"},
+       {"lms4_hb0.8_hb0.8", "'_hb' goes after"},
+       {"euler_heun", "'_heun' goes after dpmppKm, unipcK"},
+       {"ab2_bh1", "'_bh1' goes after unipcK, dpmppKm"},
+       {"euler_sde_sde", "'_sde' goes after dpmppKm, single steps"},
+       {"euler_ancestral_sde", "'_sde' goes after"},
+       {"renoise_ancestral", "'_ancestral' goes after single steps"},
+       {"dpmpp2m_ghvb0.8",
+        "ghvb replaces the extrapolation of slopes; on denoised images there are hb and nt"},
+       {"dpmpp1m_hb0.8", "nothing that momentum acts on"},
+       {"one_step_ancestral", "no further noise goes into one_step and dpmpp_sde"},
+       {"dpmpp_sde_sde", "no further noise goes into one_step and dpmpp_sde"},
+       {"ab4_ancestral", "old slopes carry stale noise"},
+       {"dpmpp2m_ancestral", "old slopes carry stale noise"},
+       {"unipc2_ancestral", "old slopes carry stale noise"},
+       {"lms4_sde", "sde noise needs dpmpp1m, 2m or 3m without momentum, or a solver of single steps"},
+       {"unipc2_sde", "sde noise needs"},
+       {"dpmpp2m_sde_hb0.8", "sde noise needs"}}));
+  INFO(spec);
+  CHECK_THROWS_AS(parse_solver(spec), ConfigError);
+  CHECK_THROWS_WITH(parse_solver(spec), Contains(message));
+}
+
+TEST_CASE("an option that does not belong") {
+  const auto [spec, options, message] = GENERATE(table<std::string, SolverOptions, std::string>(
+      {{"hb3.8", {.order = 4}, "solver 'hb3.8': already says its order or beta: leave that option out"},
+       {"hb3.8", {.beta = 0.8}, "already says its order or beta"},
+       {"ab4", {.order = 4}, "already says its order or beta"},
+       {"lms_hb0.8", {.beta = 0.8}, "already says its order or beta"},
+       {"heun", {.order = 2}, "has no order to set"},
+       {"ab", {.beta = 0.8}, "has no momentum whose beta could be set"},
+       {"heun", {.beta = 0.8}, "has no momentum whose beta could be set"},
+       {"unipc2", {.beta = 0.8}, "has no momentum whose beta could be set"},
+       {"hb", {.order = 6}, "order must be 1 to 5, got 6"},
+       {"unipc", {.order = 4}, "order must be 1 to 3, got 4"},
+       {"hb", {.beta = 0.0}, "beta must be in (0, 1], got 0"},
+       {"hb", {.beta = 1.5}, "beta must be in (0, 1], got 1.5"},
+       {"hb", {.beta = std::nan("")}, "beta must be in (0, 1], got nan"},
+       {"euler", {.eta = 0.5}, "has no noise that eta and noise_scale could act on"},
+       {"dpmpp2m", {.noise_scale = 0.5}, "has no noise that eta and noise_scale could act on"},
+       {"renoise", {.eta = 0.5}, "has no noise that eta and noise_scale could act on"},
+       {"heun", {.eta = 0.5, .churn = 1.0}, "has no noise that eta and noise_scale could act on"},
+       {"heun", {.churn_min = 0.5}, "churn_min and churn_max need churn"},
+       {"heun", {.churn_max = 0.5}, "churn_min and churn_max need churn"},
+       {"euler_ancestral", {.churn = 1.0}, "churn is for a solver without noise of its own"},
+       {"renoise", {.churn = 1.0}, "churn is for a solver without noise of its own"},
+       {"dpmpp_sde", {.churn = 1.0}, "no further noise goes into one_step and dpmpp_sde"},
+       {"one_step", {.churn = 1.0}, "no further noise goes into one_step and dpmpp_sde"},
+       {"hb3.8", {.churn = 1.0}, "churn and ancestral noise need a solver of single steps"},
+       {"dpmpp2m", {.churn = 1.0}, "old slopes carry stale noise"}}));
+  INFO(spec);
+  CHECK_THROWS_AS(parse_solver(spec, options), ConfigError);
+  CHECK_THROWS_WITH(parse_solver(spec, options), Contains(message));
+}
+
+TEST_CASE("every solver of the list can be asked for, and costs what the list says") {
+  for (const SolverInfo& info : list_solvers()) {
+    std::string name = info.name;
+    for (const auto& [letter, number] : std::map<std::string, std::string>{{"J.B", "1.8"}, {"K", "2"}})
+      if (const size_t at = name.find(letter); at != std::string::npos)
+        name.replace(at, letter.size(), number);
+    INFO(name);
+    const Solver solver = parse_solver(name);
+    const bool one = name == "one_step";
+    const std::map<std::string, int64_t> formulas{{"1", 1}, {"N", 7}, {"2N-1", 13}};
+    CHECK(orders::network_calls(solver, one ? 1 : 7) == formulas.at(info.nfe));
+  }
+  for (const SolverInfo& info : list_solver_modifiers()) {
+    std::string name = info.name;
+    if (const size_t at = name.find("0.B"); at != std::string::npos) name.replace(at, 3, "0.5");
+    INFO(name);
+    const std::string base = name == "_ancestral" ? "euler" : name.starts_with("_ghvb") ? "lms4" : "dpmpp2m";
+    CHECK_NOTHROW(parse_solver(base + name));
+  }
 }
 
 TEST_CASE("a sampler's configuration") {
@@ -95,57 +381,118 @@ TEST_CASE("a sampler's configuration") {
   CHECK((sigmas_of(student) == std::vector<double>{2.5, 0}));
   CHECK((sigmas_of(read("{steps: 1}")) == std::vector<double>{80, 0}));
   CHECK((sigmas_of(read("{sigmas: [10, 3, 0.5, 0]}")) == std::vector<double>{10, 3, 0.5, 0}));
-  const SamplerConfig again = read(config::to_yaml(read("{solver: hb, order: 2, sigmas: [1, 0]}")));
+  CHECK(sigmas_of(read("{sigma_grid: vp, steps: 5, grid_parameters: [0.01]}")) ==
+        sigma_grid({"vp", {}, {}, {}, {0.01}}, 5));
+  CHECK(std::get<Sde>(solver_of(read("{solver: dpmpp2m_sde, eta: 0.5}")).stochastic).eta == 0.5);
+  const SamplerConfig again =
+      read(config::to_yaml(read("{solver: hb, order: 2, sigmas: [1, 0], guidance: 3, guidance_max: 10}")));
   CHECK(again.order == 2);
   CHECK(again.sigmas.size() == 2);
-}
-
-TEST_CASE("noise levels are Karras's, as the references have them") {
-  const io::TensorFile file = toys::golden("schedules");
-  const auto [name, text] = GENERATE(table<std::string, std::string>(
-      {{"kdiff/karras_n1", "{steps: 1}"},
-       {"kdiff/karras_n2", "{steps: 2}"},
-       {"kdiff/karras_n6", "{steps: 6}"},
-       {"kdiff/karras_n18", "{steps: 18}"},
-       {"kdiff/karras_rho5_smin0.01_smax50_n12", "{steps: 12, sigma_min: 0.01, sigma_max: 50, rho: 5}"},
-       {"edm/edm_n6", "{steps: 6}"},
-       {"edm/edm_n18", "{}"}}));
-  const std::vector<double> sigmas = sigmas_of(read(text)), expected = toys::numbers(file.at(name));
-  INFO(name);
-  REQUIRE(sigmas.size() == expected.size());
-  for (size_t i = 0; i < sigmas.size(); ++i) CHECK(sigmas[i] == Approx(expected[i]).epsilon(1e-12));
+  CHECK(again.guidance == 3);
+  CHECK(again.guidance_max == 10);
+  CHECK_FALSE(again.eta.has_value());
 }
 
 TEST_CASE("a sampler's configuration that makes no sense") {
   const auto [text, message] = GENERATE(table<std::string, std::string>(
       {{"{solver: eular}", "did you mean 'euler'"},
-       {"{solver: euler, order: 2}", "no order or beta"},
+       {"{solver: ''}", "solver"},
+       {"{solver: euler, order: 2}", "has no order to set"},
        {"{solver: hb, order: 9}", "order"},
        {"{solver: hb, beta: 0}", "(0, 1]"},
+       {"{solver: hb, beta: 2}", "beta"},
+       {"{solver: ab4, churn: 3}", "stale noise"},
+       {"{solver: heun, churn: -1}", "churn"},
+       {"{solver: heun, eta: 1}", "has no noise that eta"},
+       {"{solver: euler_ancestral, eta: -1}", "eta"},
+       {"{solver: euler_ancestral, noise_scale: -1}", "noise_scale"},
        {"{steps: 0}", "steps"},
+       {"{steps: 1.5}", "steps"},
        {"{sigma_min: 90}", "sigma_min must be below sigma_max"},
        {"{sigma_min: 0}", "sigma_min"},
+       {"{rho: 0}", "rho"},
+       {"{sigma_grid: karas}", "did you mean 'karras'"},
+       {"{sigma_grid: exponential, rho: 3}", "has no rho"},
+       {"{grid_parameters: [1]}", "takes 0 parameters, got 1"},
        {"{sigmas: [1, 2, 0]}", "1 is followed by 2"},
+       {"{sigmas: [1, 1, 0]}", "1 is followed by 1"},
        {"{sigmas: [2, 1]}", "must end in 0"},
        {"{sigmas: [0]}", "at least two"},
-       {"{solver: one_step, sigmas: [2, 1, 0]}", "one_step takes two sigmas"}}));
+       {"{sigmas: [2, -1, 0]}", "sigmas"},
+       {"{sigmas: [.nan, 0]}", "sigmas"},
+       {"{solver: one_step, sigmas: [2, 1, 0]}", "one_step takes two sigmas"},
+       {"{guidance: -1}", "guidance"},
+       {"{guidance_min: 3, guidance_max: 2}", "guidance_min must be below guidance_max"},
+       {"{guidance_min: 2, guidance_max: 2}", "guidance_min must be below guidance_max"},
+       {"{threshold: statik}", "threshold"},
+       {"{threshold_percentile: 1.5}", "threshold_percentile"},
+       {"{stepps: 4}", "did you mean 'steps'"}}));
   INFO(text);
   CHECK_THROWS_AS(read(text), ConfigError);
   CHECK_THROWS_WITH(read(text), Contains(message));
 }
 
 TEST_CASE("what a user says is laid over the model's own sampler") {
-  const SamplerConfig student = read(R"({"solver": "one_step", "sigma_max": 2.5})");
-  CHECK(with_overrides(student, {}).solver == "one_step");
-  CHECK(with_overrides(student, {.solver = "heun", .steps = 4}).sigma_max == 2.5);
-  CHECK(with_overrides(student, {.steps = 1}).solver == "one_step");
-  CHECK_THROWS_WITH(with_overrides(student, {.steps = 4}), Contains("one_step makes one step, not 4"));
-  const SamplerConfig momentum = read("{solver: hb, order: 2, beta: 0.5, sigmas: [3, 1, 0]}");
-  CHECK(with_overrides(momentum, {.beta = 0.25}).order == 2);
-  CHECK(with_overrides(momentum, {.beta = 0.25}).sigmas.size() == 3);
-  CHECK_FALSE(with_overrides(momentum, {.solver = "heun"}).order.has_value());
-  CHECK(with_overrides(momentum, {.steps = 4}).sigmas.empty());
-  CHECK(with_overrides(momentum, {.sigmas = {{2, 0}}}).sigmas.size() == 2);
+  const std::string student = R"({"solver": "one_step", "sigma_max": 2.5})";
+  CHECK(changed(student, "{}").solver == "one_step");
+  CHECK(changed(student, "{solver: heun, steps: 4}").sigma_max == 2.5);
+  CHECK(changed(student, "{solver: heun, steps: 4}").steps == 4);
+  CHECK(changed(student, "{steps: 1}").solver == "one_step");
+  CHECK_THROWS_WITH(changed(student, "{steps: 4}"), Contains("one_step makes one step, not 4"));
+  CHECK_THROWS_AS(changed(student, "{steps: 4}"), ConfigError);
+
+  const std::string momentum = "{solver: hb, order: 2, beta: 0.5, sigmas: [3, 1, 0], guidance: 4}";
+  CHECK(changed(momentum, "{beta: 0.25}").order == 2);
+  CHECK(changed(momentum, "{beta: 0.25}").beta == 0.25);
+  CHECK(changed(momentum, "{beta: 0.25}").sigmas.size() == 3);
+  const SamplerConfig anew = changed(momentum, "{solver: heun}");
+  CHECK_FALSE(anew.order.has_value());
+  CHECK_FALSE(anew.beta.has_value());
+  CHECK(anew.sigmas.empty());
+  CHECK(anew.guidance == 4);
+  CHECK(changed(momentum, "{solver: nt, beta: 0.3}").beta == 0.3);
+  CHECK(changed(momentum, "{solver: nt, sigmas: [5, 0]}").sigmas[0] == 5);
+
+  const SamplerConfig quiet =
+      changed("{solver: euler_ancestral, eta: 0.5, noise_scale: 1.1}", "{solver: heun}");
+  CHECK_FALSE(quiet.eta.has_value());
+  CHECK_FALSE(quiet.noise_scale.has_value());
+  const SamplerConfig calm =
+      changed("{solver: heun, churn: 3, churn_min: 0.1, churn_max: 9}", "{solver: dpmpp2m}");
+  CHECK_FALSE((calm.churn.has_value() || calm.churn_min.has_value() || calm.churn_max.has_value()));
+}
+
+TEST_CASE("a grid that is described anew replaces what there was") {
+  const std::string list = "{sigmas: [3, 1, 0]}";
+  for (const std::string anew :
+       {"{steps: 4}", "{rho: 5}", "{sigma_max: 50}", "{sigma_min: 0.1}", "{sigma_grid: linear}"})
+    CHECK(changed(list, anew).sigmas.empty());
+  CHECK(changed(list, "{sigmas: [2, 0]}").sigmas.size() == 2);
+  const std::string beta =
+      "{sigma_grid: beta, sigma_min: 0.1, sigma_max: 50, rho: 5, grid_parameters: [0.7, 0.7]}";
+  CHECK(changed(beta, "{steps: 4}").grid_parameters.size() == 2);
+  const SamplerConfig exponential = changed(beta, "{sigma_grid: exponential, sigma_max: 40}");
+  CHECK(exponential.grid_parameters.empty());
+  CHECK_FALSE(exponential.rho.has_value());
+  CHECK_FALSE(exponential.sigma_min.has_value());
+  CHECK(exponential.sigma_max == 40);
+  CHECK_THROWS_WITH(
+      changed("{}", "{sigmas: [2, 0], steps: 3}"),
+      Contains("say either them or steps, sigma_grid, sigma_min, sigma_max, rho, grid_parameters"));
+}
+
+TEST_CASE("changes that make no sense are refused") {
+  const auto [changes, message] =
+      GENERATE(table<std::string, std::string>({{"{solver: eular}", "did you mean"},
+                                                {"{order: 3}", "has no order"},
+                                                {"{steps: 0}", "steps"},
+                                                {"{steps: many}", "steps"},
+                                                {"{stepps: 3}", "stepps"},
+                                                {"{sigmas: [1, 2, 0]}", "followed"},
+                                                {"{churn_min: 1}", "need churn"}}));
+  INFO(changes);
+  CHECK_THROWS_AS(changed("{}", changes), ConfigError);
+  CHECK_THROWS_WITH(changed("{}", changes), Contains(message));
 }
 
 TEST_CASE("seeds by numbers and ranges") {

@@ -3,6 +3,9 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
@@ -54,7 +57,7 @@ std::vector<int64_t> classes_of(const io::TensorFile& file) {
 
 TEST_CASE("network evaluations are counted for each sample") {
   const auto [solver, nfe] =
-      GENERATE(table<std::string, int64_t>({{"one_step", 1}, {"euler", 9}, {"heun", 17}, {"hb3.8", 9}}));
+      GENERATE(table<std::string, int64_t>({{"one_step", 1}, {"euler", 9}, {"heun", 17}, {"unipc2", 9}}));
   INFO(solver);
   SamplerConfig config;
   config.solver = solver;
@@ -72,24 +75,35 @@ TEST_CASE("network evaluations are counted for each sample") {
 
 TEST_CASE("a sample depends on its seed alone") {
   const at::ScalarType dtype = GENERATE(at::kDouble, at::kFloat);
+  SamplerConfig config{.solver = GENERATE("heun", "renoise", "euler_ancestral", "dpmpp2m_sde", "dpmpp_sde",
+                                          "ghvb3.8", "unipc2", "heun with churn")};
+  INFO(config.solver);
+  if (config.solver == "heun with churn") config = {.solver = "heun", .churn = 10};
+  config.steps = 6;
   const Denoiser denoiser = toy(dtype);
-  const SamplerConfig config{.solver = GENERATE("heun", "renoise")};
-  const at::Tensor whole = generate(denoiser, config, consecutive_seeds(0, 20), {}, 64).samples;
+  const auto draw = [&](const std::vector<int64_t>& seeds, int64_t batch) {
+    return generate(denoiser, config, seeds, {}, batch).samples;
+  };
+  const at::Tensor whole = draw(consecutive_seeds(0, 70), 70);
   CHECK(whole.scalar_type() == dtype);
-  for (const int64_t batch : {1, 7})
-    CHECK(at::equal(generate(denoiser, config, consecutive_seeds(0, 20), {}, batch).samples, whole));
-  const at::Tensor some = generate(denoiser, config, {13, 4}, {}, 64).samples;
+  for (const int64_t batch : {1, 7, 64}) CHECK(at::equal(draw(consecutive_seeds(0, 70), batch), whole));
+  const at::Tensor some = draw({13, 4}, 64);
   CHECK(at::equal(some[0], whole[13]));
   CHECK(at::equal(some[1], whole[4]));
 }
 
 TEST_CASE("a convolutional network's images are the same bits in every batch") {
   const Denoiser denoiser = reference_network(toys::golden("edm_network_heun"));
-  SamplerConfig config;
-  config.steps = 3;
-  const at::Tensor whole = generate(denoiser, config, consecutive_seeds(0, 33), {}, 64).samples;
-  for (const int64_t batch : {1, 2, 7, 16})
-    CHECK(at::equal(generate(denoiser, config, consecutive_seeds(0, 33), {}, batch).samples, whole));
+  SamplerConfig config{.solver = GENERATE("heun", "dpmpp2m_sde", "ghvb3.8")};
+  config.steps = 2;
+  config.guidance = GENERATE(1.0, 4.0);
+  INFO(config.solver << ", guidance " << config.guidance);
+  const auto draw = [&](int64_t count, int64_t batch) {
+    return generate(denoiser, config, consecutive_seeds(0, count), {}, batch).samples;
+  };
+  const at::Tensor whole = draw(64, 64);
+  CHECK(at::equal(draw(64, 7), whole));
+  CHECK(at::equal(draw(5, 1), whole.slice(0, 0, 5)));
 }
 
 TEST_CASE("latents stand in for seeds") {
@@ -110,15 +124,86 @@ TEST_CASE("renoise starts every step anew from the seed's own noise") {
   const auto d = [&](const at::Tensor& x, double sigma) {
     return denoise(denoiser, x, at::tensor(sigma, at::kDouble), at::Tensor());
   };
-  const auto noise = [&](int64_t step) { return noise_from_seeds(seeds, step, {3, 1, 5}).to(at::kDouble); };
+  const auto noise = [&](int64_t step) {
+    return noise_from_seeds(seeds, step, 0, {3, 1, 5}).to(at::kDouble);
+  };
   const at::Tensor first = d(8 * latents_from_seeds(seeds, {3, 1, 5}).to(at::kDouble), 8);
   const at::Tensor second = d(first + 2 * noise(1), 2);
   const SampleResult result = generate(denoiser, config, seeds, {}, 2);
   CHECK(at::equal(result.samples, d(second + 0.5 * noise(2), 0.5)));
   CHECK(result.nfe == 3);
   CHECK_FALSE(at::equal(noise(1), noise(2)));
-  const Denoise denoise_alone = [&](const at::Tensor& x, double sigma) { return d(x, sigma); };
-  CHECK_THROWS_WITH(integrate(Renoise{}, denoise_alone, noise(1), {2, 1, 0}), Contains("stream of noise"));
+}
+
+TEST_CASE("noise is a function of seed, step and draw") {
+  const auto noise = [](int64_t seed, int64_t step, int64_t draw) {
+    return noise_from_seeds({seed}, step, draw, {3, 1, 5});
+  };
+  CHECK(at::equal(noise(7, 2, 1), noise(7, 2, 1)));
+  for (const at::Tensor& other : {noise(8, 2, 1), noise(7, 3, 1), noise(7, 2, 0), noise(7, 1, 2)})
+    CHECK_FALSE(at::equal(noise(7, 2, 1), other));
+  CHECK_FALSE(at::equal(noise(7, 0, 0), latents_from_seeds({7}, {3, 1, 5})));
+}
+
+TEST_CASE("a trajectory is the denoised image of every step") {
+  const Denoiser denoiser = toy();
+  SampleRequest request{.seeds = {3, 4, 5}, .trajectory = true};
+  const std::vector<double> sigmas{8, 2, 0.5, 0};
+  const SampleResult result = generate(denoiser, {.solver = "euler", .sigmas = sigmas}, request, 2);
+  REQUIRE(result.trajectory.sizes() == at::IntArrayRef{3, 3, 3, 1, 5});
+  CHECK(at::equal(result.trajectory.select(1, 2), result.samples));
+  at::Tensor x = 8 * latents_from_seeds(request.seeds, {3, 1, 5}).to(at::kDouble);
+  for (int64_t i = 0; i < 3; ++i) {
+    const at::Tensor d = denoise(denoiser, x, at::tensor(sigmas[i], at::kDouble), at::Tensor());
+    CHECK(at::equal(result.trajectory.select(1, i), d));
+    x = x + (sigmas[i + 1] - sigmas[i]) * ((x - d) / sigmas[i]);
+  }
+  // Of Heun's two calls the first.
+  const SampleResult heun = generate(denoiser, {.solver = "heun", .sigmas = sigmas}, request, 2);
+  CHECK(at::equal(heun.trajectory.select(1, 0), result.trajectory.select(1, 0)));
+  CHECK(heun.trajectory.size(1) == 3);
+  request.trajectory = false;
+  CHECK_FALSE(generate(denoiser, {}, request, 2).trajectory.defined());
+}
+
+TEST_CASE("a run that is cut and continued from its state is the whole run") {
+  const Denoiser denoiser = toy();
+  SamplerConfig config{.solver = GENERATE("euler", "heun", "dpm2", "dpmpp2s", "euler_ancestral",
+                                          "dpm2_ancestral", "dpmpp_sde", "renoise")};
+  INFO(config.solver);
+  config.steps = 12;
+  const SampleRequest whole{.seeds = {3, 4, 5}};
+  SampleRequest cut = whole;
+  cut.stop_after = 5;
+  const SampleResult halfway = generate(denoiser, config, cut, 2);
+  CHECK(halfway.samples.scalar_type() == at::kDouble);
+
+  SamplerConfig rest = config;
+  rest.sigmas = sigmas_of(config);
+  rest.sigmas.erase(rest.sigmas.begin(), rest.sigmas.begin() + 5);
+  SampleRequest continued = whole;
+  continued.latents = halfway.samples;
+  continued.steps_done = 5;
+  const SampleResult end = generate(denoiser, rest, continued, 2),
+                     expected = generate(denoiser, config, whole, 2);
+  CHECK(toys::relative_error(end.samples, expected.samples) < 1e-12);
+  CHECK(halfway.nfe + end.nfe == expected.nfe);
+  CHECK(toys::relative_error(generate(denoiser, rest, whole, 2).samples, expected.samples) > 1e-3);
+}
+
+TEST_CASE("a run that is cut nowhere is a whole run") {
+  const Denoiser denoiser = toy();
+  SampleRequest request{.seeds = {3}};
+  const at::Tensor whole = generate(denoiser, {.steps = 4}, request, 1).samples;
+  for (const int64_t steps : {4, 5}) {
+    request.stop_after = steps;
+    CHECK(at::equal(generate(denoiser, {.steps = 4}, request, 1).samples, whole));
+  }
+}
+
+TEST_CASE("the state of a float32 run that is cut is float64") {
+  SampleRequest request{.seeds = {3, 4}, .stop_after = 2};
+  CHECK(generate(toy(at::kFloat), {}, request, 2).samples.scalar_type() == at::kDouble);
 }
 
 TEST_CASE("latents are standard normal, and apart from seed to seed") {
@@ -180,11 +265,86 @@ TEST_CASE("classes reach the network, from the seed or as asked") {
   CHECK_THROWS_WITH(generate(toy(), config, {0}, 0, 1), "class 0: the model is unconditional");
 }
 
+TEST_CASE("guidance leads away from the image without class") {
+  const Denoiser denoiser = reference_network(toys::golden("edm_network_heun"));
+  SamplerConfig config{.solver = "one_step", .guidance = 3};
+  const SampleRequest request{.seeds = {0, 1, 2}, .classes = {0, 1, 2}};
+  const SampleResult guided = generate(denoiser, config, request, 3);
+  CHECK(guided.nfe == 1);  // both sides in one call
+  const auto one = [&](const at::Tensor& labels) {
+    const at::Tensor x = 80 * latents_from_seeds(request.seeds, guided.samples.sizes().slice(1));
+    return denoise(denoiser, x, at::tensor(80.0f), labels);
+  };
+  const at::Tensor with = one(at::eye(3)), without = one(at::zeros({3, 3}));
+  CHECK(toys::relative_error(guided.samples, without + 3 * (with - without)) < 1e-4);
+  CHECK(toys::relative_error(guided.samples, with) > 1e-2);
+
+  config.guidance_min = 100;
+  CHECK(toys::relative_error(generate(denoiser, config, request, 3).samples, with) < 1e-5);
+  config = {.solver = "one_step", .guidance = 3, .guidance_max = 79};
+  CHECK(toys::relative_error(generate(denoiser, config, request, 3).samples, with) < 1e-5);
+}
+
+TEST_CASE("a guide model stands for what guidance leads away from") {
+  const at::Tensor one = at::ones({1, 1, 1, 1}, at::kDouble);
+  const auto gaussian = [&](double s) {
+    return Denoiser{{{}, GaussianMixtureConfig{}},
+                    GaussianMixture{at::ones({1}, at::kDouble), 0 * one, s * one}};
+  };
+  SampleRequest request{.seeds = {0, 1, 2}, .guide = gaussian(0.5)};
+  SamplerConfig config{.solver = "one_step", .sigma_max = 0.7, .guidance = 15};
+  const SampleResult guided = generate(gaussian(0.2), config, request, 2);
+  CHECK(guided.nfe == 1);
+  // Shared design samplers §5, T5: the weights of D add up.
+  const auto shrink = [](double s) { return s * s / (s * s + 0.49); };
+  const at::Tensor x = 0.7 * latents_from_seeds(request.seeds, {1, 1, 1}).to(at::kDouble);
+  CHECK(toys::relative_error(guided.samples, x * (15 * shrink(0.2) - 14 * shrink(0.5))) < 1e-12);
+}
+
+TEST_CASE("guidance that can't be is refused") {
+  const Denoiser conditional = reference_network(toys::golden("edm_network_heun"));
+  const auto draw = [](const Denoiser& denoiser, double guidance, const std::optional<Denoiser>& guide) {
+    generate(denoiser, {.solver = "one_step", .guidance = guidance}, {.seeds = {0}, .guide = guide}, 1);
+  };
+  CHECK_THROWS_WITH(draw(toy(), 2, {}), "guidance needs a class-conditional model, or a guide model");
+  CHECK_THROWS_WITH(draw(toy(), 1, toy()), "a guide model is of no use with guidance 1");
+  CHECK_THROWS_WITH(draw(conditional, 2, toy()),
+                    "the guide model must have the model's image shape and classes");
+  CHECK_THROWS_AS(draw(conditional, 2, toy()), config::ConfigError);
+  CHECK_NOTHROW(draw(toy(), 2, toy()));
+  CHECK_NOTHROW(draw(conditional, 2, conditional));
+}
+
+TEST_CASE("thresholds act on what the solver sees") {
+  const Denoiser wide{{{}, GaussianMixtureConfig{}},
+                      GaussianMixture{at::ones({1}, at::kDouble), at::full({1, 1, 1, 2}, 3.0, at::kDouble),
+                                      at::full({1, 1, 1, 2}, 0.01, at::kDouble)}};
+  const auto draw = [&](const std::string& threshold) {
+    return generate(wide, {.threshold = threshold}, consecutive_seeds(0, 3), {}, 2).samples;
+  };
+  CHECK((draw("none") > 2.9).all().item<bool>());
+  CHECK((draw("static") == 1).all().item<bool>());
+  CHECK((draw("dynamic") <= 1).all().item<bool>());
+  CHECK((draw("dynamic") > 0.95).all().item<bool>());
+}
+
 TEST_CASE("a network that gives NaN ends the run") {
   Denoiser denoiser = toy();
   std::get<GaussianMixture>(denoiser.network).means.fill_(std::nan(""));
   CHECK_THROWS_AS(generate(denoiser, {}, {0}, {}, 1), NumericalError);
   CHECK_THROWS_WITH(generate(denoiser, {}, {0}, {}, 1), Contains("step 1 of 18, sigma 80"));
+  const SampleRequest later{.seeds = {0}, .steps_done = 6};
+  CHECK_THROWS_WITH(generate(denoiser, {.sigmas = {3, 1, 0}}, later, 1), Contains("step 7 of 8, sigma 3"));
+}
+
+TEST_CASE("requests that make no sense are refused") {
+  CHECK_THROWS_WITH(generate(toy(), {}, {0}, {}, 0), Contains("batch must be at least 1, got 0"));
+  CHECK_THROWS_AS(generate(toy(), {.solver = "eular"}, {0}, {}, 1), config::ConfigError);
+  CHECK_THROWS_WITH(generate(toy(), {.steps = 0}, {0}, {}, 1), Contains("steps must be 1 to"));
+  const Denoiser conditional = reference_network(toys::golden("edm_network_heun"));
+  CHECK_THROWS_WITH(generate(conditional, {}, {.seeds = {0, 1}, .classes = {1}}, 1),
+                    Contains("1 classes for 2 samples"));
+  CHECK(generate(toy(), {}, std::vector<int64_t>{}, {}, 1).samples.sizes() == at::IntArrayRef{0, 3, 1, 5});
 }
 
 TEST_CASE("what the watch throws ends the run") {

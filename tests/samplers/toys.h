@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,58 @@ struct Gaussian {
   /// x(σ) of the path that is `start` at σ = `from`: μ + (start − μ) √((s²+σ²)/(s²+from²)).
   at::Tensor path(const at::Tensor& start, double from, double sigma) const {
     return mu + (start - mu) * std::sqrt((s * s + sigma * sigma) / (s * s + from * from));
+  }
+};
+
+/// A mixture of Gaussians on a line, in plain numbers. Its path is known too: on a line none overtakes
+/// another, so that x(σ) keeps its quantile.
+struct Mixture {
+  struct Component {
+    double weight, mean, std;
+  };
+  std::vector<Component> components{{0.35, -1.0, 0.4}, {0.65, 0.8, 0.6}};
+
+  double denoised(double x, double sigma) const {
+    double total = 0, sum = 0;
+    for (const auto& [w, m, s] : components) {
+      const double variance = s * s + sigma * sigma;
+      const double p = w / std::sqrt(variance) * std::exp(-0.5 * (x - m) * (x - m) / variance);
+      total += p;
+      sum += p * (m + s * s / variance * (x - m));
+    }
+    return sum / total;
+  }
+  double cdf(double x, double sigma) const {
+    double sum = 0;
+    for (const auto& [w, m, s] : components)
+      sum += w * 0.5 * std::erfc((m - x) / std::sqrt(2 * (s * s + sigma * sigma)));
+    return sum;
+  }
+  /// x(σ) of the path that is `start` at σ = `from`, by bisection down to the last bit.
+  double path(double start, double from, double sigma) const {
+    const double quantile = cdf(start, from);
+    double low = -1e3, high = 1e3;
+    for (double middle = 0; low < middle && middle < high; middle = std::midpoint(low, high))
+      (cdf(middle, sigma) < quantile ? low : high) = middle;
+    return high;
+  }
+
+  Denoise denoise() const {
+    return [m = *this](const at::Tensor& x, double sigma) {
+      return m.each(x, [&](double value) { return m.denoised(value, sigma); });
+    };
+  }
+  at::Tensor path(const at::Tensor& start, double from, double sigma) const {
+    return each(start, [&](double value) { return path(value, from, sigma); });
+  }
+
+ private:
+  template <class F>
+  static at::Tensor each(const at::Tensor& x, const F& f) {
+    at::Tensor result = x.clone(at::MemoryFormat::Contiguous);
+    double* const values = result.data_ptr<double>();
+    std::transform(values, values + result.numel(), values, f);
+    return result;
   }
 };
 
