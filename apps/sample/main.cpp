@@ -8,6 +8,7 @@
 #include "apps/common/stop.h"
 #include "apps/sample/compare.h"
 #include "apps/sample/output.h"
+#include "apps/sample/stability.h"
 #include "config/config.h"
 #include "io/progress.h"
 #include "io/sha256.h"
@@ -97,5 +98,6 @@ int main(int argc, char** argv) {
       "onestep-sample");
   onestep::Options options;
   onestep::declare(app, options);
+  onestep::add_stability(app);
   return onestep::run_app(app, argc, argv, [&] { onestep::run(options); });
 }

@@ -10,21 +10,34 @@
 namespace onestep {
 namespace {
 
-void print_table(const char* first, const char* second, const char* third, const char* fourth,
-                 const std::vector<SolverInfo>& rows) {
-  std::printf("%-10s %-24s %-6s %s\n", first, second, third, fourth);
-  for (const SolverInfo& s : rows)
-    std::printf("%-10s %-24s %-6s %s\n", s.name.c_str(), s.order.c_str(), s.nfe.c_str(), s.meaning.c_str());
+using Row = std::vector<std::string>;
+
+/// Rows of words in columns as wide as they must be, the first row their headings.
+void print_table(const std::vector<Row>& rows) {
+  std::vector<size_t> widths(rows.front().size());
+  for (const Row& row : rows)
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t c = 0; c < row.size(); ++c)
+      line += row[c] + (c + 1 < row.size() ? std::string(widths[c] + 2 - row[c].size(), ' ') : "\n");
+    std::printf("%s", line.c_str());
+  }
 }
 
 void print_list() {
-  print_table("solver", "order", "NFE", "what it is (N steps, the one to sigma 0 included)", list_solvers());
-  std::printf("\n");
-  print_table("modifier", "after", "", "what it adds", list_solver_modifiers());
-  std::printf("\n%-16s %-30s %-18s %s\n", "sigma grid", "parameters", "range", "what it is");
+  std::vector<Row> solvers{{"solver", "order", "calls", "what it is (N steps, the one to sigma 0 included)"}};
+  for (const SolverInfo& s : list_solvers()) solvers.push_back({s.name, s.order, s.nfe, s.meaning});
+  std::vector<Row> modifiers{{"modifier", "after", "what it adds"}};
+  for (const SolverInfo& m : list_solver_modifiers()) modifiers.push_back({m.name, m.order, m.meaning});
+  std::vector<Row> grids{{"sigma grid", "parameters", "range", "what it is"}};
   for (const SigmaGridInfo& g : list_sigma_grids())
-    std::printf("%-16s %-30s %-18s %s\n", g.name.c_str(), g.parameters.c_str(), g.range.c_str(),
-                g.meaning.c_str());
+    grids.push_back({g.name, g.parameters, g.range, g.meaning});
+  print_table(solvers);
+  std::printf("\n");
+  print_table(modifiers);
+  std::printf("\n");
+  print_table(grids);
   throw CLI::Success();
 }
 

@@ -61,7 +61,7 @@ at::Tensor decode_image(std::string_view bytes, const std::filesystem::path& ori
 }
 
 at::Tensor text_image(const std::string& text) {
-  constexpr int kHeight = 16, kBaseline = 12, kFont = cv::FONT_HERSHEY_SIMPLEX;
+  constexpr int kHeight = 20, kBaseline = 14, kFont = cv::FONT_HERSHEY_SIMPLEX;
   constexpr double kScale = 0.45;
   int below = 0;
   const cv::Size size = cv::getTextSize(text, kFont, kScale, 1, &below);

@@ -7,7 +7,7 @@
 
 namespace onestep::io {
 
-/// Text in black on white, as uint8 [1, 16, W]: ASCII alone. Throws std::runtime_error in a build without
+/// Text in black on white, as uint8 [1, 20, W]: ASCII alone. Throws std::runtime_error in a build without
 /// OpenCV.
 at::Tensor text_image(const std::string& text);
 

@@ -11,7 +11,7 @@
 namespace onestep {
 
 /// Every way to make a step. Adding one: its struct and `step` function, a place here, a row of the table in
-/// solver_names.cpp.
+/// solver_table.cpp.
 using Method = std::variant<OneStep, Euler, Heun, Dpm2, Dpmpp2S, DpmppSde, Multistep, UniPC>;
 
 /// How a run is made: a method for the steps, and what noise goes in between. The grid of noise levels is a

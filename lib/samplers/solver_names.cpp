@@ -7,205 +7,13 @@
 
 #include "config/node.h"
 #include "config/suggest.h"
+#include "samplers/solver_table.h"
 
 namespace onestep {
 namespace {
 
 using config::ConfigError;
 using enum Momentum::Kind;
-
-/// What number stands in a family's name.
-enum class Number { none, order, momentum };
-
-/// A family of solvers: prefix, number, suffix; `solver` is the one that stands for it, as it is where no
-/// number is given.
-struct Family {
-  std::string prefix, suffix;
-  Number number;
-  int64_t highest_order;
-  Solver solver;
-  std::string shown, order, nfe, meaning;
-};
-
-Multistep multistep(Extrapolation rule, int64_t order, Momentum momentum = {}) {
-  return {.rule = rule, .order = order, .momentum = momentum};
-}
-
-const std::vector<Family>& families() {
-  using enum Extrapolation;
-  using enum Number;
-  static const std::string lower = "1 (K without momentum)";
-  static const std::vector<Family> table{
-      {"one_step",
-       "",
-       none,
-       0,
-       {OneStep{}},
-       "one_step",
-       "-",
-       "1",
-       "x = D(x; sigma_max): a distilled student"},
-      {"renoise",
-       "",
-       none,
-       0,
-       {Euler{}, Renoise{}},
-       "renoise",
-       "-",
-       "N",
-       "x' = D(x; sigma) + sigma' noise: a student of several steps"},
-      {"euler",
-       "",
-       none,
-       0,
-       {Euler{}},
-       "euler",
-       "1",
-       "N",
-       "Euler; DDIM and dpmpp1s are the same (also so named)"},
-      {"ddim", "", none, 0, {Euler{}}, "", "", "", ""},
-      {"dpmpp1s", "", none, 0, {Euler{}}, "", "", "", ""},
-      {"heun", "", none, 0, {Heun{}}, "heun", "2", "2N-1", "Heun (EDM)"},
-      {"midpoint", "", none, 0, {Heun{0.5}}, "midpoint", "2", "2N-1", "midpoint rule"},
-      {"ralston", "", none, 0, {Heun{2. / 3}}, "ralston", "2", "2N-1", "Ralston"},
-      {"dpm2", "", none, 0, {Dpm2{}}, "dpm2", "2", "2N-1", "DPM-Solver-2"},
-      {"dpmpp2s", "", none, 0, {Dpmpp2S{}}, "dpmpp2s", "2", "2N-1", "DPM-Solver++(2S)"},
-      {"dpmpp_sde", "", none, 0, {DpmppSde{}}, "dpmpp_sde", "-", "2N-1", "SDE-DPM-Solver++ of single steps"},
-      {"ab",
-       "",
-       order,
-       kMaxOrder,
-       {multistep(adams_bashforth, 4)},
-       "abK",
-       "K",
-       "N",
-       "Adams-Bashforth, K = 1 to 5 (PLMS, iPNDM)"},
-      {"lms",
-       "",
-       order,
-       kMaxOrder,
-       {multistep(lagrange, 4)},
-       "lmsK",
-       "K, any grid",
-       "N",
-       "linear multistep on uneven steps, K = 1 to 5"},
-      {"deis",
-       "",
-       order,
-       kMaxOrder,
-       {multistep(log_lagrange, 3)},
-       "deisK",
-       "K, any grid",
-       "N",
-       "DEIS: the same in ln sigma, K = 1 to 5"},
-      {"dpmpp",
-       "m",
-       order,
-       3,
-       {multistep(exponential, 2)},
-       "dpmppKm",
-       "K, any grid",
-       "N",
-       "DPM-Solver++ multistep, K = 1 to 3"},
-      {"unip",
-       "",
-       order,
-       3,
-       {UniPC{.corrector = false}},
-       "unipK",
-       "K, any grid",
-       "N",
-       "UniPC's predictor alone, K = 1 to 3"},
-      {"unipc", "", order, 3, {UniPC{}}, "unipcK", "K+1, any grid", "N", "UniPC, K = 1 to 3"},
-      {"hb",
-       "",
-       momentum,
-       kMaxOrder,
-       {multistep(adams_bashforth, 4, {heavy_ball, 0.8})},
-       "hbJ.B",
-       lower,
-       "N",
-       "heavy ball on Adams-Bashforth: hb3.8 is order 4, beta 0.8; hb4 is ab4"},
-      {"nt",
-       "",
-       momentum,
-       kMaxOrder,
-       {multistep(adams_bashforth, 4, {nesterov, 0.8})},
-       "ntJ.B",
-       lower,
-       "N",
-       "Nesterov's momentum on Adams-Bashforth"},
-      {"ghvb",
-       "",
-       momentum,
-       kMaxOrder,
-       {multistep(adams_bashforth, 4, {ghvb, 0.8})},
-       "ghvbJ.B",
-       "J+1",
-       "N",
-       "generalised heavy ball: order 4 for ghvb3.8"},
-  };
-  return table;
-}
-
-/// What may follow a family's name, after an underscore. `apply` is false where the solver has no place for
-/// it.
-struct Modifier {
-  std::string name, shown, follows, meaning;
-  bool takes_beta;
-  std::function<bool(Solver&)> apply;
-};
-
-template <Momentum::Kind kind>
-bool add_momentum(Solver& solver) {
-  if (auto* unipc = std::get_if<UniPC>(&solver.method)) {
-    unipc->beta = 0.8;
-    return kind == heavy_ball;
-  }
-  auto* multistep = std::get_if<Multistep>(&solver.method);
-  if (multistep == nullptr || multistep->momentum.kind != none) return false;
-  multistep->momentum = {kind, 0.8};
-  return true;
-}
-
-/// The exponential extrapolation of a solver; null where it has none.
-TwoPoints* two_points(Solver& solver) {
-  if (auto* unipc = std::get_if<UniPC>(&solver.method)) return &unipc->two_points;
-  auto* multistep = std::get_if<Multistep>(&solver.method);
-  return multistep && !extrapolates_slopes(multistep->rule) ? &multistep->two_points : nullptr;
-}
-
-template <TwoPoints choice>
-bool choose_two_points(Solver& solver) {
-  TwoPoints* const chosen = two_points(solver);
-  if (chosen != nullptr) *chosen = choice;
-  return chosen != nullptr;
-}
-
-template <class Rule>
-bool add_noise(Solver& solver) {
-  if (!std::holds_alternative<Deterministic>(solver.stochastic)) return false;
-  solver.stochastic = Rule{};
-  return true;
-}
-
-const std::vector<Modifier>& modifiers() {
-  static const std::string multistep = "abK, lmsK, deisK, dpmppKm";
-  static const std::vector<Modifier> table{
-      {"ancestral", "_ancestral", "single steps", "noise of DDPM's strength after each step (eta)", false,
-       add_noise<Ancestral>},
-      {"sde", "_sde", "dpmppKm, single steps", "the stochastic equation (eta)", false, add_noise<Sde>},
-      {"hb", "_hb0.B", multistep + ", unipcK", "heavy-ball momentum of weight beta", true,
-       add_momentum<heavy_ball>},
-      {"nt", "_nt0.B", multistep, "Nesterov's momentum", true, add_momentum<nesterov>},
-      {"ghvb", "_ghvb0.B", "abK, lmsK, deisK", "generalised heavy ball", true, add_momentum<ghvb>},
-      {"heun", "_heun", "dpmppKm, unipcK", "the exact two-point rule", false,
-       choose_two_points<TwoPoints::heun>},
-      {"bh1", "_bh1", "unipcK, dpmppKm", "UniPC's B1 for two points", false,
-       choose_two_points<TwoPoints::b1>},
-  };
-  return table;
-}
 
 int64_t* order_of(Solver& solver) {
   if (auto* multistep = std::get_if<Multistep>(&solver.method)) return &multistep->order;
@@ -309,10 +117,10 @@ bool read_family(const Family& family, Reader& reader) {
 }
 
 const Family& read_family(Reader& reader) {
-  for (const Family& family : families())
+  for (const Family& family : solver_families())
     if (read_family(family, reader)) return family;
   std::vector<std::string> names, shown;
-  for (const Family& f : families()) {
+  for (const Family& f : solver_families()) {
     const std::string number = f.number == Number::momentum ? "3.8" : f.number == Number::order ? "2" : "";
     names.push_back(f.prefix + number + f.suffix);
     if (!f.shown.empty()) shown.push_back(f.shown);
@@ -326,7 +134,7 @@ const Family& read_family(Reader& reader) {
 void read_modifier(Reader& reader) {
   const std::string word(reader.rest.substr(1, reader.rest.find('_', 1) - 1));
   std::vector<std::string> names;
-  for (const Modifier& modifier : modifiers()) {
+  for (const Modifier& modifier : solver_modifiers()) {
     names.push_back(modifier.name);
     Reader trial = reader;
     if (!trial.take("_" + modifier.name)) continue;
@@ -378,7 +186,7 @@ void lay_noise(const SolverOptions& o, Reader& reader) {
 }
 
 std::string text(double value) {
-  char digits[32];
+  char digits[400];  // 1e-300 in full
   return {digits, std::to_chars(digits, digits + sizeof digits, value, std::chars_format::fixed).ptr};
 }
 
@@ -468,14 +276,14 @@ std::string solver_name(const Solver& solver) {
 
 std::vector<SolverInfo> list_solvers() {
   std::vector<SolverInfo> list;
-  for (const Family& f : families())
+  for (const Family& f : solver_families())
     if (!f.shown.empty()) list.push_back({f.shown, f.order, f.nfe, f.meaning});
   return list;
 }
 
 std::vector<SolverInfo> list_solver_modifiers() {
   std::vector<SolverInfo> list;
-  for (const Modifier& m : modifiers()) list.push_back({m.shown, m.follows, "", m.meaning});
+  for (const Modifier& m : solver_modifiers()) list.push_back({m.shown, m.follows, "", m.meaning});
   return list;
 }
 

@@ -245,8 +245,8 @@ TEST_CASE(
   for (const at::ScalarType dtype :
        {at::kHalf, at::kFloat, at::kChar, at::kShort, at::kInt, at::kLong, at::kByte, at::kBool})
     arrays.emplace_back(c10::toString(dtype), base.to(dtype));
-  io::write_npz(path, arrays);
-  const auto back = io::read_npz(path);
+  write_npz(path, arrays);
+  const auto back = read_npz(path);
   REQUIRE(back.size() == arrays.size());
   for (const auto& [name, tensor] : arrays) {
     INFO(name);
@@ -254,16 +254,16 @@ TEST_CASE(
     CHECK(at::equal(back.at(name), tensor));
   }
   const std::string bytes = read_bytes(path);
-  io::write_npz(path, arrays);
+  write_npz(path, arrays);
   CHECK(read_bytes(path) == bytes);
-  CHECK_THROWS(io::write_npz(path, {{"complex", base.to(at::kComplexDouble)}}));
-  CHECK_THROWS_AS(io::write_npz("/proc/none/x.npz", arrays), io::FileError);
+  CHECK_THROWS(write_npz(path, {{"complex", base.to(at::kComplexDouble)}}));
+  CHECK_THROWS_AS(write_npz("/proc/none/x.npz", arrays), FileError);
   CHECK(read_bytes(path) == bytes);  // and nothing was lost on the way
 }
 
 TEST_CASE("npy: the data begins at a multiple of 64 bytes, as NumPy maps it") {
   for (const int64_t n : {1, 10, 1000, 123456789}) {
-    const std::string bytes = io::npy_bytes(at::empty({0, n}, at::kFloat));
+    const std::string bytes = npy_bytes(at::empty({0, n}, at::kFloat));
     CHECK(bytes.size() % 64 == 0);
     CHECK(bytes.back() == '\n');
   }
