@@ -86,7 +86,7 @@ at::Tensor weighted_sum(const std::vector<double>& weights, const std::vector<at
               " weights for ", tensors.size(), " tensors");
   if (weights.size() == 1 && weights[0] == 1) return tensors[0];
   at::Tensor sum = weights[0] * tensors[0];
-  for (size_t j = 1; j < weights.size(); ++j) sum = sum + weights[j] * tensors[j];
+  for (size_t j = 1; j < weights.size(); ++j) sum += weights[j] * tensors[j];
   return sum;
 }
 

@@ -59,7 +59,8 @@ void remember(History& history, const at::Tensor& value, double place) {
 }
 
 at::Tensor average(at::Tensor& velocity, const at::Tensor& x, double beta) {
-  velocity = velocity.defined() ? (1 - beta) * velocity + beta * x : x;
+  // Without momentum at no cost, and bit for bit.
+  velocity = velocity.defined() && beta < 1 ? (1 - beta) * velocity + beta * x : x;
   return velocity;
 }
 
@@ -75,7 +76,7 @@ at::Tensor mix(const Multistep& solver, double h, double end, History& history) 
   const at::Tensor w = weighted_sum(value_weights(solver, h, end, history, k), history.values);
   if (kind == Momentum::Kind::none || (k == 1 && !extrapolates_slopes(solver.rule))) return w;
   keep_newest(history.velocities, average(v, w, beta));
-  return kind == Momentum::Kind::heavy_ball ? v : (1 - beta) * v + beta * w;
+  return kind == Momentum::Kind::heavy_ball ? v : average(v, w, beta);
 }
 
 at::Tensor step(const Multistep& solver, const Denoise& denoise, const at::Tensor& x, double sigma,

@@ -6,11 +6,11 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include "apps/common/process.h"
 #include "networks/denoiser.h"
 #include "noise/sigma_grid.h"
 #include "samplers/integrate.h"
@@ -35,7 +35,8 @@ double median(std::vector<double> values) {
 int main(int argc, char** argv) {
   const auto number = [&](int i, int64_t standard) { return argc > i ? std::atoll(argv[i]) : standard; };
   if (argc < 2) return std::puts("bench_samplers MODEL [threads] [batch] [steps] [repeats]"), 2;
-  at::set_num_threads(static_cast<int>(number(2, 1)));
+  prepare_process();
+  use_threads(number(2, 1));
   const int64_t batch = number(3, 64), steps = number(4, 10), repeats = number(5, 5);
   const Denoiser denoiser = load_denoiser(argv[1], at::kCPU);
   const auto [channels, height, width] = image_shape(denoiser);
