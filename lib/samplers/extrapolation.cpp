@@ -52,6 +52,7 @@ std::vector<double> step_moments(double kappa, int64_t k) {
       if (p - 1 < k) moments[p - 1] = m;
     }
   }
+  moments[0] = 1;
   return moments;
 }
 

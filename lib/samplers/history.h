@@ -18,8 +18,9 @@ inline constexpr int64_t kMaxOrder = 5;
 /// What a solver knows beside the state, within one run. A run starts with an empty one. What the lists hold
 /// is for the solver to say; the newest comes first, and at most kMaxOrder tensors are kept.
 struct History {
-  Noise noise;       ///< for stochastic solvers
-  int64_t step = 0;  ///< the number of the step that is being made, from 1
+  Noise noise;        ///< for stochastic solvers
+  int64_t step = 0;   ///< the number of the step that is being made, from 1
+  int64_t steps = 0;  ///< of the whole run, for one that is cut; 0: those made before and those of the grid
   /// Steps from here to σ = 0, this one and the last included; for solvers that end in lower orders. Without
   /// end where the grid stops above 0.
   int64_t left = std::numeric_limits<int64_t>::max();

@@ -67,7 +67,7 @@ at::Tensor integrate(const Solver& solver, const Denoise& denoise, at::Tensor x,
     return scale * history.noise(history.step, 0);
   };
   const auto steps = static_cast<int64_t>(sigmas.size()) - 1;
-  const int64_t done = history.step, total = done + steps;
+  const int64_t done = history.step, total = history.steps > 0 ? history.steps : done + steps;
   for (int64_t i = 0; i < steps; ++i) {
     history.step = done + i + 1;
     if (sigmas.back() == 0) history.left = steps - i;

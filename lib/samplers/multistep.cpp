@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
-#include <c10/util/Exception.h>
 
 namespace onestep {
 namespace {
@@ -60,13 +59,12 @@ void remember(History& history, const at::Tensor& value, double place) {
 
 at::Tensor average(at::Tensor& velocity, const at::Tensor& x, double beta) {
   // Without momentum at no cost, and bit for bit.
-  velocity = velocity.defined() && beta < 1 ? (1 - beta) * velocity + beta * x : x;
+  velocity = velocity.defined() && beta < 1 ? ((1 - beta) * velocity).add_(beta * x) : x;
   return velocity;
 }
 
 at::Tensor mix(const Multistep& solver, double h, double end, History& history) {
   const auto& [kind, beta] = solver.momentum;
-  TORCH_CHECK(beta > 0 && beta <= 1, "multistep: beta must be in (0, 1], got ", beta);
   const int64_t k = order_of_step(solver, history);
   at::Tensor v = history.velocities.empty() ? at::Tensor() : history.velocities[0];
   if (kind == Momentum::Kind::ghvb) {

@@ -157,6 +157,7 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
                 at::IntArrayRef(shape));
   }
   std::vector<double> sigmas = sigmas_of(config);
+  const int64_t total = request.steps_done + static_cast<int64_t>(sigmas.size()) - 1;
   const bool cut = request.stop_after > 0 && request.stop_after < static_cast<int64_t>(sigmas.size()) - 1;
   if (cut) sigmas.resize(request.stop_after + 1);
 
@@ -178,6 +179,7 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
     };
     History history;
     history.step = request.steps_done;
+    history.steps = total;
     history.noise = [&](int64_t step, int64_t draw) {
       return noise_from_seeds(seeds, step, draw, shape).to(state);
     };

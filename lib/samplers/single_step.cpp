@@ -10,13 +10,14 @@
 
 // Written with plain products and sums, never at::add with a factor or at::lerp: those are fused in the
 // vector loop but not in its scalar tail, so that a sample's last bit would depend on its place in the batch.
+// What every step does works in place on what it has just made.
 namespace onestep {
 at::Tensor slope(const Denoise& denoise, const at::Tensor& x, double sigma) {
-  return (x - denoise(x, sigma)) / sigma;
+  return (x - denoise(x, sigma)).div_(sigma);
 }
 
 at::Tensor towards(const at::Tensor& image, const at::Tensor& x, double ratio) {
-  return ratio * x + (1 - ratio) * image;
+  return (ratio * x).add_((1 - ratio) * image);
 }
 
 at::Tensor step(const OneStep&, const Denoise&, const at::Tensor&, double sigma, double next, History&) {

@@ -21,8 +21,9 @@ struct Solver {
   Stochastic stochastic = Deterministic{};
 };
 
-/// Why method and noise do not go together, or "". Old slopes carry stale noise, so that methods which
-/// extrapolate slopes take none, and images take that of sde alone; a velocity needs steps to act on.
+/// What is wrong with a solver, or "": an order or β out of range, method and noise that do not go together.
+/// Old slopes carry stale noise, so that methods which extrapolate slopes take none, and images take that of
+/// sde alone; a velocity needs steps to act on.
 std::string solver_problem(const Solver& solver);
 
 }  // namespace onestep

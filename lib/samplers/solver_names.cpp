@@ -79,10 +79,10 @@ OrderAndBeta parse_momentum(const std::string& number, const Reader& reader) {
   const size_t dot = number.find('.');
   const std::string whole = number.substr(0, dot);
   const std::string fraction = dot == std::string::npos ? "0" : number.substr(dot + 1);
-  const auto digits = [](const std::string& s) {
-    return !s.empty() && s.size() <= 15 && s.find_first_not_of("0123456789") == std::string::npos;
+  const auto digits = [](const std::string& s, size_t most) {
+    return !s.empty() && s.size() <= most && s.find_first_not_of("0123456789") == std::string::npos;
   };
-  if (!digits(whole) || !digits(fraction))
+  if (!digits(whole, 3) || !digits(fraction, 400))
     reader.fail("expected a number such as 3.8 (order 4, beta 0.8), got '" + number + "'");
   double beta = 1;
   const bool momentum = fraction.find_first_not_of('0') != std::string::npos;
@@ -142,7 +142,7 @@ void read_modifier(Reader& reader) {
     if (!trial.rest.empty() && trial.rest[0] != '_') continue;
     reader.rest = trial.rest;
     if (!modifier.apply(reader.solver))
-      reader.fail("'_" + modifier.name + "' goes after " + modifier.follows);
+      reader.fail("'_" + modifier.name + "' goes once, after " + modifier.follows);
     if (!number.empty()) {
       const auto [order, beta] = parse_momentum(number, reader);
       if (order != 1) reader.fail("the number after '_" + modifier.name + "' is beta alone, such as 0.8");

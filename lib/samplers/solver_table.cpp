@@ -77,8 +77,9 @@ namespace {
 template <Momentum::Kind kind>
 bool add_momentum(Solver& solver) {
   if (auto* unipc = std::get_if<UniPC>(&solver.method)) {
-    unipc->beta = 0.8;
-    return kind == heavy_ball;
+    const bool acts = kind == heavy_ball && unipc->beta == 1 && (unipc->corrector || unipc->order > 1);
+    if (acts) unipc->beta = 0.8;
+    return acts;
   }
   auto* multistep = std::get_if<Multistep>(&solver.method);
   if (multistep == nullptr || multistep->momentum.kind != none) return false;
@@ -86,18 +87,22 @@ bool add_momentum(Solver& solver) {
   return true;
 }
 
-/// The exponential extrapolation of a solver; null where it has none.
-TwoPoints* two_points(Solver& solver) {
-  if (auto* unipc = std::get_if<UniPC>(&solver.method)) return &unipc->two_points;
-  auto* multistep = std::get_if<Multistep>(&solver.method);
-  return multistep && !extrapolates_slopes(multistep->rule) ? &multistep->two_points : nullptr;
+/// Where a solver has steps of two points whose rule is a choice, and that has not been made; else null.
+TwoPoints* open_choice(Solver& solver) {
+  TwoPoints* choice = nullptr;
+  if (auto* unipc = std::get_if<UniPC>(&solver.method); unipc && (unipc->corrector || unipc->order > 1))
+    choice = &unipc->two_points;
+  if (auto* multistep = std::get_if<Multistep>(&solver.method);
+      multistep && !extrapolates_slopes(multistep->rule) && multistep->order == 2)
+    choice = &multistep->two_points;
+  return choice && *choice == TwoPoints::midpoint ? choice : nullptr;
 }
 
-template <TwoPoints choice>
+template <TwoPoints chosen>
 bool choose_two_points(Solver& solver) {
-  TwoPoints* const chosen = two_points(solver);
-  if (chosen != nullptr) *chosen = choice;
-  return chosen != nullptr;
+  TwoPoints* const choice = open_choice(solver);
+  if (choice != nullptr) *choice = chosen;
+  return choice != nullptr;
 }
 
 template <class Rule>
@@ -119,9 +124,9 @@ const std::vector<Modifier>& solver_modifiers() {
        add_momentum<heavy_ball>},
       {"nt", "_nt0.B", multistep, "Nesterov's momentum", true, add_momentum<nesterov>},
       {"ghvb", "_ghvb0.B", "abK, lmsK, deisK", "generalised heavy ball", true, add_momentum<ghvb>},
-      {"heun", "_heun", "dpmppKm, unipcK", "the exact two-point rule", false,
+      {"heun", "_heun", "dpmpp2m, unipK, unipcK", "the exact two-point rule", false,
        choose_two_points<TwoPoints::heun>},
-      {"bh1", "_bh1", "unipcK, dpmppKm", "UniPC's B1 for two points", false,
+      {"bh1", "_bh1", "dpmpp2m, unipK, unipcK", "UniPC's B1 for two points", false,
        choose_two_points<TwoPoints::b1>},
   };
   return table;

@@ -295,18 +295,24 @@ TEST_CASE("a modifier that does not exist or does not belong") {
        {"euler_", "solver 'euler_': no modifier '_'"},
        {"euler__sde", "no modifier '_'"},
        {"euler_sde2", "no modifier '_sde2'"},
-       {"euler_hb0.8", "'_hb' goes after abK, lmsK, deisK, dpmppKm, unipcK"},
-       {"heun_nt", "'_nt' goes after abK, lmsK, deisK, dpmppKm"},
-       {"heun_ghvb", "'_ghvb' goes after abK, lmsK, deisK"},
-       {"unipc2_nt0.8", "'_nt' goes after"},
-       {"unipc2_ghvb0.8", "'_ghvb' goes after"},
-       {"hb3.8_nt0.8", "'_nt' goes after"},
-       {"lms4_hb0.8_hb0.8", "'_hb' goes after"},
-       {"euler_heun", "'_heun' goes after dpmppKm, unipcK"},
-       {"ab2_bh1", "'_bh1' goes after unipcK, dpmppKm"},
-       {"euler_sde_sde", "'_sde' goes after dpmppKm, single steps"},
-       {"euler_ancestral_sde", "'_sde' goes after"},
-       {"renoise_ancestral", "'_ancestral' goes after single steps"},
+       {"euler_hb0.8", "'_hb' goes once, after abK, lmsK, deisK, dpmppKm, unipcK"},
+       {"heun_nt", "'_nt' goes once, after abK, lmsK, deisK, dpmppKm"},
+       {"heun_ghvb", "'_ghvb' goes once, after abK, lmsK, deisK"},
+       {"unipc2_nt0.8", "'_nt' goes once, after"},
+       {"unipc2_ghvb0.8", "'_ghvb' goes once, after"},
+       {"hb3.8_nt0.8", "'_nt' goes once, after"},
+       {"lms4_hb0.8_hb0.8", "'_hb' goes once, after"},
+       {"euler_heun", "'_heun' goes once, after dpmpp2m, unipK, unipcK"},
+       {"ab2_bh1", "'_bh1' goes once, after dpmpp2m, unipK, unipcK"},
+       {"unipc2_hb0.8_hb0.7", "'_hb' goes once, after"},
+       {"dpmpp2m_heun_bh1", "'_bh1' goes once, after"},
+       {"unip1_hb0.8", "'_hb' goes once, after"},
+       {"unip1_bh1", "'_bh1' goes once, after"},
+       {"dpmpp1m_heun", "'_heun' goes once, after"},
+       {"dpmpp3m_bh1", "'_bh1' goes once, after"},
+       {"euler_sde_sde", "'_sde' goes once, after dpmppKm, single steps"},
+       {"euler_ancestral_sde", "'_sde' goes once, after"},
+       {"renoise_ancestral", "'_ancestral' goes once, after single steps"},
        {"dpmpp2m_ghvb0.8",
         "ghvb replaces the extrapolation of slopes; on denoised images there are hb and nt"},
        {"dpmpp1m_hb0.8", "nothing that momentum acts on"},
@@ -321,6 +327,26 @@ TEST_CASE("a modifier that does not exist or does not belong") {
   INFO(spec);
   CHECK_THROWS_AS(parse_solver(spec), ConfigError);
   CHECK_THROWS_WITH(parse_solver(spec), Contains(message));
+}
+
+TEST_CASE("a beta of any digits has a name that reads back") {
+  const double beta = GENERATE(1. / 3, 0.8, 1e-6, 1e-300);
+  for (const char* spec : {"hb", "ghvb", "lms3_nt", "unipc2_hb"}) {
+    const Solver solver = parse_solver(spec, {.beta = beta});
+    const Solver back = parse_solver(solver_name(solver));
+    INFO(solver_name(solver));
+    CHECK(solver_name(back) == solver_name(solver));
+    if (const auto* multistep = std::get_if<Multistep>(&back.method)) CHECK(multistep->momentum.beta == beta);
+  }
+}
+
+TEST_CASE("what is put together without a name is checked, too") {
+  CHECK_THAT(solver_problem({Multistep{.order = 6}}), Contains("order must be 1 to 5, got 6"));
+  CHECK_THAT(solver_problem({UniPC{.order = 4}}), Contains("order must be 1 to 3, got 4"));
+  CHECK_THAT(solver_problem({UniPC{.beta = 0}}), Contains("beta must be in (0, 1], got 0"));
+  CHECK_THAT(solver_problem({Multistep{.momentum = {Momentum::Kind::nesterov, std::nan("")}}}),
+             Contains("beta must be in (0, 1], got nan"));
+  CHECK(solver_problem({Multistep{.order = 5}}).empty());
 }
 
 TEST_CASE("an option that does not belong") {
