@@ -4,10 +4,12 @@
 #include <charconv>
 #include <sstream>
 
+#include "apps/common/stop.h"
 #include "config/node.h"
 #include "io/atomic_file.h"
 #include "io/image.h"
 #include "io/labelled_sheet.h"
+#include "io/progress.h"
 
 namespace onestep {
 namespace {
@@ -48,9 +50,20 @@ std::string steps_text(const ComparedRun& run) {
 
 }  // namespace
 
-Comparison run_comparison(const Options& options, const Plan& plan, const SampleWatch& watch) {
-  return compare(plan.denoiser, plan.sampler, split(options.compare), parse_steps(options.steps_list),
-                 options.reference_steps, plan.request, plan.data, options.batch, watch);
+Comparison run_comparison(const Options& options, const Plan& plan) {
+  const std::vector<std::string> solvers = split(options.compare);
+  const std::vector<int64_t> steps = parse_steps(options.steps_list);
+  const auto runs = static_cast<int64_t>(solvers.size() * steps.size() + 1);
+  std::optional<io::Progress> progress;  // once drawing begins: an error before that is one line
+  const SampleWatch watch = [&](int64_t done) {
+    if (stop_signal() != 0) throw Interrupted("interrupted, nothing was written");
+    if (!progress) progress.emplace("compare", runs * static_cast<int64_t>(plan.request.seeds.size()));
+    progress->update(done);
+  };
+  const Comparison comparison = compare(plan.denoiser, plan.sampler, solvers, steps, options.reference_steps,
+                                        plan.request, plan.data, options.batch, watch);
+  if (progress) progress->finish();
+  return comparison;
 }
 
 std::vector<std::filesystem::path> write_comparison(const Plan& plan, const Comparison& comparison,

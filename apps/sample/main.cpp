@@ -71,9 +71,7 @@ void sample(const Options& options, const Plan& plan, int64_t threads) {
 }
 
 void compare_samplers(const Options& options, const Plan& plan) {
-  const Comparison comparison = run_comparison(options, plan, [&](int64_t) {
-    if (stop_signal() != 0) throw Interrupted("interrupted, nothing was written");
-  });
+  const Comparison comparison = run_comparison(options, plan);
   const auto written = write_comparison(plan, comparison, settings_of(options, plan));
   std::printf("%s", comparison_csv(comparison).c_str());
   print_paths(written);

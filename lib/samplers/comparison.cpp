@@ -57,7 +57,15 @@ Comparison compare(const Denoiser& denoiser, const SamplerConfig& base,
     for (const int64_t n : steps) samplers.back().push_back(sampler_with(base, solver, n));
   }
 
-  comparison.reference = run(denoiser, fine, request, batch, watch);
+  int64_t made = 0;
+  const auto draw = [&](const SamplerConfig& sampler) {
+    ComparedRun drawn = run(denoiser, sampler, request, batch, [&](int64_t done) {
+      if (watch) watch(made + done);
+    });
+    made += static_cast<int64_t>(request.seeds.size());
+    return drawn;
+  };
+  comparison.reference = draw(fine);
   const at::Tensor truth = comparison.reference.result.samples.to(at::kDouble);
   const ChannelStatistics statistics = data ? *data : channel_statistics(truth);
   const auto score = [&](ComparedRun& run) {
@@ -70,7 +78,7 @@ Comparison compare(const Denoiser& denoiser, const SamplerConfig& base,
   for (const auto& row : samplers) {
     comparison.runs.emplace_back();
     for (const SamplerConfig& sampler : row) {
-      comparison.runs.back().push_back(run(denoiser, sampler, request, batch, watch));
+      comparison.runs.back().push_back(draw(sampler));
       score(comparison.runs.back().back());
     }
   }

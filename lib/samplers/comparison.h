@@ -26,8 +26,9 @@ struct Comparison {
 
 /// The same samples by every solver at every number of steps, beside those of Heun's method at
 /// `reference_steps`: grid, guidance and thresholds are `base`'s, solver and steps are replaced. The
-/// magnitude score takes `data`, or where that is not known the reference's own samples. Throws as `generate`
-/// and `with_changes` do, before anything is drawn where a sampler makes no sense.
+/// magnitude score takes `data`, or where that is not known the reference's own samples. `watch` hears of the
+/// samples of all runs together. Throws as `generate` and `with_changes` do, before anything is drawn where a
+/// sampler makes no sense.
 Comparison compare(const Denoiser& denoiser, const SamplerConfig& base,
                    const std::vector<std::string>& solvers, const std::vector<int64_t>& steps,
                    int64_t reference_steps, const SampleRequest& request,
