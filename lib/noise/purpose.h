@@ -30,6 +30,7 @@ enum class Purpose : uint32_t {
   measurement = 20,        ///< noise and masks of a measurement
   mixture_component = 21,  ///< the component of a point of an analytic mixture
   mixture_point = 22,      ///< where in its component the point lies
+  projection = 23,         ///< directions along which sets of features are compared
 };
 
 /// The purpose as the word that kernels/philox.h takes.

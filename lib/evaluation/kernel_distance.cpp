@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluation/kernel_distance.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/one_hot.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/remainder.h>
+#include <ATen/ops/zeros.h>
+
+#include "evaluation/subset_rows.h"
+
+namespace onestep {
+namespace {
+
+constexpr int64_t kTile = 512;
+constexpr int64_t kBlocks = 20;
+
+/// A set whose rows are dealt into B blocks: block of a row as a one-hot vector.
+struct Blocked {
+  at::Tensor features;  // [n, d]
+  at::Tensor block;     // [n, B] float64
+
+  int64_t size() const { return features.size(0); }
+  Blocked tile(int64_t begin) const {
+    const int64_t rows = std::min(kTile, size() - begin);
+    return {features.narrow(0, begin, rows).to(at::kDouble), block.narrow(0, begin, rows)};
+  }
+};
+
+/// k summed over the pairs of rows of two tiles, by their blocks: Zᵀ K Z′ [B, B].
+at::Tensor tile_sums(const Blocked& x, const Blocked& y, bool without_diagonal) {
+  const double width = static_cast<double>(x.features.size(1));
+  const at::Tensor base = x.features.matmul(y.features.t()).div_(width).add_(1.0);
+  const at::Tensor kernel = base.square().mul_(base);
+  // Zeroed, not subtracted afterwards: an outlier's k(x, x) would swamp the sum.
+  if (without_diagonal) kernel.diagonal().zero_();
+  return x.block.t().matmul(kernel).matmul(y.block);
+}
+
+/// Over all pairs of rows of two disjoint sets.
+at::Tensor cross_sums(const Blocked& x, const Blocked& y) {
+  at::Tensor sums = at::zeros({x.block.size(1), y.block.size(1)}, at::kDouble);
+  for (int64_t i = 0; i < x.size(); i += kTile) {
+    const Blocked left = x.tile(i);
+    for (int64_t j = 0; j < y.size(); j += kTile) sums += tile_sums(left, y.tile(j), false);
+  }
+  return sums;
+}
+
+/// Over all pairs of different rows of one set.
+at::Tensor within_sums(const Blocked& x) {
+  at::Tensor sums = at::zeros({x.block.size(1), x.block.size(1)}, at::kDouble);
+  for (int64_t i = 0; i < x.size(); i += kTile) {
+    const Blocked left = x.tile(i);
+    sums += tile_sums(left, left, true);
+    for (int64_t j = i + kTile; j < x.size(); j += kTile) {
+      const at::Tensor above = tile_sums(left, x.tile(j), false);
+      sums += above + above.t();
+    }
+  }
+  return sums;
+}
+
+/// The unbiased MMD² from sums over pairs and from sizes: numbers, or tensors of as many statistics.
+template <class Number>
+Number unbiased(const Number& generated, const Number& reference, const Number& cross, const Number& n,
+                const Number& m) {
+  return generated / (n * (n - 1.0)) + reference / (m * (m - 1.0)) - cross * 2.0 / (n * m);
+}
+
+/// Sums for a pair of sets, and what is left of them when block b goes from both, for every b.
+struct Sums {
+  at::Tensor generated, reference, cross;  // [B, B]
+  at::Tensor n, m;                         // [B], rows a block
+
+  Sums(const Blocked& g, const Blocked& r)
+      : generated(within_sums(g)),
+        reference(within_sums(r)),
+        cross(cross_sums(g, r)),
+        n(g.block.sum(0)),
+        m(r.block.sum(0)) {}
+
+  double whole() const {
+    const auto total = [](const at::Tensor& sums) { return sums.sum().item<double>(); };
+    return unbiased(total(generated), total(reference), total(cross), total(n), total(m));
+  }
+  at::Tensor without_block() const {  // [B]
+    const auto left = [](const at::Tensor& s) { return s.sum() - s.sum(0) - s.sum(1) + s.diagonal(); };
+    return unbiased<at::Tensor>(left(generated), left(reference), left(cross), n.sum() - n, m.sum() - m);
+  }
+};
+
+/// One block of everything.
+Blocked undivided(const at::Tensor& features) {
+  return {features, at::ones({features.size(0), 1}, at::kDouble)};
+}
+
+/// Random blocks, the same in every run, whose sizes differ by one at most.
+Blocked divided(const at::Tensor& features, uint64_t which) {
+  const int64_t n = features.size(0);
+  const at::Tensor place = subset_rows(n, 1, n, /*seed=*/0, which)[0];
+  return {features, at::one_hot(at::remainder(place, kBlocks), kBlocks).to(at::kDouble)};
+}
+
+void check_features(const at::Tensor& generated, const at::Tensor& reference) {
+  for (const at::Tensor& x : {generated, reference})
+    TORCH_CHECK(x.dim() == 2 && x.size(0) >= 2 && x.size(1) >= 1 && at::isFloatingType(x.scalar_type()),
+                "kernel_distance: features must be floating [N, d] with N >= 2, got ", x.scalar_type(), " ",
+                x.sizes());
+  TORCH_CHECK(generated.size(1) == reference.size(1), "kernel_distance: widths differ, ", generated.size(1),
+              " and ", reference.size(1));
+}
+
+}  // namespace
+
+Estimate kernel_distance(const at::Tensor& generated, const at::Tensor& reference) {
+  check_features(generated, reference);
+  if (std::min(generated.size(0), reference.size(0)) < 2 * kBlocks)
+    return {Sums(undivided(generated), undivided(reference)).whole(), std::nullopt};
+  const Sums sums(divided(generated, 2), divided(reference, 3));
+  // The jackknife: (B − 1)/B Σ (θ₋ᵦ − mean)² (Tukey 1958).
+  const double variance = sums.without_block().var(/*unbiased=*/false).item<double>() * (kBlocks - 1);
+  return {sums.whole(), std::sqrt(variance)};
+}
+
+at::Tensor kernel_distance_of_subsets(const at::Tensor& generated, const at::Tensor& reference,
+                                      const at::Tensor& generated_rows, const at::Tensor& reference_rows) {
+  check_features(generated, reference);
+  const auto check_rows = [](const at::Tensor& rows, int64_t n) {
+    TORCH_CHECK(rows.dim() == 2 && rows.scalar_type() == at::kLong && rows.size(1) >= 2,
+                "kernel_distance: subsets must be int64 [S, m] with m >= 2, got ", rows.scalar_type(), " ",
+                rows.sizes());
+    TORCH_CHECK(rows.numel() == 0 || (rows.min().item<int64_t>() >= 0 && rows.max().item<int64_t>() < n),
+                "kernel_distance: a subset points outside of ", n, " rows");
+  };
+  check_rows(generated_rows, generated.size(0));
+  check_rows(reference_rows, reference.size(0));
+  const int64_t subsets = generated_rows.size(0);
+  TORCH_CHECK(subsets == reference_rows.size(0), "kernel_distance: ", subsets, " subsets against ",
+              reference_rows.size(0));
+  at::Tensor values = at::empty({subsets}, at::kDouble);
+  for (int64_t s = 0; s < subsets; ++s)
+    values[s] = Sums(undivided(generated.index_select(0, generated_rows[s])),
+                     undivided(reference.index_select(0, reference_rows[s])))
+                    .whole();
+  return values;
+}
+
+}  // namespace onestep
