@@ -33,8 +33,9 @@ struct FidInfinity {
 /// of the reference's own size stays. Below 2d samples the bias is not linear in 1/N.
 ///
 /// The intercept's error is that of the line alone. All subsets come from one sample and share its luck:
-/// fresh samples of the generator spread about as FID at N does (influence_standard_error), which this does
-/// not show. Throws c10::Error when N < 4d or N < 40, or widths differ.
+/// fresh samples of the generator spread the intercept somewhat more than FID at N
+/// (influence_standard_error), about twice what this error shows. Throws c10::Error when N < 4d or N < 40, or
+/// widths differ.
 FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference, uint64_t seed);
 
 }  // namespace onestep
