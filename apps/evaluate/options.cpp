@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "config/config.h"
+#include "config/merge.h"
 
 namespace onestep {
 namespace {
@@ -21,21 +22,7 @@ EvaluateConfig from_feature_files(const EvaluateOptions& options) {
   return config;
 }
 
-}  // namespace
-
-void add_options(CLI::App& app, EvaluateOptions& options) {
-  app.add_option("config", options.config, "configuration file (YAML)");
-  app.add_option("overrides", options.overrides, "changes to it, key.path=value");
-  app.add_option("--generated-features", options.generated_features,
-                 "instead of a configuration: .npz or .safetensors with an array 'features' [N, d]");
-  app.add_option("--reference-features", options.reference_features, "the same of the reference");
-  app.add_option("--out", options.out, "folder for report.html and report.json");
-  app.add_flag("--dry-run", options.dry_run, "print the resolved configuration and the work; write nothing");
-  app.add_flag("--help-config", options.help_config,
-               "every key of the configuration, its default and meaning");
-}
-
-EvaluateConfig resolve(const EvaluateOptions& options) {
+EvaluateConfig from_files_or_yaml(const EvaluateOptions& options) {
   const bool files = !options.generated_features.empty() || !options.reference_features.empty();
   if (options.config.empty() && !files)
     throw config::ConfigError(
@@ -47,6 +34,31 @@ EvaluateConfig resolve(const EvaluateOptions& options) {
   EvaluateConfig config = config::read<EvaluateConfig>(tree);
   if (!options.out.empty()) config.out = options.out;
   return config;
+}
+
+}  // namespace
+
+void add_options(CLI::App& app, EvaluateOptions& options) {
+  app.add_option("config", options.config, "configuration file (YAML)");
+  app.add_option("overrides", options.overrides, "changes to it, key.path=value");
+  app.add_option("--generated-features", options.generated_features,
+                 "instead of a configuration: .npz or .safetensors with an array 'features' [N, d]");
+  app.add_option("--reference-features", options.reference_features, "the same of the reference");
+  app.add_option("--out", options.out, "folder for report.html and report.json");
+  app.add_option("--metrics", options.metrics,
+                 "such as fid,kid,recall, or all (default: the configuration's)");
+  app.add_flag("--dry-run", options.dry_run, "print the resolved configuration and the work; write nothing");
+  app.add_flag("--help-config", options.help_config,
+               "every key of the configuration, its default and meaning");
+}
+
+EvaluateConfig resolve(const EvaluateOptions& options) {
+  EvaluateConfig config = from_files_or_yaml(options);
+  if (options.metrics.empty()) return config;
+  // Read back, so that the command line passes the checks that a file would.
+  config::Node tree = config::encode(config);
+  config::apply_override(tree, "metrics=[" + options.metrics + "]");
+  return config::read<EvaluateConfig>(tree);
 }
 
 }  // namespace onestep

@@ -13,7 +13,7 @@ namespace onestep {
 struct EvaluateOptions {
   std::string config;
   std::vector<std::string> overrides;
-  std::string generated_features, reference_features, out;
+  std::string generated_features, reference_features, out, metrics;
   bool dry_run = false, help_config = false;
 };
 

@@ -7,6 +7,7 @@
 #include "evaluation/evaluate_config.h"
 #include "evaluation/feature_set.h"
 #include "evaluation/frechet.h"
+#include "evaluation/metric.h"
 #include "evaluation/sources.h"
 #include "evaluation/validity.h"
 #include "evaluation/verdict.h"
@@ -27,6 +28,7 @@ struct Subject {
   std::string name, kind;
   FeatureSet set;
   FidScore score;
+  std::vector<MetricValue> metrics;  ///< beside FID: those that were asked for
   Validity validity;
 };
 

@@ -4,10 +4,18 @@
 #include <algorithm>
 #include <set>
 
+#include "evaluation/metric.h"
+
 namespace onestep {
 
 const std::string& subject_name(const SubjectConfig& subject) {
   return std::visit([](const auto& one) -> const std::string& { return one.name; }, subject);
+}
+
+std::vector<std::string> metric_keys() {
+  std::vector<std::string> keys{"all", "fid"};
+  for (const MetricInfo& metric : metric_table()) keys.push_back(metric.key);
+  return keys;
 }
 
 namespace {

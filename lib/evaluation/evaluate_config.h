@@ -87,6 +87,9 @@ struct FeaturesConfig {
   }
 };
 
+/// What `metrics` may name: all, fid and the keys of metric_table().
+std::vector<std::string> metric_keys();
+
 /// One evaluation: what is scored, against what, in which features.
 struct EvaluateConfig {
   std::string out;
@@ -95,6 +98,7 @@ struct EvaluateConfig {
   ReferenceConfig reference;
   std::vector<SubjectConfig> subjects;
   std::string baseline;
+  std::vector<std::string> metrics{"fid"};
   int64_t images = 2000;
   std::string classes = "balanced";
   int64_t batch = 100;
@@ -110,6 +114,8 @@ struct EvaluateConfig {
     visit("reference", c.reference, "what subjects are compared with");
     visit("subjects", c.subjects, "what is scored; the first is the headline");
     visit("baseline", c.baseline, "name of the subject that the headline is judged against; may be empty");
+    visit("metrics", c.metrics, "what is measured beside FID, which always is; all is every one",
+          config::one_of(metric_keys()));
     visit("images", c.images, "images a subject (feature files are taken whole)", config::at_least(2));
     visit("classes", c.classes,
           "of class-conditional models: balanced is seed modulo the number of classes, seeds is drawn from "

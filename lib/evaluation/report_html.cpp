@@ -146,6 +146,31 @@ std::string comparison(const Evaluation& evaluation) {
                                        io::paragraph(text));
 }
 
+/// Metrics in rows, subjects in columns; "" where FID alone was asked for.
+std::string all_metrics(const Evaluation& evaluation) {
+  const Subject& first = evaluation.subjects.front();
+  if (first.metrics.empty()) return "";
+  Row header{"", "better"};
+  for (const Subject& subject : evaluation.subjects) header.push_back(subject.name);
+  Row fid{"FID", "↓"};
+  for (const Subject& subject : evaluation.subjects) fid.push_back(fid_text(subject));
+  std::vector<Row> rows{fid};
+  std::vector<std::string> definitions;
+  for (size_t i = 0; i < first.metrics.size(); ++i) {
+    const MetricInfo& info = metric_info(first.metrics[i].key);
+    Row row{info.title, info.higher_is_better ? "↑" : "↓"};
+    for (const Subject& subject : evaluation.subjects) {
+      const MetricValue& metric = subject.metrics[i];
+      row.push_back(metric.value ? value_and_error(*metric.value, metric.se) : "–");
+      if (!metric.value) definitions.push_back(info.title + " of " + subject.name + ": " + metric.reason);
+    }
+    rows.push_back(row);
+    definitions.push_back(info.title + ": " + info.definition);
+  }
+  return io::section("All metrics",
+                     io::table(header, rows) + io::details("what they are", list(definitions)));
+}
+
 std::string headline_galleries(const Evaluation& evaluation) {
   const Subject& first = evaluation.subjects.front();
   std::string html;
@@ -319,8 +344,8 @@ std::string report_html(const Evaluation& evaluation, const Provenance& provenan
   return io::page(evaluation.config.title,
                   "<style>" + std::string(kStyle) + galleries_style() + "</style>\n" + warnings(evaluation) +
                       hero(evaluation) + comparability(evaluation) + comparison(evaluation) +
-                      headline_galleries(evaluation) + other_galleries(evaluation) + validity(evaluation) +
-                      provenance_section(evaluation, provenance));
+                      all_metrics(evaluation) + headline_galleries(evaluation) + other_galleries(evaluation) +
+                      validity(evaluation) + provenance_section(evaluation, provenance));
 }
 
 }  // namespace onestep

@@ -31,10 +31,18 @@ Json fid_json(const Subject& subject, const Reference& reference) {
   return fid;
 }
 
-/// Every metric under its key; more join here.
+/// Every metric under its key.
 Json metrics_json(const Subject& subject, const Reference& reference) {
   Json metrics;
   metrics["fid"] = fid_json(subject, reference);
+  for (const MetricValue& metric : subject.metrics) {
+    Json& json = metrics[metric.key] = {{"value", optional(metric.value)}, {"se", optional(metric.se)}};
+    if (!metric.reason.empty()) json["reason"] = metric.reason;
+    json["n"] = subject.set.size();
+    json["d"] = subject.set.width();
+    json["reference_n"] = reference.set.size();
+    json["method"] = metric_info(metric.key).definition;
+  }
   return metrics;
 }
 

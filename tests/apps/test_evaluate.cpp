@@ -55,6 +55,24 @@ TEST_CASE("onestep-evaluate scores two feature files") {
   CHECK(std::distance(fs::directory_iterator(out), {}) == 3);  // no temporary file is left
 }
 
+TEST_CASE("onestep-evaluate measures what --metrics asks for") {
+  const TemporaryFolder folder;
+  const auto a = write_features(folder, "a.safetensors", normal_features(1, 300, 8) + 0.5);
+  const auto b = write_features(folder, "b.safetensors", normal_features(2, 400, 8));
+  const test::Said done = evaluate_app(pair(a, b, folder / "out") + " --metrics recall,kid");
+  INFO(done.err);
+  REQUIRE(done.code == 0);
+  const Json metrics = Json::parse(read_bytes(folder / "out" / "report.json"))["metrics"];
+  CHECK(metrics.size() == 3);  // FID is always there
+  CHECK(metrics["kid"]["value"].get<double>() > 0.0);
+  CHECK(metrics["recall"]["value"].get<double>() <= 1.0);
+  const test::Said wrong = evaluate_app(pair(a, b, folder / "none") + " --metrics kid,recal");
+  CHECK(wrong.code == 2);
+  CHECK(wrong.err.find("did you mean 'recall'?") != std::string::npos);
+  CHECK(test::lines_of(wrong.err) == 1);
+  CHECK_FALSE(fs::exists(folder / "none"));
+}
+
 TEST_CASE("onestep-evaluate scores generators by a configuration, and its resolved form repeats it") {
   const TemporaryFolder folder;
   write_bytes(folder / "toy.yaml", toy_config(folder));
