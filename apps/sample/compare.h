@@ -7,8 +7,8 @@
 
 namespace onestep {
 
-/// Draws the plan's samples by every solver of --compare at every number of --steps-list, with a progress bar.
-/// Throws config::ConfigError for a list that makes no sense, Interrupted, and as compare() does.
+/// Draws the plan's samples by every solver of --compare at every number of --steps-list, with a progress
+/// bar. Throws config::ConfigError for a list that makes no sense, Interrupted, and as compare() does.
 Comparison run_comparison(const Options& options, const Plan& plan);
 
 /// compare.png (a labelled sheet with up to 16 samples a run), compare.csv and compare.json in the plan's

@@ -122,11 +122,7 @@ Evaluation evaluate(const EvaluateConfig& config, at::Device device, const Stage
     Subject subject{
         .name = subject_name(chosen), .kind = kind, .set = collect(chosen, config, network, watch)};
     subject.score = score(subject.set, reference.set, reference.law);
-    if (!wanted.empty()) {
-      if (watch) watch(subject.name + ": metrics", 0, 1);
-      subject.metrics = measure_metrics(wanted, subject.set, reference.set, reference.law, config.seed);
-      if (watch) watch(subject.name + ": metrics", 1, 1);
-    }
+    subject.metrics = measure_metrics(wanted, subject.set, reference.set, reference.law, config.seed);
     subject.validity = check_validity(subject.set);
     if (evaluation.class_names.empty()) evaluation.class_names = subject.set.class_names;
     evaluation.subjects.push_back(std::move(subject));

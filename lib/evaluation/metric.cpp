@@ -35,18 +35,17 @@ const std::vector<Group>& groups() {
   static const std::vector<Group> table{
       {{{"kid", "KID", false,
          "Kernel distance (Bińkowski et al. 2018): the unbiased squared MMD under (xᵀy/d + 1)³ of all "
-         "samples; "
-         "may be below 0."}},
+         "samples; may be below 0."}},
        [](const Sets& s) { return std::vector{kernel_distance(s.generated, s.reference)}; }},
       {{{"fid_infinity", "FID∞", false,
          "FID extrapolated to infinitely many samples (Chong and Forsyth 2020): the intercept of FID over "
-         "1/N at "
-         "15 sizes."}},
+         "1/N at 15 sizes. The error is that of the fit, not of the sample."}},
        [](const Sets& s) {
          return std::vector{fid_infinity(s.generated, s.reference_law, s.seed).intercept};
        }},
       {{{"mind", "MIND", false,
-         "Sliced squared Wasserstein distance times 3d, over 1000 random projections."}},
+         "Sliced squared Wasserstein distance times 3d. The error is that of the 1000 random projections; "
+         "equal laws give a value above 0, which falls as N grows."}},
        [](const Sets& s) { return std::vector{projected_distance(s.generated, s.reference, s.seed)}; }},
       {{{"precision", "precision", true,
          "Share of the samples within the 3rd-neighbour ball of some reference sample (Kynkäänniemi et al. "
@@ -55,14 +54,13 @@ const std::vector<Group>& groups() {
          "Share of the reference within the 3rd-neighbour ball of some sample: what of it the set covers."},
         {"density", "density", true,
          "How many 5th-neighbour balls of the reference a sample is in, over 5 (Naeem et al. 2020); about 1 "
-         "for "
-         "equal laws."},
+         "for equal laws."},
         {"coverage", "coverage", true, "Share of the reference's 5th-neighbour balls that hold a sample."}},
        manifold_of},
       {{{"authpct", "authentic", true,
          "Share of the samples that are farther from their nearest reference sample than that one is from "
-         "its own "
-         "(Alaa et al. 2022): low where the reference is copied."}},
+         "its own (Alaa et al. 2022): low where the reference is copied. In many dimensions fresh samples "
+         "have far more than one half: compare with held-out data."}},
        [](const Sets& s) {
          return std::vector{authentic_share(nearest_reference(s.generated, s.reference))};
        }},
