@@ -83,15 +83,15 @@ void check_outputs(const Options& o) {
 
 /// Seeds, classes and latents, and the sheet's cells where samples are laid out by them.
 SampleRequest make_request(const Options& o, const Denoiser& denoiser, const std::optional<Cells>& cells,
-                           const std::optional<State>& state) {
+                           const std::optional<State>& state, const std::vector<int64_t>& seeds) {
   SampleRequest request{.stop_after = o.stop_after, .trajectory = !o.trajectory.empty()};
   if (state) {
     request.latents = state->latents;
     request.seeds = state->seeds;
     request.classes = state->classes;
     request.steps_done = state->steps_done;
-  } else if (!o.seeds.empty()) {
-    request.seeds = parse_seeds(o.seeds);
+  } else if (!seeds.empty()) {
+    request.seeds = seeds;
   } else {
     request.seeds = consecutive_seeds(0, cells ? cells->rows * cells->columns : 64);
   }
@@ -115,7 +115,8 @@ Plan make_plan(const Options& o) {
   check_outputs(o);
   std::optional<Cells> cells;
   if (!o.grid.empty()) cells = parse_cells(o.grid);
-  if (!o.seeds.empty()) parse_seeds(o.seeds);  // so that a bad list is said before a model is loaded
+  std::vector<int64_t> seeds;
+  if (!o.seeds.empty()) seeds = parse_seeds(o.seeds);  // a bad list is said before a model is loaded
 
   Plan plan;
   const at::Device device = open_device(o.device);
@@ -141,7 +142,7 @@ Plan make_plan(const Options& o) {
     if (label_dim(plan.denoiser) == 0) throw ConfigError("--class-grid: the model is unconditional");
     cells = Cells{label_dim(plan.denoiser), o.class_grid};
   }
-  plan.request = make_request(o, plan.denoiser, cells, state);
+  plan.request = make_request(o, plan.denoiser, cells, state, seeds);
   if (!o.guide.empty()) plan.request.guide = load_denoiser(o.guide, device, dtype);
   if (const std::string problem = guidance_problem(plan.denoiser, plan.sampler, plan.request.guide);
       !problem.empty())

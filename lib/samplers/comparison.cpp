@@ -27,11 +27,6 @@ ComparedRun run(const Denoiser& denoiser, const SamplerConfig& sampler, const Sa
   return run;
 }
 
-bool is_stochastic(const Solver& solver) {
-  return !std::holds_alternative<Deterministic>(solver.stochastic) ||
-         std::holds_alternative<DpmppSde>(solver.method);
-}
-
 std::string csv_line(const ComparedRun& run) {
   const Solver solver = solver_of(run.sampler);
   std::ostringstream line;

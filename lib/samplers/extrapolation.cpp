@@ -82,6 +82,14 @@ std::vector<double> powers(double place, double from, double to, int64_t k) {
   return list;
 }
 
+std::vector<double> point_weights(const std::vector<double>& places, double from, double to,
+                                  const std::vector<double>& moments) {
+  std::vector<std::vector<double>> rows;
+  for (size_t j = 0; j < moments.size(); ++j)
+    rows.push_back(powers(places[j], from, to, static_cast<int64_t>(moments.size())));
+  return match_moments(rows, moments);
+}
+
 at::Tensor weighted_sum(const std::vector<double>& weights, const std::vector<at::Tensor>& tensors) {
   TORCH_CHECK(!weights.empty() && weights.size() <= tensors.size(), "weighted_sum: ", weights.size(),
               " weights for ", tensors.size(), " tensors");

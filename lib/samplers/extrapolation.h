@@ -44,6 +44,11 @@ std::vector<double> step_moments(Extrapolation rule, TwoPoints two_points, doubl
 std::vector<double> match_moments(const std::vector<std::vector<double>>& rows,
                                   const std::vector<double>& moments);
 
+/// The weights of points of their own: the polynomial through the newest moments.size() of `places`, on the
+/// step that starts at `from` and ends at `to`.
+std::vector<double> point_weights(const std::vector<double>& places, double from, double to,
+                                  const std::vector<double>& moments);
+
 /// 1, τ, τ², … of the place of a point, in units of the step that starts at `from` and ends at `to`.
 std::vector<double> powers(double place, double from, double to, int64_t k);
 

@@ -24,13 +24,11 @@ int64_t order_of_step(const Multistep& solver, const History& history) {
 std::vector<double> value_weights(const Multistep& solver, double h, double end, const History& history,
                                   int64_t k) {
   if (solver.rule == Extrapolation::adams_bashforth) return ghvb_weights(k, 1);
-  std::vector<std::vector<double>> rows;
-  for (int64_t j = 0; j < k; ++j) rows.push_back(powers(history.places[j], history.places[0], end, k));
   std::vector<double> moments = step_moments(solver.rule, solver.two_points, h, k);
   // DPM-Solver++(3M) as published, and as everyone runs it, counts half of the second difference: it is of
   // second order. The exact weights are UniP-3's.
   if (solver.rule == Extrapolation::exponential && k == 3) moments[2] /= 2;
-  return match_moments(rows, moments);
+  return point_weights(history.places, history.places[0], end, moments);
 }
 
 /// Weights of the k newest velocities, each itself an average of values: on uneven steps the averages of the

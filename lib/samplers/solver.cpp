@@ -62,4 +62,14 @@ std::string solver_problem(const Solver& solver) {
   return "";
 }
 
+bool is_stochastic(const Solver& solver) {
+  return !is<Deterministic>(solver.stochastic) || is<DpmppSde>(solver.method);
+}
+
+double* momentum_beta(Solver& solver) {
+  if (auto* unipc = std::get_if<UniPC>(&solver.method)) return unipc->beta < 1 ? &unipc->beta : nullptr;
+  auto* multistep = std::get_if<Multistep>(&solver.method);
+  return multistep && multistep->momentum.kind != Momentum::Kind::none ? &multistep->momentum.beta : nullptr;
+}
+
 }  // namespace onestep

@@ -26,4 +26,10 @@ struct Solver {
 /// sde alone; a velocity needs steps to act on.
 std::string solver_problem(const Solver& solver);
 
+/// Whether it needs History::noise.
+bool is_stochastic(const Solver& solver);
+
+/// The weight β of the new slope or image; null where the solver has no momentum.
+double* momentum_beta(Solver& solver);
+
 }  // namespace onestep

@@ -21,13 +21,6 @@ int64_t* order_of(Solver& solver) {
   return unipc ? &unipc->order : nullptr;
 }
 
-/// The weight of the new slope where there is a momentum.
-double* beta_of(Solver& solver) {
-  if (auto* unipc = std::get_if<UniPC>(&solver.method)) return unipc->beta < 1 ? &unipc->beta : nullptr;
-  auto* multistep = std::get_if<Multistep>(&solver.method);
-  return multistep && multistep->momentum.kind != none ? &multistep->momentum.beta : nullptr;
-}
-
 /// While a spec is being read.
 struct Reader {
   const std::string& spec;
@@ -64,7 +57,7 @@ struct Reader {
       text << "beta must be in (0, 1], got " << beta;
       fail(text.str());
     }
-    *beta_of(solver) = beta;
+    *momentum_beta(solver) = beta;
     beta_said = true;
   }
 };
@@ -246,7 +239,7 @@ Solver parse_solver(const std::string& spec, const SolverOptions& options) {
     reader.fail("already says its order or beta: leave that option out");
   if (options.order && !orders) reader.fail("has no order to set");
   if (options.order) reader.set_order(*options.order, family.highest_order);
-  if (options.beta && beta_of(reader.solver) == nullptr)
+  if (options.beta && momentum_beta(reader.solver) == nullptr)
     reader.fail("has no momentum whose beta could be set");
   if (options.beta) reader.set_beta(*options.beta);
   lay_noise(options, reader);

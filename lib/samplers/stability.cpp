@@ -51,23 +51,14 @@ std::vector<Complex> numbers(const at::Tensor& tensor) {
   return {data, data + dense.numel()};
 }
 
-/// The weight of the new slope; 1 where there is no momentum.
-double beta_of(const Solver& solver) {
-  if (const auto* unipc = std::get_if<UniPC>(&solver.method)) return unipc->beta;
-  const auto* multistep = std::get_if<Multistep>(&solver.method);
-  return multistep != nullptr && multistep->momentum.kind != Momentum::Kind::none ? multistep->momentum.beta
-                                                                                  : 1;
-}
-
-void require_region(const Solver& solver) {
+void require_region(Solver solver) {
   const auto refuse = [&](const char* why) {
     throw config::ConfigError("solver '" + solver_name(solver) + "' has no stability region: " + why);
   };
   if (std::holds_alternative<OneStep>(solver.method)) refuse("it makes a single step, to sigma 0");
-  if (!std::holds_alternative<Deterministic>(solver.stochastic) ||
-      std::holds_alternative<DpmppSde>(solver.method))
-    refuse("it puts noise in");
-  if (beta_of(solver) < kLeastBeta) refuse("its beta is below 1e-6");
+  if (is_stochastic(solver)) refuse("it puts noise in");
+  if (const double* beta = momentum_beta(solver); beta && *beta < kLeastBeta)
+    refuse("its beta is below 1e-6");
 }
 
 /// All that a step reads and writes.

@@ -15,11 +15,9 @@ namespace {
 /// clock's axis: D̃.
 at::Tensor mean_image(const UniPC& solver, const std::vector<at::Tensor>& images,
                       const std::vector<double>& places, double from, double to, int64_t points) {
-  std::vector<std::vector<double>> rows;
-  for (int64_t j = 0; j < points; ++j) rows.push_back(powers(places[j], from, to, points));
   const std::vector<double> moments =
       step_moments(Extrapolation::exponential, solver.two_points, to - from, points);
-  return weighted_sum(match_moments(rows, moments), images);
+  return weighted_sum(point_weights(places, from, to, moments), images);
 }
 
 /// The step that led to `x`, made again with the image at its end, which is the newest of the history.
