@@ -12,7 +12,9 @@ namespace onestep {
 
 /// Features of a set of images and, where they were at hand, the images. Everything lies on the CPU.
 struct FeatureSet {
-  at::Tensor features;  ///< [N, d] float32 or float64, finite
+  at::Tensor features;  ///< [N, d] float32 or float64, finite; undefined where only statistics are known
+  at::Tensor spatial;   ///< [N, 2023] float32, Inception's spatial features (sFID); undefined for others
+  at::Tensor logits;    ///< [N, K] float32, of the feature network's own classes; may be undefined
   at::Tensor images;    ///< uint8 [N, C, H, W]; undefined for a feature file
   at::Tensor labels;  ///< int64 [N], the class asked of a generator or that of a real image; may be undefined
   at::Tensor predicted;  ///< int64 [N], the class that the classifier sees; undefined without a classifier
