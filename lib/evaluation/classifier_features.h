@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include <ATen/core/Tensor.h>
 
 #include "evaluation/feature_set.h"
+#include "evaluation/stage_watch.h"
 #include "networks/classifier.h"
 
 namespace onestep {
@@ -24,9 +24,6 @@ FeatureNetwork load_feature_network(const std::filesystem::path& path, at::Devic
 /// Throws io::FileError naming `source` unless the network takes images of this size.
 void expect_image_size(const FeatureNetwork& network, const std::string& source, int64_t channels,
                        int64_t height, int64_t width);
-
-/// Told how many of all images of a stage are done; may throw to stop.
-using StageWatch = std::function<void(const std::string& stage, int64_t done, int64_t total)>;
 
 /// Fills `features`, `predicted` and `feature_seconds` of a set from its images, `batch` at a time. Images
 /// enter as they would from a file, uint8, so that a generator gains nothing from finer values. Throws
