@@ -17,7 +17,15 @@
 namespace onestep {
 namespace {
 
-enum ExitCode { kDone = 0, kOther = 1, kUsage = 2, kFile = 3, kNumerical = 4, kSignal = 128 };
+enum ExitCode {
+  kDone = 0,
+  kOther = 1,
+  kUsage = 2,
+  kFile = 3,
+  kNumerical = 4,
+  kBelowStandard = 5,
+  kSignal = 128
+};
 
 /// One line, whatever the message: c10 appends where an error was thrown, CLI11 breaks lines.
 int report(const CLI::App& app, const std::string& message, int code) {
@@ -46,6 +54,8 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
     return report(app, error.what(), kFile);
   } catch (const NumericalError& error) {
     return report(app, error.what(), kNumerical);
+  } catch (const BelowStandard& error) {
+    return report(app, error.what(), kBelowStandard);
   } catch (const Interrupted& error) {
     return report(app, error.what(), kSignal + stop_signal());
   } catch (const c10::Error& error) {

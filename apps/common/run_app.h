@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <stdexcept>
 
 #include <CLI/CLI.hpp>
 
 namespace onestep {
+
+/// Work that was done, and whose result is worse than the user would have it (onestep-evaluate --fail-above).
+class BelowStandard : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// What every command does around its work: parses the command line into `app`'s options, prepares the
 /// process (process.h), catches SIGINT and SIGTERM (stop.h), calls `body`, and answers what it throws with
@@ -13,6 +20,7 @@ namespace onestep {
 ///   2  usage or configuration           CLI::ParseError, config::ConfigError
 ///   3  a file that is bad or unwritable io::FileError
 ///   4  numerical failure                NumericalError
+///   5  the result is not good enough    BelowStandard
 ///   130, 143  interrupted               Interrupted, by the signal that came
 ///   1  anything else
 int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& body);

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <filesystem>
 #include <string>
+#include <tuple>
 
 #include <nlohmann/json.hpp>
 
@@ -14,6 +15,9 @@
 #include "apps/evaluate/stages.h"
 #include "config/config.h"
 #include "evaluation/evaluate.h"
+#include "evaluation/named_source.h"
+#include "evaluation/number_text.h"
+#include "evaluation/reference_statistics.h"
 #include "evaluation/report.h"
 #include "io/atomic_file.h"
 #include "io/log.h"
@@ -57,9 +61,10 @@ void make_folder(const fs::path& folder) {
 
 void print_plan(const EvaluateConfig& config) {
   std::fputs(config::to_yaml(config).c_str(), stdout);
-  int64_t drawn = 0;
+  int64_t models = 0;
   for (const SubjectConfig& subject : config.subjects)
-    drawn += std::holds_alternative<ModelSubject>(subject) ? config.images : 0;
+    models += std::holds_alternative<ModelSubject>(subject);
+  const int64_t drawn = models * config.seed_sets * config.images;
   std::printf("# %zu subjects, %lld images to draw; report into %s\n", config.subjects.size(),
               static_cast<long long>(drawn), config.out.c_str());
 }
@@ -76,11 +81,43 @@ void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
   io::write_file_atomically(out / "report.json", json);
 }
 
-void run(const EvaluateOptions& options, const std::string& command) {
-  if (options.help_config) {
-    std::fputs(config::help<EvaluateConfig>().c_str(), stdout);
-    return;
-  }
+EvaluationContext make_context(const EvaluateOptions& options, const std::string& device, StageBars& bars) {
+  return {.device = open_device(device),
+          .cache = cache_of(options),
+          .watch = [&](const std::string& stage, int64_t done, int64_t total) {
+            bars.update(stage, done, total);
+          }};
+}
+
+void write_statistics_file(const EvaluateOptions& options) {
+  EvaluateConfig config;
+  config.images = 50000;
+  if (!options.features.empty()) config.features = features_named(options.features);
+  if (!options.seeds.empty()) std::tie(config.first_seed, config.images) = seed_range(options.seeds);
+  if (!options.device.empty()) config.device = options.device;
+  config.batch = options.batch.value_or(config.batch);
+  use_threads(options.threads.value_or(0));
+  const SubjectConfig source = subject_named(options.stats_source, "source");
+  if (!std::holds_alternative<FeaturesSubject>(source) && !has_network(config.features))
+    throw config::ConfigError("--features is needed: what turns images into features");
+  StageBars bars("interrupted; nothing was written");
+  const StatisticsFile statistics =
+      reference_statistics(source, config, make_context(options, config.device, bars));
+  bars.finish();
+  write_statistics(options.out, statistics);
+  std::printf("%s: mean and covariance of %lld samples, %lld features\n", options.out.c_str(),
+              static_cast<long long>(statistics.n), static_cast<long long>(statistics.features.mean.size(0)));
+}
+
+void print_result(const Evaluation& evaluation) {
+  for (const std::string& warning : evaluation.warnings) io::log_warning(warning);
+  std::fputs(summary_table(evaluation).c_str(), stdout);
+  if (const std::string verdict = verdict_sentence(evaluation); !verdict.empty())
+    std::printf("%s\n", verdict.c_str());
+  std::printf("report: %s\n", (fs::path(evaluation.config.out) / "report.html").c_str());
+}
+
+void score_sources(const EvaluateOptions& options, const std::string& command) {
   const EvaluateConfig config = resolve(options);
   if (options.dry_run) return print_plan(config);
   const auto start = std::chrono::steady_clock::now();
@@ -88,20 +125,27 @@ void run(const EvaluateOptions& options, const std::string& command) {
       .command = command, .date = utc_date(), .onestep = version(), .libtorch = libtorch_version()};
   provenance.device = config.device;
   provenance.threads = use_threads(config.threads);
-  const at::Device device = open_device(config.device);
+  StageBars bars("interrupted; no report was written");
+  const EvaluationContext context = make_context(options, config.device, bars);
   make_folder(config.out);
-  StageBars bars;
-  const Evaluation evaluation = evaluate(
-      config, device,
-      [&](const std::string& stage, int64_t done, int64_t total) { bars.update(stage, done, total); });
+  const Evaluation evaluation = evaluate(config, context);
   bars.finish();
   provenance.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   write_reports(evaluation, provenance);
-  for (const std::string& warning : evaluation.warnings) io::log_warning(warning);
-  std::fputs(summary_table(evaluation).c_str(), stdout);
-  if (const std::string verdict = verdict_sentence(evaluation); !verdict.empty())
-    std::printf("%s\n", verdict.c_str());
-  std::printf("report: %s\n", (fs::path(config.out) / "report.html").c_str());
+  print_result(evaluation);
+  const double fid = evaluation.subjects.front().score.fid.value;
+  if (options.fail_above && !(fid <= *options.fail_above))
+    throw BelowStandard("FID " + number_text(fid) + " of " + evaluation.subjects.front().name + " is above " +
+                        number_text(*options.fail_above));
+}
+
+void run(const EvaluateOptions& options, bool stats, const std::string& command) {
+  if (options.help_config)
+    std::fputs(config::help<EvaluateConfig>().c_str(), stdout);
+  else if (stats)
+    write_statistics_file(options);
+  else
+    score_sources(options, command);
 }
 
 }  // namespace
@@ -110,7 +154,7 @@ void run(const EvaluateOptions& options, const std::string& command) {
 int main(int argc, char** argv) {
   CLI::App app("Scores generators by FID with a standard error, and writes a report.", "onestep-evaluate");
   onestep::EvaluateOptions options;
-  onestep::add_options(app, options);
+  const CLI::App* stats = onestep::add_options(app, options);
   const std::string command = onestep::command_text(argc, argv);
-  return onestep::run_app(app, argc, argv, [&] { onestep::run(options, command); });
+  return onestep::run_app(app, argc, argv, [&] { onestep::run(options, stats->parsed(), command); });
 }

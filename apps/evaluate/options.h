@@ -1,26 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "evaluation/cache.h"
 #include "evaluation/evaluate_config.h"
 
 namespace onestep {
 
-/// The command line of onestep-evaluate, as given.
+/// The command line of onestep-evaluate, as given. `stats` has the same source, features and machine.
 struct EvaluateOptions {
   std::string config;
   std::vector<std::string> overrides;
-  std::string generated_features, reference_features, out, metrics;
+  std::vector<std::string> generated;
+  std::string reference, baseline, trend, features, seeds, out, metrics, protocol, device;
+  std::optional<int64_t> batch, threads;
+  std::string cache;
+  bool no_cache = false;
+  std::optional<double> fail_above;
   bool dry_run = false, help_config = false;
+  std::string stats_source;  ///< of `stats`
 };
 
-void add_options(CLI::App& app, EvaluateOptions& options);
+/// Declares the options, and `onestep-evaluate stats` with its own. Returns the subcommand.
+CLI::App* add_options(CLI::App& app, EvaluateOptions& options);
 
-/// Both ways in, a configuration file and a pair of feature files, lead to one configuration. Throws
-/// config::ConfigError.
+/// Both ways in, a configuration file and sources by name, lead to one configuration. Throws
+/// config::ConfigError and io::FileError.
 EvaluateConfig resolve(const EvaluateOptions& options);
+
+/// "0-49999": the first seed, and how many. Throws config::ConfigError unless it is one range.
+std::pair<int64_t, int64_t> seed_range(const std::string& text);
+
+/// The folder that --cache names, else that of the user: $XDG_CACHE_HOME/onestep/evaluation.
+Cache cache_of(const EvaluateOptions& options);
 
 }  // namespace onestep

@@ -8,7 +8,7 @@ namespace onestep {
 void StageBars::update(const std::string& stage, int64_t done, int64_t total) {
   if (stop_signal() != 0) {
     finish();
-    throw Interrupted("interrupted; no report was written");
+    throw Interrupted(farewell_);
   }
   if (stage != stage_) {
     bar_.reset();  // the old bar leaves its last line before the new one draws

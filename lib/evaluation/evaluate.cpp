@@ -5,141 +5,127 @@
 #include <cmath>
 
 #include "evaluation/influence.h"
-#include "io/file_error.h"
-#include "io/numerical_error.h"
-#include "io/progress.h"
+#include "evaluation/protocol.h"
+#include "evaluation/remarks.h"
+#include "evaluation/sources.h"
 
 namespace onestep {
 namespace {
 
-const Subject& find_subject(const Evaluation& evaluation, const std::string& name) {
-  return *std::find_if(evaluation.subjects.begin(), evaluation.subjects.end(),
-                       [&](const Subject& subject) { return subject.name == name; });
+Reference collect_reference(const Collector& collector) {
+  Reference reference{.set = collect(collector.config.reference, collector)};
+  reference.law = fit(reference.set);
+  reference.validity = check_validity(reference.set);
+  return reference;
 }
 
-/// FID hides all of this: a generator that makes few images over and over can score well.
-std::vector<std::string> warnings_on(const std::string& name, const FeatureSet& set,
-                                     const Validity& validity) {
-  constexpr double kShare = 0.01;
-  std::vector<std::string> warnings;
-  const std::string all = io::format_count(set.size());
-  const auto many = [&](int64_t count) {
-    return static_cast<double>(count) > kShare * static_cast<double>(set.size());
-  };
-  if (many(validity.duplicates))
-    warnings.push_back(
-        name + ": " + io::format_count(validity.duplicates) + " of " + all +
-        " samples repeat an earlier one. FID and its standard error take them for independent.");
-  if (many(validity.constant_images.value_or(0)))
-    warnings.push_back(name + ": " + io::format_count(*validity.constant_images) + " of " + all +
-                       " images are of one colour.");
-  return warnings;
+FidScore score_of(const FeatureSet& set, const Reference& reference) {
+  return score(set, fit(set), reference.set, reference.law);
 }
 
-/// What cannot be read off the numbers themselves.
-std::vector<std::string> notes_on(const Evaluation& evaluation) {
-  const EvaluateConfig& config = evaluation.config;
-  const FeatureSet& reference = evaluation.reference.set;
-  std::vector<std::string> notes;
-  if (!evaluation.classifier.empty())
-    notes.push_back(
-        "Features come from a classifier trained on this data (" + std::to_string(reference.width()) +
-        " of them). This FID cannot be compared with Inception FID, nor with that of another classifier.");
-  else
-    notes.push_back(
-        "Features were read from files. This FID can be compared only with one in the same features.");
-  notes.push_back("Standard errors are those of the subject's sample; the reference is taken as it is.");
-  const auto conditional = [](const Subject& subject) {
-    return subject.kind == ModelSubject::kind && subject.set.labels.defined();
-  };
-  if (std::any_of(evaluation.subjects.begin(), evaluation.subjects.end(), conditional))
-    notes.push_back(
-        config.classes == "balanced"
-            ? "Classes asked of conditional models are balanced: seed modulo the number of classes."
-            : "Classes asked of conditional models are drawn from the seeds.");
-  for (const Subject& subject : evaluation.subjects) {
-    const int64_t n = subject.set.size(), d = subject.set.width();
-    if (n <= d)
-      notes.push_back(
-          subject.name + ": " + io::format_count(n) + " samples in " + io::format_count(d) +
-          " dimensions. The covariance is singular, FID is biased upwards, and no standard error exists.");
-    if (subject.kind == DatasetSubject::kind && n < config.images)
-      notes.push_back(subject.name + ": only " + io::format_count(n) + " images exist; " +
-                      io::format_count(config.images) + " were asked for.");
-    if (subject.score.fid.value < 3.0 * subject.score.equality_bias)
-      notes.push_back(subject.name +
-                      ": FID is near what equal laws show at this N (under Validity); its "
-                      "standard error is then only a lower bound.");
+/// FID of every set of seeds; that of the first is known.
+std::vector<SeedSet> seed_sets_of(const SubjectConfig& config, const Subject& first,
+                                  const Reference& reference, const Collector& collector) {
+  const EvaluateConfig& all = collector.config;
+  if (all.seed_sets == 1 || !std::holds_alternative<ModelSubject>(config)) return {};
+  std::vector<SeedSet> sets{{all.first_seed, first.score.fid.value, first.score.se}};
+  for (int64_t i = 1; i < all.seed_sets; ++i) {
+    const int64_t first_seed = all.first_seed + i * all.images;
+    const FidScore score = score_of(collect(config, first_seed, collector), reference);
+    sets.push_back({first_seed, score.fid.value, score.se});
   }
-  const int64_t first = evaluation.subjects.front().set.size();
-  if (std::any_of(evaluation.subjects.begin(), evaluation.subjects.end(),
-                  [&](const Subject& subject) { return subject.set.size() != first; }))
-    notes.push_back("Subjects differ in N, and FID falls as N grows: compare them with care.");
-  return notes;
+  return sets;
+}
+
+Subject evaluate_subject(const SubjectConfig& config, const Reference& reference,
+                         MetricReference& metric_reference, const Collector& collector) {
+  Subject subject{.name = subject_name(config)};
+  subject.kind = std::visit([](const auto& one) { return std::string(one.kind); }, config);
+  subject.set = collect(config, collector.config.first_seed, collector);
+  subject.score = score_of(subject.set, reference);
+  subject.seed_sets = seed_sets_of(config, subject, reference, collector);
+  subject.measured =
+      measure_metrics(wanted_metrics(collector.config.metrics), subject.set, metric_reference,
+                      static_cast<uint64_t>(collector.config.seed), subject.name, collector.context.watch);
+  subject.validity = check_validity(subject.set);
+  return subject;
+}
+
+std::vector<TrendPoint> trend_of(const Reference& reference, const Collector& collector) {
+  std::vector<TrendPoint> trend;
+  if (collector.config.trend.empty()) return trend;
+  for (const KeptModel& kept : kept_models(collector.config.trend)) {
+    const ModelSubject subject{.name = "after " + std::to_string(kept.nimg), .path = kept.path.string()};
+    const FidScore score = score_of(collect(subject, collector.config.first_seed, collector), reference);
+    trend.push_back({kept.nimg, score.fid.value, score.se});
+  }
+  return trend;
+}
+
+/// The headline against the baseline.
+std::optional<Verdict> verdict_of(const Evaluation& evaluation) {
+  const auto baseline = std::ranges::find(evaluation.subjects, evaluation.config.baseline, &Subject::name);
+  if (evaluation.config.baseline.empty() || baseline == evaluation.subjects.end()) return std::nullopt;
+  const Subject& first = evaluation.subjects.front();
+  const auto scored = [](const Subject& subject) {
+    return Scored{subject.score.fid.value, subject.score.se};
+  };
+  std::optional<double> paired_se;
+  if (first.kind == ModelSubject::kind && baseline->kind == ModelSubject::kind)
+    paired_se =
+        influence_standard_error(first.score.influence - baseline->score.influence, first.set.width());
+  return judge(scored(first), scored(*baseline), paired_se);
+}
+
+/// Where the headline's FID comes from; none where a covariance is singular and the optimal map unknown.
+std::vector<Direction> directions_of(const Evaluation& evaluation) {
+  constexpr int64_t kShown = 4;
+  const Subject& first = evaluation.subjects.front();
+  if (!first.score.se || !first.set.images.defined()) return {};
+  return fid_directions(fit(first.set), evaluation.reference.law, std::min(kShown, first.set.width()));
+}
+
+/// Of the first set that has any.
+std::vector<std::string> class_names_of(const Evaluation& evaluation) {
+  if (!evaluation.reference.set.class_names.empty()) return evaluation.reference.set.class_names;
+  for (const Subject& subject : evaluation.subjects)
+    if (!subject.set.class_names.empty()) return subject.set.class_names;
+  return {};
 }
 
 }  // namespace
 
-Gaussian fit(const FeatureSet& set) {
-  // A finite float64 can still overflow when it is squared.
-  if (!std::isfinite(set.features.to(at::kDouble).norm().item<double>()))
-    throw NumericalError(set.source + ": features are too large, their covariance overflows");
-  return fit_gaussian(set.features);
+SeedSetSummary summary_of(const std::vector<SeedSet>& sets) {
+  const auto n = static_cast<double>(sets.size());
+  SeedSetSummary summary{.min = sets.front().fid};
+  for (const SeedSet& set : sets) {
+    summary.min = std::min(summary.min, set.fid);
+    summary.mean += set.fid / n;
+  }
+  for (const SeedSet& set : sets) summary.sd += std::pow(set.fid - summary.mean, 2) / (n - 1);
+  summary.sd = std::sqrt(summary.sd);
+  return summary;
 }
 
-FidScore score(const FeatureSet& set, const FeatureSet& reference, const Gaussian& reference_law) {
-  if (set.width() != reference.width())
-    throw io::FileError(set.source, "features have " + std::to_string(set.width()) +
-                                        " dimensions, those of the reference " + reference.source + " " +
-                                        std::to_string(reference.width()));
-  const Gaussian law = fit(set);
-  FidScore score{.fid = frechet_distance(law, reference_law), .rank = law.rank, .method = law.method};
-  score.influence = influence(set.features, law, reference_law);
-  score.se = influence_standard_error(score.influence, set.width());
-  score.equality_bias = bias_at_equality(reference_law, set.size(), reference.size());
-  if (!std::isfinite(score.fid.value))
-    throw NumericalError(set.source + ": features are too large, FID overflows");
-  return score;
-}
-
-Evaluation evaluate(const EvaluateConfig& config, at::Device device, const StageWatch& watch) {
+Evaluation evaluate(const EvaluateConfig& config, const EvaluationContext& context) {
   check_inputs(config);
   Evaluation evaluation{.config = config};
-  std::optional<FeatureNetwork> network;
-  if (!config.features.model.empty()) {
-    network = load_feature_network(config.features.model, device);
-    evaluation.classifier = network->path;
-    evaluation.classifier_sha256 = network->sha256;
+  const Collector collector = make_collector(config, context);
+  if (collector.extractor) {
+    evaluation.network = collector.extractor->path;
+    evaluation.network_sha256 = collector.extractor->sha256;
   }
-  Reference& reference = evaluation.reference;
-  reference.set = collect(config.reference, config, network, watch);
-  reference.law = fit(reference.set);
-  reference.validity = check_validity(reference.set);
-  evaluation.class_names = reference.set.class_names;
-  const std::vector<std::string> wanted = wanted_metrics(config.metrics);
-  for (const SubjectConfig& chosen : config.subjects) {
-    const std::string kind = std::visit([](const auto& one) { return std::string(one.kind); }, chosen);
-    Subject subject{
-        .name = subject_name(chosen), .kind = kind, .set = collect(chosen, config, network, watch)};
-    subject.score = score(subject.set, reference.set, reference.law);
-    subject.metrics = measure_metrics(wanted, subject.set, reference.set, reference.law, config.seed);
-    subject.validity = check_validity(subject.set);
-    if (evaluation.class_names.empty()) evaluation.class_names = subject.set.class_names;
-    evaluation.subjects.push_back(std::move(subject));
-  }
-  if (!config.baseline.empty()) {
-    const auto scored = [](const Subject& subject) {
-      return Scored{subject.score.fid.value, subject.score.se};
-    };
-    evaluation.verdict =
-        judge(scored(evaluation.subjects.front()), scored(find_subject(evaluation, config.baseline)));
-  }
-  const auto warn = [&](const std::string& name, const FeatureSet& set, const Validity& validity) {
-    for (std::string& warning : warnings_on(name, set, validity))
-      evaluation.warnings.push_back(std::move(warning));
-  };
-  for (const Subject& subject : evaluation.subjects) warn(subject.name, subject.set, subject.validity);
-  warn("reference", reference.set, reference.validity);
+  evaluation.reference = collect_reference(collector);
+  MetricReference metric_reference{evaluation.reference.set, evaluation.reference.law};
+  for (const SubjectConfig& subject : config.subjects)
+    evaluation.subjects.push_back(
+        evaluate_subject(subject, evaluation.reference, metric_reference, collector));
+  evaluation.trend = trend_of(evaluation.reference, collector);
+  evaluation.class_names = class_names_of(evaluation);
+  evaluation.verdict = verdict_of(evaluation);
+  evaluation.directions = directions_of(evaluation);
+  evaluation.departures = departures_from_edm(config);
+  evaluation.warnings = warnings_on(evaluation);
   evaluation.notes = notes_on(evaluation);
   return evaluation;
 }

@@ -4,31 +4,38 @@
 #include <string>
 #include <vector>
 
+#include "evaluation/context.h"
+#include "evaluation/directions.h"
 #include "evaluation/evaluate_config.h"
 #include "evaluation/feature_set.h"
 #include "evaluation/frechet.h"
 #include "evaluation/metric.h"
-#include "evaluation/sources.h"
+#include "evaluation/score.h"
 #include "evaluation/validity.h"
 #include "evaluation/verdict.h"
 
 namespace onestep {
 
-/// FID of one set against the reference.
-struct FidScore {
-  Frechet fid;
-  std::optional<double> se;  ///< no value: N ≤ d
-  double equality_bias = 0;  ///< FID that as many samples of the reference's own law would show on average
-  int64_t rank = 0;          ///< of the set's covariance
-  std::string method;        ///< of the set's root: cholesky, eigen, thin
-  at::Tensor influence;      ///< [N] float64, mean zero
+/// FID of one set of seeds.
+struct SeedSet {
+  int64_t first_seed = 0;
+  double fid = 0;
+  std::optional<double> se;
 };
+
+/// The smallest, which papers report, and what is fairer: mean and standard deviation over the sets.
+struct SeedSetSummary {
+  double min = 0, mean = 0, sd = 0;
+};
+SeedSetSummary summary_of(const std::vector<SeedSet>& sets);
 
 struct Subject {
   std::string name, kind;
-  FeatureSet set;
+  FeatureSet set;  ///< of the first set of seeds, like everything but seed_sets
   FidScore score;
-  std::vector<MetricValue> metrics;  ///< beside FID: those that were asked for
+  std::vector<SeedSet>
+      seed_sets;          ///< of a generator, the first included; empty unless several were asked for
+  Measurements measured;  ///< beside FID: what was asked for
   Validity validity;
 };
 
@@ -38,25 +45,32 @@ struct Reference {
   Validity validity;
 };
 
+/// FID of a model that a run kept on its way.
+struct TrendPoint {
+  int64_t nimg = 0;
+  double fid = 0;
+  std::optional<double> se;
+};
+
 /// Everything that the reports show.
 struct Evaluation {
   EvaluateConfig config;
-  std::string classifier, classifier_sha256;  ///< empty where everything came as features
-  std::vector<std::string> class_names;       ///< may be shorter than the classifier's outputs
+  std::string network,
+      network_sha256;  ///< of the features; empty for pixels and where everything came as features
+  std::vector<std::string> class_names;  ///< may be shorter than the classifier's outputs
   Reference reference;
   std::vector<Subject> subjects;  ///< in the order of the configuration
   std::optional<Verdict> verdict;
-  std::vector<std::string> warnings;  ///< what makes a FID here worthless
-  std::vector<std::string> notes;     ///< what a reader must know to read the numbers rightly
+  std::vector<Direction>
+      directions;                 ///< where the headline's FID comes from, the largest first; may be empty
+  std::vector<TrendPoint> trend;  ///< oldest first; empty unless asked for
+  std::vector<std::string> departures;  ///< from the EDM protocol
+  std::vector<std::string> warnings;    ///< what makes a FID here worthless
+  std::vector<std::string> notes;       ///< what a reader must know to read the numbers rightly
 };
 
-/// FID, its standard error and influences of a set. `path` names it in errors. Throws io::FileError when
-/// widths differ, NumericalError when a covariance overflows.
-FidScore score(const FeatureSet& set, const FeatureSet& reference, const Gaussian& reference_law);
-Gaussian fit(const FeatureSet& set);
-
-/// Collects the reference and every subject and scores them. Writes nothing. `watch` hears of every batch and
-/// may throw to stop.
-Evaluation evaluate(const EvaluateConfig& config, at::Device device, const StageWatch& watch = {});
+/// Collects the reference and every subject and scores them. Writes nothing but the cache. Throws as the
+/// readers, the samplers and the context's watch do.
+Evaluation evaluate(const EvaluateConfig& config, const EvaluationContext& context = {});
 
 }  // namespace onestep

@@ -43,12 +43,14 @@ std::string EvaluateConfig::problem() const {
   if (baseline == subject_name(subjects[0]))
     return "baseline: '" + baseline + "' is the headline itself (the first subject)";
   const bool images_somewhere =
-      std::holds_alternative<DatasetReference>(reference) ||
+      std::holds_alternative<DatasetReference>(reference) || !trend.empty() ||
       std::any_of(subjects.begin(), subjects.end(), [](const SubjectConfig& subject) {
         return !std::holds_alternative<FeaturesSubject>(subject);
       });
-  if (images_somewhere && features.model.empty())
-    return "features.model: images need a classifier to turn them into features";
+  if (images_somewhere && !has_network(features))
+    return "features.model: images need a network to turn them into features: a classifier, or features.kind "
+           "= "
+           "inception, torchscript or pixels";
   return "";
 }
 

@@ -8,11 +8,17 @@
 
 #include "config/check.h"
 #include "data/dataset.h"
+#include "evaluation/features_config.h"
 #include "samplers/sampler_config.h"
 
 namespace onestep {
 
-/// A generator: images are drawn from it for the seeds 0, 1, 2, ...
+inline constexpr const char* kFeatureFile =
+    ".npz or .safetensors with an array 'features' [N, d], or with 'mu' [d] and 'sigma' [d, d] as EDM, "
+    "pytorch-fid and ADM "
+    "write them";
+
+/// A generator: images are drawn from it for consecutive seeds.
 struct ModelSubject {
   static constexpr const char* kind = "model";
   std::string name;
@@ -40,7 +46,7 @@ struct DatasetSubject {
   }
 };
 
-/// Features that another program computed.
+/// Features that another program computed, or nothing but their mean and covariance.
 struct FeaturesSubject {
   static constexpr const char* kind = "features";
   std::string name;
@@ -49,7 +55,7 @@ struct FeaturesSubject {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("name", c.name, "how the report calls it", config::non_empty);
-    visit("path", c.path, ".npz or .safetensors with an array 'features' [N, d]", config::non_empty);
+    visit("path", c.path, kFeatureFile, config::non_empty);
   }
 };
 
@@ -72,23 +78,17 @@ struct FeaturesReference {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("path", c.path, ".npz or .safetensors with an array 'features' [N, d]", config::non_empty);
+    visit("path", c.path, kFeatureFile, config::non_empty);
   }
 };
 
 using ReferenceConfig = std::variant<DatasetReference, FeaturesReference>;
 
-struct FeaturesConfig {
-  std::string model;
-
-  template <class Self, class Visit>
-  static void fields(Self& c, Visit&& visit) {
-    visit("model", c.model, "classifier file; not needed where everything comes as features");
-  }
-};
-
 /// What `metrics` may name: all, fid and the keys of metric_table().
 std::vector<std::string> metric_keys();
+
+/// none, quick, edm: the rows of protocol.h's table.
+std::vector<std::string> protocol_names();
 
 /// One evaluation: what is scored, against what, in which features.
 struct EvaluateConfig {
@@ -98,8 +98,12 @@ struct EvaluateConfig {
   ReferenceConfig reference;
   std::vector<SubjectConfig> subjects;
   std::string baseline;
+  std::string trend;
+  std::string protocol = "none";
   std::vector<std::string> metrics{"fid"};
   int64_t images = 2000;
+  int64_t first_seed = 0;
+  int64_t seed_sets = 1;
   std::string classes = "balanced";
   int64_t batch = 100;
   int64_t seed = 0;
@@ -114,9 +118,18 @@ struct EvaluateConfig {
     visit("reference", c.reference, "what subjects are compared with");
     visit("subjects", c.subjects, "what is scored; the first is the headline");
     visit("baseline", c.baseline, "name of the subject that the headline is judged against; may be empty");
+    visit("trend", c.trend,
+          "folder of a training run: FID of each model that it kept (run.model_images); may be empty");
+    visit("protocol", c.protocol, "a preset for keys that are not given; edm is that of published numbers",
+          config::one_of(protocol_names()));
     visit("metrics", c.metrics, "what is measured beside FID, which always is; all is every one",
           config::one_of(metric_keys()));
     visit("images", c.images, "images a subject (feature files are taken whole)", config::at_least(2));
+    visit("first_seed", c.first_seed, "seeds of generators: first_seed, first_seed + 1, ...",
+          config::non_negative);
+    visit("seed_sets", c.seed_sets,
+          "so many sets of `images` seeds each, one after the other; FID is told for each",
+          config::between(1, 100));
     visit("classes", c.classes,
           "of class-conditional models: balanced is seed modulo the number of classes, seeds is drawn from "
           "each seed",

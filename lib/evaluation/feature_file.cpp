@@ -47,6 +47,8 @@ at::Tensor read_features(const std::filesystem::path& path) {
 }
 
 FeatureSet features_from_file(const std::filesystem::path& path) {
+  if (holds_statistics(path))
+    return {.statistics = read_statistics(path), .source = path.string(), .sha256 = io::sha256_of_file(path)};
   return {.features = read_features(path), .source = path.string(), .sha256 = io::sha256_of_file(path)};
 }
 

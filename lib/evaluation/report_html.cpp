@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "evaluation/galleries.h"
 #include "evaluation/number_text.h"
+#include "evaluation/remarks.h"
 #include "evaluation/report.h"
 #include "io/html.h"
 #include "io/progress.h"
@@ -94,15 +95,8 @@ std::string warnings(const Evaluation& evaluation) {
   return html;
 }
 
-std::string comparability(const Evaluation& evaluation) {
-  if (evaluation.classifier.empty())
-    return io::notice(
-        "Features came from files. These FIDs can be compared with each other and with FIDs in the very same "
-        "features, and with no others.");
-  return io::notice(
-      "These FIDs use the features of a classifier trained on this data. They are not comparable with "
-      "Inception "
-      "FID, the number that papers report, nor with FIDs under another classifier.");
+std::string comparability_notice(const Evaluation& evaluation) {
+  return io::notice(comparability(evaluation));
 }
 
 std::string chart(const Evaluation& evaluation) {
@@ -149,18 +143,18 @@ std::string comparison(const Evaluation& evaluation) {
 /// Metrics in rows, subjects in columns; "" where FID alone was asked for.
 std::string all_metrics(const Evaluation& evaluation) {
   const Subject& first = evaluation.subjects.front();
-  if (first.metrics.empty()) return "";
+  if (first.measured.values.empty()) return "";
   Row header{"", "better"};
   for (const Subject& subject : evaluation.subjects) header.push_back(subject.name);
   Row fid{"FID", "↓"};
   for (const Subject& subject : evaluation.subjects) fid.push_back(fid_text(subject));
   std::vector<Row> rows{fid};
   std::vector<std::string> definitions;
-  for (size_t i = 0; i < first.metrics.size(); ++i) {
-    const MetricInfo& info = metric_info(first.metrics[i].key);
+  for (size_t i = 0; i < first.measured.values.size(); ++i) {
+    const MetricInfo& info = metric_info(first.measured.values[i].key);
     Row row{info.title, info.higher_is_better ? "↑" : "↓"};
     for (const Subject& subject : evaluation.subjects) {
-      const MetricValue& metric = subject.metrics[i];
+      const MetricValue& metric = subject.measured.values[i];
       row.push_back(metric.value ? value_and_error(*metric.value, metric.se) : "–");
       if (!metric.value) definitions.push_back(info.title + " of " + subject.name + ": " + metric.reason);
     }
@@ -215,7 +209,7 @@ std::string validity_table(const Evaluation& evaluation) {
     n.push_back(io::format_count(set.size()) + (set.size() > set.width() ? "" : " (too few)"));
     d.push_back(io::format_count(set.width()));
     rank.push_back(io::format_count(rank_of));
-    twice.push_back(io::format_count(validity.duplicates));
+    twice.push_back(validity.duplicates ? io::format_count(*validity.duplicates) : "–");
     flat.push_back(validity.constant_images ? io::format_count(*validity.constant_images) : "–");
     right.push_back(validity.class_accuracy ? percent_text(*validity.class_accuracy) : "–");
     bias.push_back(equality ? number_text(*equality, 2) : "–");
@@ -274,8 +268,8 @@ std::string provenance_section(const Evaluation& evaluation, const Provenance& p
       {"device", provenance.device},   {"threads", std::to_string(provenance.threads)},
       {"date", provenance.date},       {"whole evaluation", io::format_duration(provenance.seconds)}};
   std::vector<Row> files;
-  if (!evaluation.classifier.empty())
-    files.push_back({"features", evaluation.classifier, evaluation.classifier_sha256});
+  if (!evaluation.network.empty())
+    files.push_back({"features", evaluation.network, evaluation.network_sha256});
   for (const Subject& subject : evaluation.subjects)
     files.push_back({subject.name, subject.set.source, subject.set.sha256});
   files.push_back({"reference", evaluation.reference.set.source, evaluation.reference.set.sha256});
@@ -343,7 +337,7 @@ std::string summary_table(const Evaluation& evaluation) {
 std::string report_html(const Evaluation& evaluation, const Provenance& provenance) {
   return io::page(evaluation.config.title,
                   "<style>" + std::string(kStyle) + galleries_style() + "</style>\n" + warnings(evaluation) +
-                      hero(evaluation) + comparability(evaluation) + comparison(evaluation) +
+                      hero(evaluation) + comparability_notice(evaluation) + comparison(evaluation) +
                       all_metrics(evaluation) + headline_galleries(evaluation) + other_galleries(evaluation) +
                       validity(evaluation) + provenance_section(evaluation, provenance));
 }

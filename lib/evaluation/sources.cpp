@@ -3,15 +3,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 #include <vector>
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
+#include <nlohmann/json.hpp>
 
 #include "config/config.h"
 #include "data/loader.h"
+#include "evaluation/metric.h"
 #include "io/image.h"
+#include "io/log.h"
 #include "io/progress.h"
 #include "io/sha256.h"
 #include "samplers/sample.h"
@@ -19,6 +24,9 @@
 
 namespace onestep {
 namespace {
+
+/// Raised when what is in the cache would come out otherwise.
+constexpr int kCacheVersion = 1;
 
 std::string sampler_text(const SamplerConfig& sampler) {
   char text[160];
@@ -37,48 +45,88 @@ SamplerConfig sampler_of(const ModelSubject& subject) {
   }
 }
 
-FeatureSet draw_images(const ModelSubject& subject, const EvaluateConfig& config,
-                       const FeatureNetwork& network, const StageWatch& watch) {
-  const Denoiser model = load_denoiser(subject.path, network.device);
-  const auto [channels, height, width] = image_shape(model);
-  expect_image_size(network, subject.path, channels, height, width);  // before an hour of drawing, not after
-  const SamplerConfig sampler = sampler_of(subject);
-  FeatureSet set{.source = subject.path, .sha256 = io::sha256_of_file(subject.path)};
-  set.sampler = sampler_text(sampler);
+/// Images of `model` as they are kept in the cache: with their classes, the calls that each took and the
+/// time.
+NamedArrays draw(const Denoiser& model, const SamplerConfig& sampler, int64_t first_seed,
+                 const std::string& stage, const Collector& collector) {
+  const EvaluateConfig& config = collector.config;
   const int64_t classes = label_dim(model);
-  const std::string stage = subject.name + ": images";
   const auto start = std::chrono::steady_clock::now();
   std::vector<at::Tensor> images;
   std::vector<int64_t> labels;
+  int64_t nfe = 0;
   for (int64_t begin = 0; begin < config.images; begin += config.batch) {
     SampleRequest request;
-    request.seeds = consecutive_seeds(begin, std::min(config.batch, config.images - begin));
+    request.seeds = consecutive_seeds(first_seed + begin, std::min(config.batch, config.images - begin));
     if (classes > 0 && config.classes == "balanced")
       for (int64_t seed : request.seeds) request.classes.push_back(seed % classes);
     // Asked at every network pass, so that a long solver can be stopped, too.
     const SampleWatch pass = [&](int64_t done) {
-      if (watch) watch(stage, begin + done, config.images);
+      if (collector.context.watch) collector.context.watch(stage, begin + done, config.images);
     };
     const SampleResult drawn = generate(model, sampler, request, config.batch, pass);
     images.push_back(io::to_uint8(drawn.samples));
     labels.insert(labels.end(), drawn.classes.begin(), drawn.classes.end());
-    set.nfe = drawn.nfe;
+    nfe = drawn.nfe;
   }
-  set.images = at::cat(images);
-  if (!labels.empty()) set.labels = at::tensor(labels);
-  set.image_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  NamedArrays arrays{{"images", at::cat(images)},
+                     {"nfe", at::tensor(std::vector<int64_t>{nfe})},
+                     {"seconds", at::tensor(std::vector<double>{seconds.count()}, at::kDouble)}};
+  if (!labels.empty()) arrays["labels"] = at::tensor(labels);
+  return arrays;
+}
+
+/// All that drawn images depend on: bits differ between devices and numbers of threads.
+std::string description_of_images(const std::string& model_sha256, const SamplerConfig& sampler,
+                                  int64_t first_seed, const Collector& collector) {
+  return nlohmann::ordered_json{{"what", "images"},
+                                {"version", kCacheVersion},
+                                {"model", model_sha256},
+                                {"sampler", config::to_json(sampler)},
+                                {"first_seed", first_seed},
+                                {"images", collector.config.images},
+                                {"classes", collector.config.classes},
+                                {"batch", collector.config.batch},
+                                {"device", collector.context.device.str()},
+                                {"threads", at::get_num_threads()}}
+      .dump();
+}
+
+FeatureSet draw_images(const ModelSubject& subject, int64_t first_seed, const Collector& collector) {
+  const Denoiser model = load_denoiser(subject.path, collector.context.device);
+  expect_images(*collector.extractor, subject.path,
+                image_shape(model));  // before an hour of drawing, not after
+  const SamplerConfig sampler = sampler_of(subject);
+  FeatureSet set{.source = subject.path, .sha256 = io::sha256_of_file(subject.path)};
+  set.sampler = sampler_text(sampler);
+  const Cached drawn = cached(
+      collector.context.cache, description_of_images(set.sha256, sampler, first_seed, collector),
+      [&] { return draw(model, sampler, first_seed, subject.name + ": images", collector); },
+      io::log_warning);
+  set.images = drawn.arrays.at("images");
+  if (const auto labels = drawn.arrays.find("labels"); labels != drawn.arrays.end())
+    set.labels = labels->second;
+  set.nfe = drawn.arrays.at("nfe").item<int64_t>();
+  set.image_seconds = drawn.arrays.at("seconds").item<double>();
+  set.images_reused = drawn.hit;
   return set;
+}
+
+std::string pixels_sha256(const at::Tensor& images) {
+  const at::Tensor pixels = images.contiguous();
+  return io::sha256(
+      {reinterpret_cast<const char*>(pixels.const_data_ptr<uint8_t>()), static_cast<size_t>(pixels.numel())});
 }
 
 FeatureSet whole_dataset(const DatasetConfig& config) {
   const Dataset data = load_dataset(config);
-  const at::Tensor pixels = data.images.contiguous();
-  return {.images = pixels,
-          .labels = data.labels,
-          .class_names = data.class_names,
-          .source = data.name,
-          .sha256 = io::sha256({reinterpret_cast<const char*>(pixels.const_data_ptr<uint8_t>()),
-                                static_cast<size_t>(pixels.numel())})};
+  FeatureSet set{.images = data.images,
+                 .class_names = data.class_names,
+                 .source = data.name,
+                 .sha256 = pixels_sha256(data.images)};
+  if (!data.class_names.empty()) set.labels = data.labels;  // without names there are no classes
+  return set;
 }
 
 FeatureSet chosen_images(const DatasetSubject& subject, const EvaluateConfig& config) {
@@ -89,7 +137,7 @@ FeatureSet chosen_images(const DatasetSubject& subject, const EvaluateConfig& co
     chosen.push_back(shuffled_index(static_cast<uint64_t>(config.seed), 0, i, all));
   const at::Tensor rows = at::tensor(chosen);
   set.images = set.images.index_select(0, rows);
-  set.labels = set.labels.index_select(0, rows);
+  if (set.labels.defined()) set.labels = set.labels.index_select(0, rows);
   set.source += ", " + io::format_count(n) + " of " + io::format_count(all) + " images";
   return set;
 }
@@ -99,32 +147,91 @@ struct Overloaded : Choices... {
   using Choices::operator()...;
 };
 
+/// Features of the images that a set holds, through the cache.
+void fill_features(FeatureSet& set, const std::string& stage, const Collector& collector) {
+  const FeatureExtractor& extractor = *collector.extractor;
+  const nlohmann::ordered_json description{{"what", "features"},
+                                           {"version", kCacheVersion},
+                                           {"network", {extractor.kind, extractor.sha256}},
+                                           {"features", config::to_json(collector.config.features)},
+                                           {"pixels", pixels_sha256(set.images)},
+                                           {"shape", set.images.sizes().vec()},
+                                           {"spatial", collector.parts.spatial},
+                                           {"logits", collector.parts.logits},
+                                           {"batch", collector.config.batch},
+                                           {"device", collector.context.device.str()},
+                                           {"threads", at::get_num_threads()}};
+  // What a set's arrays are called in the cache; those that are undefined are left out.
+  const std::vector<std::pair<std::string, at::Tensor FeatureSet::*>> parts{
+      {"features", &FeatureSet::features},
+      {"spatial", &FeatureSet::spatial},
+      {"logits", &FeatureSet::logits},
+      {"predicted", &FeatureSet::predicted}};
+  const Cached kept = cached(
+      collector.context.cache, description.dump(),
+      [&] {
+        extract_features(set, extractor, collector.parts, collector.config.batch, stage,
+                         collector.context.watch);
+        NamedArrays arrays;
+        for (const auto& [name, part] : parts)
+          if ((set.*part).defined()) arrays[name] = set.*part;
+        return arrays;
+      },
+      io::log_warning);
+  for (const auto& [name, part] : parts)
+    if (const auto found = kept.arrays.find(name); found != kept.arrays.end()) set.*part = found->second;
+  set.features_reused = kept.hit;
+}
+
 }  // namespace
+
+std::vector<KeptModel> kept_models(const std::filesystem::path& run) {
+  std::vector<KeptModel> models;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(run / "models", error)) {
+    const std::string stem = entry.path().stem().string();
+    const bool number =
+        !stem.empty() && stem.size() < 19 && stem.find_first_not_of("0123456789") == std::string::npos;
+    if (number && entry.path().extension() == ".safetensors")
+      models.push_back({std::stoll(stem), entry.path()});
+  }
+  if (models.empty())
+    throw io::FileError(run / "models", "holds no models of a run; train with run.model_images to keep some");
+  std::ranges::sort(models, {}, &KeptModel::nimg);
+  return models;
+}
 
 void check_inputs(const EvaluateConfig& config) {
   for (const SubjectConfig& subject : config.subjects)
     std::visit(Overloaded{[](const ModelSubject& one) { sampler_of(one); }, [](const DatasetSubject&) {},
-                          [](const FeaturesSubject& one) { read_features(one.path); }},
+                          [](const FeaturesSubject& one) { features_from_file(one.path); }},
                subject);
+  if (!config.trend.empty()) kept_models(config.trend);
 }
 
-FeatureSet collect(const SubjectConfig& subject, const EvaluateConfig& config,
-                   const std::optional<FeatureNetwork>& network, const StageWatch& watch) {
-  FeatureSet set = std::visit(
-      Overloaded{[&](const ModelSubject& one) { return draw_images(one, config, *network, watch); },
-                 [&](const DatasetSubject& one) { return chosen_images(one, config); },
-                 [&](const FeaturesSubject& one) { return features_from_file(one.path); }},
-      subject);
-  if (set.images.defined())
-    extract_features(set, *network, config.batch, subject_name(subject) + ": features", watch);
+Collector make_collector(const EvaluateConfig& config, const EvaluationContext& context) {
+  Collector collector{.config = config, .context = context};
+  if (has_network(config.features)) collector.extractor = open_extractor(config.features, context.device);
+  const std::vector<std::string> wanted = wanted_metrics(config.metrics);
+  collector.parts = {.spatial = std::ranges::find(wanted, "sfid") != wanted.end(),
+                     .logits = std::ranges::find(wanted, "is") != wanted.end()};
+  return collector;
+}
+
+FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Collector& collector) {
+  FeatureSet set =
+      std::visit(Overloaded{[&](const ModelSubject& one) { return draw_images(one, first_seed, collector); },
+                            [&](const DatasetSubject& one) { return chosen_images(one, collector.config); },
+                            [&](const FeaturesSubject& one) { return features_from_file(one.path); }},
+                 subject);
+  if (set.images.defined()) fill_features(set, subject_name(subject) + ": features", collector);
   return set;
 }
 
-FeatureSet collect(const ReferenceConfig& reference, const EvaluateConfig& config,
-                   const std::optional<FeatureNetwork>& network, const StageWatch& watch) {
+FeatureSet collect(const ReferenceConfig& reference, const Collector& collector) {
   if (const auto* file = std::get_if<FeaturesReference>(&reference)) return features_from_file(file->path);
   FeatureSet set = whole_dataset(std::get<DatasetReference>(reference).data);
-  extract_features(set, *network, config.batch, "reference: features", watch);
+  fill_features(set, "reference: features", collector);
   return set;
 }
 

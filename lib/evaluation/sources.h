@@ -1,26 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
+#include <filesystem>
 #include <optional>
+#include <vector>
 
-#include "evaluation/classifier_features.h"
+#include "evaluation/context.h"
 #include "evaluation/evaluate_config.h"
+#include "evaluation/feature_extractor.h"
 #include "evaluation/feature_set.h"
 
 namespace onestep {
+
+/// A model that a run kept on its way, after `nimg` images.
+struct KeptModel {
+  int64_t nimg = 0;
+  std::filesystem::path path;
+};
+
+/// Those in the folder `models` of a run, oldest first. Throws io::FileError where there are none.
+std::vector<KeptModel> kept_models(const std::filesystem::path& run);
 
 /// Opens every model and feature file, and checks the samplers, so that a misspelt path ends an evaluation at
 /// its start rather than after half an hour. Throws as `collect` does.
 void check_inputs(const EvaluateConfig& config);
 
-/// Features of what a subject names: images drawn from a model for the seeds 0 … images − 1, images chosen
-/// from a dataset (all of it where it has fewer), or a feature file taken whole. `network` must be there
-/// unless it is a file. Throws io::FileError, config::ConfigError and NumericalError as the readers and
-/// samplers do, and what `watch` throws.
-FeatureSet collect(const SubjectConfig& subject, const EvaluateConfig& config,
-                   const std::optional<FeatureNetwork>& network, const StageWatch& watch);
+/// How sources become features.
+struct Collector {
+  const EvaluateConfig& config;
+  const EvaluationContext& context;
+  std::optional<FeatureExtractor> extractor;  ///< none where everything comes as features
+  FeatureParts parts;
+};
+
+/// Opens the feature network of the configuration. Both arguments must outlive the result. Throws
+/// io::FileError.
+Collector make_collector(const EvaluateConfig& config, const EvaluationContext& context);
+
+/// Features of what a subject names: images drawn from a model for `images` seeds from `first_seed` on,
+/// images chosen from a dataset (all of it where it has fewer), or a feature file taken whole. Drawn images
+/// and features are taken from the cache where it has them. Throws io::FileError, config::ConfigError and
+/// NumericalError as the readers and samplers do, and what the context's watch throws.
+FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Collector& collector);
 
 /// The same for the reference, which is taken whole.
-FeatureSet collect(const ReferenceConfig& reference, const EvaluateConfig& config,
-                   const std::optional<FeatureNetwork>& network, const StageWatch& watch);
+FeatureSet collect(const ReferenceConfig& reference, const Collector& collector);
 
 }  // namespace onestep

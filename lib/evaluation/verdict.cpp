@@ -18,12 +18,16 @@ const char* outcome_name(Outcome outcome) {
   return "inconclusive";
 }
 
-Verdict judge(const Scored& subject, const Scored& baseline) {
+Verdict judge(const Scored& subject, const Scored& baseline, std::optional<double> paired_se) {
   constexpr double kLottery = 0.013;
   Verdict verdict;
   verdict.gap = subject.fid - baseline.fid;
   verdict.floor = kLottery * std::max(std::abs(subject.fid), std::abs(baseline.fid));
-  if (subject.se && baseline.se) verdict.se = std::hypot(*subject.se, *baseline.se);
+  verdict.paired = paired_se.has_value();
+  if (verdict.paired)
+    verdict.se = paired_se;
+  else if (subject.se && baseline.se)
+    verdict.se = std::hypot(*subject.se, *baseline.se);
   verdict.within_floor = std::abs(verdict.gap) < verdict.floor;
   verdict.within_noise = verdict.se && std::abs(verdict.gap) < 2.0 * *verdict.se;
   if (!verdict.within_floor && !verdict.within_noise)

@@ -17,14 +17,17 @@ struct Scored {
 struct Verdict {
   Outcome outcome = Outcome::inconclusive;
   double gap = 0;            ///< subject − baseline; negative is better
-  std::optional<double> se;  ///< of the gap, √(se₁² + se₂²): the samples are taken for independent
+  std::optional<double> se;  ///< of the gap: of paired samples where `paired`, else √(se₁² + se₂²)
+  bool paired = false;       ///< both drew from the same seeds
   double floor = 0;  ///< the gap below which training noise alone explains it, 1.3 % of the larger FID
   bool within_noise = false;  ///< |gap| < 2 se
   bool within_floor = false;  ///< |gap| < floor
 };
 
 /// Inconclusive below 2 standard errors of the gap, or below 1.3 % of FID: what the choice of training seed
-/// alone moves it by ("The FID Lottery": coefficient of variation 1 to 2 %).
-Verdict judge(const Scored& subject, const Scored& baseline);
+/// alone moves it by ("The FID Lottery": coefficient of variation 1 to 2 %). `paired_se` is the error of the
+/// gap where sample i of both came from seed i: sd(I₁ − I₂)/√N with the influences I, since what a seed does
+/// to both cancels. Without it the samples are taken for independent.
+Verdict judge(const Scored& subject, const Scored& baseline, std::optional<double> paired_se = {});
 
 }  // namespace onestep

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+namespace onestep {
+
+/// Where costly tensors are kept between evaluations. The default keeps nothing.
+struct Cache {
+  std::filesystem::path folder;
+  uint64_t max_bytes = uint64_t{8} << 30;  ///< beyond it the files that were used least lately go
+};
+
+using NamedArrays = std::map<std::string, at::Tensor>;
+
+/// What `compute` returns, kept in a file whose name is the SHA-256 of `description`: it must hold everything
+/// that the result depends on, contents by their hash and never by a file's name. A file that is damaged or
+/// belongs to another description is computed anew. `hit` tells whether it came from the cache. A cache that
+/// cannot be written to costs time only: `compute`'s result is returned and `complain` told once why.
+struct Cached {
+  NamedArrays arrays;
+  bool hit = false;
+};
+Cached cached(const Cache& cache, const std::string& description, const std::function<NamedArrays()>& compute,
+              const std::function<void(const std::string&)>& complain = {});
+
+}  // namespace onestep

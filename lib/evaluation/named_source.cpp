@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluation/named_source.h"
+
+#include <filesystem>
+#include <optional>
+
+#include "config/node.h"
+#include "evaluation/statistics_file.h"
+#include "io/file.h"
+#include "io/npz.h"
+#include "io/safetensors.h"
+
+namespace onestep {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kExpected =
+    "is none of: a folder, .zip or .npz of images, an idx file, features or statistics (.npz, .safetensors), "
+    "a model "
+    "(.safetensors), fashion_mnist/train, fashion_mnist/test";
+
+std::optional<DatasetConfig> known_set(const std::string& source) {
+  const std::string prefix = "fashion_mnist/";
+  if (source != prefix + "train" && source != prefix + "test") return std::nullopt;
+  return FashionMnistConfig{.split = source.substr(prefix.size())};
+}
+
+/// "…-images-idx3-ubyte.gz", and "…-labels-idx1-ubyte.gz" beside it where that is there.
+std::optional<DatasetConfig> idx_file(const fs::path& path) {
+  const std::string name = path.filename().string(), images = "images-idx3", labels = "labels-idx1";
+  const size_t at = name.find(images);
+  if (at == std::string::npos) return std::nullopt;
+  const fs::path beside =
+      path.parent_path() / (name.substr(0, at) + labels + name.substr(at + images.size()));
+  IdxConfig config{.images = path.string()};
+  std::error_code error;
+  if (fs::exists(beside, error)) config.labels = beside.string();
+  return config;
+}
+
+/// Images that a source stands for, if it does.
+std::optional<DatasetConfig> images_of(const std::string& source) {
+  if (auto known = known_set(source)) return known;
+  const fs::path path = source;
+  std::error_code error;
+  if (fs::is_directory(path, error) || path.extension() == ".zip") return ImageFilesConfig{.path = source};
+  if (path.extension() == ".npz" && !holds_statistics(path) && io::npz_names(path).contains("arr_0"))
+    return ImageFilesConfig{.path = source};
+  return idx_file(path);
+}
+
+bool holds_features(const fs::path& path) {
+  if (path.extension() == ".npz") return holds_statistics(path) || io::npz_names(path).contains("features");
+  if (path.extension() == ".safetensors")
+    return holds_statistics(path) || io::safetensors_names(path).contains("features");
+  return false;
+}
+
+[[noreturn]] void refuse(const std::string& source) {
+  io::MappedFile{source};  // says so where it is missing
+  throw io::FileError(source, kExpected);
+}
+
+}  // namespace
+
+SubjectConfig subject_named(const std::string& source, const std::string& name) {
+  if (auto images = images_of(source)) return DatasetSubject{.name = name, .data = *images};
+  if (holds_features(source)) return FeaturesSubject{.name = name, .path = source};
+  if (fs::path(source).extension() == ".safetensors") return ModelSubject{.name = name, .path = source};
+  refuse(source);
+}
+
+ReferenceConfig reference_named(const std::string& source) {
+  if (auto images = images_of(source)) return DatasetReference{.data = *images};
+  if (holds_features(source)) return FeaturesReference{.path = source};
+  refuse(source);
+}
+
+FeaturesConfig features_named(const std::string& text) {
+  if (text == "pixels") return PixelFeatures{};
+  const size_t colon = text.find(':');
+  const std::string kind = text.substr(0, colon);
+  if (colon != std::string::npos) {
+    const std::string file = text.substr(colon + 1);
+    if (kind == "classifier") return ClassifierFeatures{.model = file};
+    if (kind == "inception") return InceptionFeatures{.model = file};
+    if (kind == "torchscript") return TorchScriptFeatures{.model = file};
+  }
+  const fs::path path = text;
+  if (path.extension() == ".pt" || path.extension() == ".pth") return TorchScriptFeatures{.model = text};
+  if (path.extension() != ".safetensors")
+    throw config::ConfigError(
+        "--features: expected inception:FILE, classifier:FILE, torchscript:FILE or pixels, got '" + text +
+        "'");
+  if (io::read_safetensors_metadata(path).contains("onestep.classifier"))
+    return ClassifierFeatures{.model = text};
+  return InceptionFeatures{.model = text};
+}
+
+}  // namespace onestep

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluation/remarks.h"
+
+#include <algorithm>
+#include <map>
+
+#include "io/progress.h"
+
+namespace onestep {
+namespace {
+
+/// FID hides all of this: a generator that makes few images over and over can score well.
+std::vector<std::string> warnings_on_set(const std::string& name, const FeatureSet& set,
+                                         const Validity& validity) {
+  constexpr double kShare = 0.01;
+  std::vector<std::string> warnings;
+  const std::string all = io::format_count(set.size());
+  const auto many = [&](int64_t count) {
+    return static_cast<double>(count) > kShare * static_cast<double>(set.size());
+  };
+  if (many(validity.duplicates.value_or(0)))
+    warnings.push_back(
+        name + ": " + io::format_count(*validity.duplicates) + " of " + all +
+        " samples repeat an earlier one. FID and its standard error take them for independent.");
+  if (many(validity.constant_images.value_or(0)))
+    warnings.push_back(name + ": " + io::format_count(*validity.constant_images) + " of " + all +
+                       " images are of one colour.");
+  return warnings;
+}
+
+}  // namespace
+
+std::string features_kind(const Evaluation& evaluation) {
+  if (!has_network(evaluation.config.features)) return "file";
+  return std::visit([](const auto& chosen) { return std::string(chosen.kind); }, evaluation.config.features);
+}
+
+std::string comparability(const Evaluation& evaluation) {
+  static const std::map<std::string, std::string> sentences{
+      {"file",
+       "Features came from files. These FIDs can be compared with each other and with FIDs in the very same "
+       "features, and with no others."},
+      {"classifier",
+       "These FIDs use the features of a classifier trained on this data. They are not comparable with "
+       "Inception "
+       "FID, the number that papers report, nor with FIDs under another classifier."},
+      {"inception",
+       "These FIDs use the Inception features of published FIDs. They can be compared with others of the "
+       "same "
+       "protocol, N and reference."},
+      {"torchscript",
+       "These FIDs use the features of a network of your own. They can be compared with FIDs in the very "
+       "same "
+       "features, and with no others."},
+      {"pixels",
+       "These FIDs compare pixels, not features: for tests and toys. They say little of how images look."}};
+  return sentences.at(features_kind(evaluation));
+}
+
+std::vector<std::string> warnings_on(const Evaluation& evaluation) {
+  std::vector<std::string> warnings;
+  const auto add = [&](const std::string& name, const FeatureSet& set, const Validity& validity) {
+    for (std::string& warning : warnings_on_set(name, set, validity)) warnings.push_back(std::move(warning));
+  };
+  for (const Subject& subject : evaluation.subjects) add(subject.name, subject.set, subject.validity);
+  add("reference", evaluation.reference.set, evaluation.reference.validity);
+  return warnings;
+}
+
+std::vector<std::string> notes_on(const Evaluation& evaluation) {
+  const EvaluateConfig& config = evaluation.config;
+  std::vector<std::string> notes;
+  notes.push_back("Standard errors are those of the subject's sample; the reference is taken as it is.");
+  const auto conditional = [](const Subject& subject) {
+    return subject.kind == ModelSubject::kind && subject.set.labels.defined();
+  };
+  if (std::any_of(evaluation.subjects.begin(), evaluation.subjects.end(), conditional))
+    notes.push_back(
+        config.classes == "balanced"
+            ? "Classes asked of conditional models are balanced: seed modulo the number of classes."
+            : "Classes asked of conditional models are drawn from the seeds.");
+  for (const Subject& subject : evaluation.subjects) {
+    const int64_t n = subject.set.size(), d = subject.set.width();
+    if (subject.set.has_samples() && n <= d)
+      notes.push_back(
+          subject.name + ": " + io::format_count(n) + " samples in " + io::format_count(d) +
+          " dimensions. The covariance is singular, FID is biased upwards, and no standard error exists.");
+    if (subject.kind == DatasetSubject::kind && n < config.images)
+      notes.push_back(subject.name + ": only " + io::format_count(n) + " images exist; " +
+                      io::format_count(config.images) + " were asked for.");
+    if (!subject.set.has_samples())
+      notes.push_back(subject.name +
+                      ": only a mean and a covariance are known. FID is all that can be told, without "
+                      "a standard error.");
+    if (subject.score.fid.value < 3.0 * subject.score.equality_bias.value_or(0.0))
+      notes.push_back(subject.name +
+                      ": FID is near what equal laws show at this N (under Validity); its "
+                      "standard error is then only a lower bound.");
+  }
+  const int64_t first = evaluation.subjects.front().set.size();
+  if (std::any_of(evaluation.subjects.begin(), evaluation.subjects.end(),
+                  [&](const Subject& subject) { return subject.set.size() != first; }))
+    notes.push_back("Subjects differ in N, and FID falls as N grows: compare them with care.");
+  return notes;
+}
+
+}  // namespace onestep
