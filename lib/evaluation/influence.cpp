@@ -3,28 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linalg_svd.h>
+
+#include "evaluation/transport.h"
 
 namespace onestep {
-namespace {
-
-/// W [d, k] with T = W Wᵀ.
-at::Tensor transport_root(const Gaussian& generated, const Gaussian& reference) {
-  at::Tensor product = reference.root.t().matmul(generated.root);
-  auto [u, s, vh] = at::linalg_svd(product, /*full_matrices=*/false);
-  const double size = static_cast<double>(std::max(product.size(0), product.size(1)));
-  const double floor =
-      s.numel() ? s.max().item<double>() * size * std::numeric_limits<double>::epsilon() : 0.0;
-  const int64_t kept = (s > floor).sum().item<int64_t>();  // s comes largest first
-  return reference.root.matmul(u.narrow(1, 0, kept)) / s.narrow(0, 0, kept).sqrt();
-}
-
-}  // namespace
 
 at::Tensor influence(const at::Tensor& features, const Gaussian& generated, const Gaussian& reference) {
   TORCH_CHECK(features.dim() == 2 && features.size(1) == generated.mean.size(0),

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -20,7 +21,10 @@ struct Validity {
 
 Validity check_validity(const FeatureSet& set);
 
-/// How many rows (along dimension 0) equal an earlier row, bit for bit.
+/// How many rows (along dimension 0) equal an earlier row, bit for bit. None where undefined.
 int64_t count_duplicates(const at::Tensor& rows);
+
+/// The first `limit` of them in rising order, each with the first row that it equals: (row, earlier row).
+std::vector<std::pair<int64_t, int64_t>> duplicate_pairs(const at::Tensor& rows, int64_t limit);
 
 }  // namespace onestep

@@ -23,6 +23,9 @@ std::map<std::string, at::Tensor> read_npz(const std::filesystem::path& path,
                                            const std::set<std::string>& wanted = {},
                                            uint64_t max_bytes = uint64_t{16} << 30);
 
+/// The names alone: nothing is unpacked. Throws FileError when the file is no archive.
+std::set<std::string> npz_names(const std::filesystem::path& path);
+
 /// The same file of tensors, uncompressed and without times: a function of the arrays alone, which appears
 /// whole or not at all. dtypes as npy_bytes. Throws FileError.
 void write_npz(const std::filesystem::path& path,

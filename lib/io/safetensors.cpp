@@ -115,6 +115,13 @@ std::map<std::string, std::string> read_safetensors_metadata(const std::filesyst
   return metadata;
 }
 
+std::set<std::string> safetensors_names(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  std::set<std::string> names;
+  for (TensorEntry& entry : parse(path, file).header.entries) names.insert(std::move(entry.name));
+  return names;
+}
+
 void write_safetensors(const std::filesystem::path& path,
                        const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata) {

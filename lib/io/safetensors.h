@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,9 @@ TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// The metadata alone, with the header's checks: no data is touched, and no checksum verified.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
+
+/// The names of the tensors alone, likewise.
+std::set<std::string> safetensors_names(const std::filesystem::path& path);
 
 /// Writes tensors of any device and stride, in the given order; the bytes depend on the arguments alone. The
 /// file appears whole or not at all (AtomicFile). Throws FileError when it cannot be written, c10::Error for
