@@ -2,6 +2,8 @@
 // onestep-train CONFIG.yaml [key=value …]: trains a teacher, distils it, or trains a feature network.
 #include <cstdio>
 #include <iostream>
+#include <memory>
+#include <optional>
 
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
@@ -27,6 +29,26 @@ struct Options {
 
 std::string task_name(const TaskConfig& task) {
   return std::visit([](const auto& c) { return std::string(c.kind); }, task);
+}
+
+/// FID on the way, where the configuration asks for it. A signal during it ends it without a score; the loop
+/// then writes its checkpoint as always.
+Scoring make_scoring(const TrainConfig& config, at::Device device) {
+  if (!config.evaluation) return {};
+  const EvaluationContext context{.device = device, .watch = [](const std::string&, int64_t, int64_t) {
+                                    if (stop_signal() != 0) throw Interrupted("interrupted before training");
+                                  }};
+  const auto scorer = std::make_shared<ModelScorer>(*config.evaluation, context);
+  return {.name = "fid",
+          .every_images = config.evaluation->every_images,
+          .score = [scorer](const std::filesystem::path& model) -> std::optional<ModelScore> {
+            try {
+              const Scored scored = (*scorer)(model);
+              return ModelScore{scored.fid, scored.se};
+            } catch (const Interrupted&) {
+              return std::nullopt;
+            }
+          }};
 }
 
 void print_plan(const std::string& yaml, const TrainConfig& config, const TaskCost& cost) {
@@ -64,9 +86,10 @@ void train(const Options& options) {
   if (options.dry_run) return print_plan(yaml, config, task.cost);
 
   const RunFolder folder = open_run_folder(config.run.dir, yaml);
-  const Outcome outcome =
-      run_training(config.run, task_name(config.task), folder, data, task, [] { return stop_signal() != 0; });
-  if (outcome == Outcome::interrupted) {
+  const Scoring scoring = make_scoring(config, context.device);
+  const RunEnd end = run_training(
+      config.run, task_name(config.task), folder, data, task, [] { return stop_signal() != 0; }, scoring);
+  if (end == RunEnd::interrupted) {
     throw Interrupted("stopped after a checkpoint; the same command goes on from there");
   }
   io::log_info("wrote " + folder.model().string());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/check.h"
+#include "config/partial.h"
 #include "data/dataset.h"
 #include "evaluation/features_config.h"
 #include "samplers/sampler_config.h"

@@ -47,6 +47,7 @@ std::vector<std::pair<int64_t, int64_t>> duplicate_pairs(const at::Tensor& rows,
 
 Validity check_validity(const FeatureSet& set) {
   Validity validity;
+  if (!set.has_samples()) return validity;
   validity.duplicates = count_duplicates(set.images.defined() ? set.images : set.features);
   if (set.images.defined()) {
     const at::Tensor pixels = set.images.flatten(1);

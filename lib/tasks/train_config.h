@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <variant>
 
 #include "data/dataset.h"
+#include "evaluation/in_training.h"
 #include "tasks/classify.h"
 #include "tasks/denoise.h"
 #include "tasks/distil.h"
@@ -16,11 +18,13 @@ struct TrainConfig {
   RunConfig run;
   DatasetConfig data;
   TaskConfig task;
+  std::optional<InTrainingConfig> evaluation;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("run", c.run, "the run: folder, budget, batches, device");
     visit("data", c.data, "the training images");
     visit("task", c.task, "what is trained");
+    visit("evaluation", c.evaluation, "FID on the way; the best model is kept beside the last");
   }
 };
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/loop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include <c10/util/StringUtil.h>
@@ -75,11 +77,13 @@ class News {
 class Recorder {
  public:
   Recorder(const RunConfig& config, const std::string& title, const RunFolder& folder, Task& task,
-           int64_t nimg)
+           const Scoring& scoring, int64_t nimg)
       : config_(config),
         title_(title),
         folder_(folder),
         task_(task),
+        scoring_(scoring),
+        scores_(scores_of(folder.log())),
         log_(folder.log()),
         progress_(title, config.images, nimg),
         tick_start_(Clock::now()),
@@ -97,20 +101,67 @@ class Recorder {
       std::filesystem::create_directories(folder_.models(), error);
       task_.save_model(folder_.models() / (nimg_stem(nimg) + ".safetensors"));
     }
+    if (last || is_scored(nimg, batch)) score(nimg);
     if (checkpoint) save(nimg);
     progress_.update(nimg, status_);
+  }
+
+  /// What a run that was stopped during a scoring still owes when it goes on at nimg.
+  void catch_up(int64_t nimg) {
+    if (nimg > 0 && is_scored(nimg, config_.batch) && !scores_.contains(nimg)) score(nimg);
   }
 
   void save(int64_t nimg) {
     if (nimg != tick_nimg_) tick(nimg);  // a checkpoint is never made of numbers that were not looked at
     save_checkpoint(folder_.checkpoints(), task_.state, nimg, config_.keep_checkpoints);
     task_.save_model(folder_.model());
-    write_run_report(folder_, title_, task_.figures ? task_.figures() : std::vector<Figure>{});
+    write_run_report(folder_, title_, task_.figures ? task_.figures() : std::vector<Figure>{}, scoring_.name);
   }
 
   void finish() { progress_.finish(); }
 
  private:
+  bool is_scored(int64_t nimg, int64_t batch) const {
+    return scoring_.every_images > 0 && passes(nimg, batch, scoring_.every_images);
+  }
+
+  /// Scores the model as it is now, and keeps it if none before was better.
+  void score(int64_t nimg) {
+    if (scoring_.every_images == 0) return;
+    const Clock::time_point start = Clock::now();
+    const std::filesystem::path candidate = folder_.root / "candidate.safetensors";
+    task_.save_model(candidate);
+    const std::optional<ModelScore> scored = scoring_.score(candidate);
+    std::error_code error;
+    if (!scored) {
+      std::filesystem::remove(candidate, error);
+      return;
+    }
+    const bool best = std::ranges::none_of(scores_, [&](const auto& s) { return s.second <= scored->value; });
+    if (best)
+      std::filesystem::rename(candidate, folder_.best(), error);
+    else
+      std::filesystem::remove(candidate, error);
+    if (error) throw io::FileError(candidate, "cannot be moved or removed: " + error.message());
+    scores_[nimg] = scored->value;
+    nlohmann::ordered_json line{{"nimg", nimg}, {scoring_.name, scored->value}};
+    if (scored->error) line[scoring_.name + "_se"] = *scored->error;
+    log_.append(line);
+    io::log_info(c10::str(scoring_.name, " ", scored->value, " after ", io::format_count(nimg), " images",
+                          best ? ", the best so far" : ""));
+    tick_start_ += Clock::now() - start;  // the time was not spent on training
+  }
+
+  /// The scores that a log holds, by images.
+  std::map<int64_t, double> scores_of(const std::filesystem::path& log) const {
+    std::map<int64_t, double> scores;
+    if (!std::filesystem::exists(log)) return scores;
+    for (const auto& line : io::read_jsonl(log))
+      if (line.contains(scoring_.name) && line[scoring_.name].is_number() && line.contains("nimg"))
+        scores[line["nimg"].get<int64_t>()] = line[scoring_.name].get<double>();
+    return scores;
+  }
+
   void tick(int64_t nimg) {
     const auto means = means_.take();
     require_finite(means, nimg);
@@ -139,6 +190,8 @@ class Recorder {
   const std::string title_;
   const RunFolder& folder_;
   Task& task_;
+  const Scoring& scoring_;
+  std::map<int64_t, double> scores_;  // by images
   io::JsonLines log_;
   io::Progress progress_;
   TickMeans means_;
@@ -162,18 +215,20 @@ std::vector<Batch> split(const Batch& batch, int64_t micro_batch) {
   return parts;
 }
 
-Outcome run_training(const RunConfig& config, const std::string& title, const RunFolder& folder,
-                     const Dataset& data, Task& task, const std::function<bool()>& stop) {
+RunEnd run_training(const RunConfig& config, const std::string& title, const RunFolder& folder,
+                    const Dataset& data, Task& task, const std::function<bool()>& stop,
+                    const Scoring& scoring) {
   int64_t nimg = load_newest_checkpoint(folder.checkpoints(), task.state).value_or(0);
   if (nimg > 0) io::log_info(c10::str("resuming ", folder.root.string(), " at ", nimg, " images"));
   if (nimg >= config.images) {
     if (!std::filesystem::exists(folder.model())) task.save_model(folder.model());
     io::log_info(folder.root.string() + ": already finished");
-    return Outcome::finished;
+    return RunEnd::finished;
   }
 
   io::truncate_jsonl(folder.log(), nimg);
-  Recorder recorder(config, title, folder, task, nimg);
+  Recorder recorder(config, title, folder, task, scoring, nimg);
+  recorder.catch_up(nimg);
   const auto read = [&](int64_t first) {
     return read_batch(data, config.seed, first, std::min(config.batch, config.images - first), config.flip);
   };
@@ -189,11 +244,11 @@ Outcome run_training(const RunConfig& config, const std::string& title, const Ru
     if (nimg < config.images && stop()) {
       recorder.save(nimg);
       recorder.finish();
-      return Outcome::interrupted;
+      return RunEnd::interrupted;
     }
   }
   recorder.finish();
-  return Outcome::finished;
+  return RunEnd::finished;
 }
 
 }  // namespace onestep

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <algorithm>
+#include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "config/check.h"
@@ -69,15 +71,31 @@ struct Task {
   TaskCost cost;
 };
 
-enum class Outcome { finished, interrupted };
+/// How good a model is; lower is better.
+struct ModelScore {
+  double value = 0;
+  std::optional<double> error;  ///< standard error, where one is known
+};
+
+/// Looks at the model at fixed counts of images. The loop knows neither what is measured nor how.
+struct Scoring {
+  std::string name;          ///< in the log: "fid"
+  int64_t every_images = 0;  ///< 0: never
+  /// Of a model file; no value when it was stopped on its way.
+  std::function<std::optional<ModelScore>(const std::filesystem::path& model)> score;
+};
+
+enum class RunEnd { finished, interrupted };
 
 /// Trains from the newest valid checkpoint of the folder, or from the task's state, to `config.images`. The
 /// batch at image nimg and every draw for it are functions of (seed, nimg), so that a stopped and resumed run
 /// equals an unbroken one bit for bit. `stop` is asked after every step; a stop writes a checkpoint first.
+/// `scoring` is asked every so many images and at the end; the best model so far is kept as best.safetensors.
 /// Throws NumericalError when a tick's loss is not finite (the last checkpoint stays valid), io::FileError
 /// when something can't be written.
-Outcome run_training(const RunConfig& config, const std::string& title, const RunFolder& folder,
-                     const Dataset& data, Task& task, const std::function<bool()>& stop);
+RunEnd run_training(const RunConfig& config, const std::string& title, const RunFolder& folder,
+                    const Dataset& data, Task& task, const std::function<bool()>& stop,
+                    const Scoring& scoring = {});
 
 /// The images of one pass.
 inline int64_t pass_size(const RunConfig& run) {

@@ -17,6 +17,7 @@ struct RunFolder {
   std::filesystem::path checkpoints() const { return root / "checkpoints"; }
   std::filesystem::path samples() const { return root / "samples"; }
   std::filesystem::path model() const { return root / "model.safetensors"; }
+  std::filesystem::path best() const { return root / "best.safetensors"; }
   std::filesystem::path models() const { return root / "models"; }
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "io/file.h"
 #include "io/html.h"
 #include "io/jsonl.h"
+#include "io/progress.h"
 #include "io/svg_chart.h"
 
 namespace onestep {
@@ -56,10 +58,31 @@ std::string chart_of(const Log& log, const std::string& key) {
   return io::line_chart({course}, {.x_label = "images", .y_label = key});
 }
 
-std::string curves(const Log& log) {
+/// How good the model was on its way; "" where nobody looked.
+std::string score_section(const RunFolder& folder, const Log& log, const std::string& score) {
+  const nlohmann::ordered_json* best = nullptr;
+  for (const auto& line : log)
+    if (std::isfinite(number(line.value(score, nlohmann::ordered_json()))) &&
+        (best == nullptr || number(line[score]) < number((*best)[score])))
+      best = &line;
+  if (best == nullptr) return "";
+  const auto text = [&](const std::string& key) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.4g", number((*best)[key]));
+    return std::string(digits);
+  };
+  std::string caption = "Fixed seeds each time; lower is better. The best is " + text(score);
+  if (best->contains(score + "_se")) caption += " ± " + text(score + "_se");
+  caption += " after " + io::format_count(static_cast<int64_t>(number((*best)["nimg"]))) +
+             " images, kept as " + folder.best().filename().string() + ".";
+  return io::section("Score", io::figure(chart_of(log, score), caption));
+}
+
+std::string curves(const Log& log, const std::string& score) {
   std::map<std::string, std::string> details;
   std::string main;
   for (const std::string& key : keys_of(log)) {
+    if (!score.empty() && (key == score || key == score + "_se")) continue;
     const size_t slash = key.find('/');
     (slash == std::string::npos ? main : details[key.substr(0, slash)]) += chart_of(log, key);
   }
@@ -81,7 +104,8 @@ std::string newest_sheet(const RunFolder& folder) {
 
 }  // namespace
 
-void write_run_report(const RunFolder& folder, const std::string& title, const std::vector<Figure>& figures) {
+void write_run_report(const RunFolder& folder, const std::string& title, const std::vector<Figure>& figures,
+                      const std::string& score) {
   std::string shown;
   for (const Figure& figure : figures) {
     shown += io::figure(figure.svg, figure.caption);
@@ -91,7 +115,8 @@ void write_run_report(const RunFolder& folder, const std::string& title, const s
   const io::MappedFile yaml(folder.config());
   const Log log = std::filesystem::exists(folder.log()) ? io::read_jsonl(folder.log()) : Log{};
   const std::string body =
-      shown + newest_sheet(folder) + io::section("Course", curves(log)) +
+      score_section(folder, log, score) + shown + newest_sheet(folder) +
+      io::section("Course", curves(log, score)) +
       io::section("Configuration", io::details("config.yaml", io::preformatted(yaml.bytes())));
   io::write_file_atomically(folder.root / "report.html", io::page(folder.root.string() + ": " + title, body));
 }

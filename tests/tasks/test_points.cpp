@@ -29,7 +29,7 @@ void run(const std::filesystem::path& dir, const std::string& task) {
   const TaskContext context{.run = config.run, .device = at::kCPU, .data = data, .provenance = {}};
   Task task_of = make_task(config.task, context);
   const RunFolder folder = open_run_folder(dir, config::to_yaml(config));
-  CHECK(run_training(config.run, "test", folder, data, task_of, [] { return false; }) == Outcome::finished);
+  CHECK(run_training(config.run, "test", folder, data, task_of, [] { return false; }) == RunEnd::finished);
 }
 
 }  // namespace

@@ -77,10 +77,10 @@ Finished run(const std::filesystem::path& dir, const std::string& task_yaml, con
   if (stop_after > 0) {
     Task task = make_task(config.task, context);
     CHECK(run_training(config.run, "test", folder, data, task, [&] { return --stop_after == 0; }) ==
-          Outcome::interrupted);
+          RunEnd::interrupted);
   }
   Task task = make_task(config.task, context);
-  CHECK(run_training(config.run, "test", folder, data, task, [] { return false; }) == Outcome::finished);
+  CHECK(run_training(config.run, "test", folder, data, task, [] { return false; }) == RunEnd::finished);
   return {task.state, io::read_safetensors(folder.model()), task.cost.parameters};
 }
 

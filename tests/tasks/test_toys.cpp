@@ -25,7 +25,7 @@ struct Finished {
     Task task =
         make_task(config.task, {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}});
     const RunFolder run = open_run_folder(config.run.dir, config::to_yaml(config));
-    CHECK(run_training(config.run, "test", run, data, task, [] { return false; }) == Outcome::finished);
+    CHECK(run_training(config.run, "test", run, data, task, [] { return false; }) == RunEnd::finished);
     const Denoiser model = load_denoiser(run.model(), at::kCPU);
     if (const auto* mixture = std::get_if<GaussianMixture>(&model.network)) student = *mixture;
   }

@@ -52,7 +52,7 @@ RunConfig run_of(const std::filesystem::path& dir) {
   return {.dir = dir, .seed = 3, .images = 100, .batch = 8, .tick_images = 16, .checkpoint_images = 32};
 }
 
-Outcome train(
+RunEnd train(
     const RunConfig& config, Chain& chain, const std::function<bool()>& stop = [] { return false; }) {
   Task task = chain.task();
   return run_training(config, "test", open_run_folder(config.dir, "run: {}\n"), tiny_data(), task, stop);
@@ -63,17 +63,17 @@ Outcome train(
 TEST_CASE("A stopped and resumed run equals an unbroken one bit for bit") {
   const TemporaryFolder folder;
   Chain whole;
-  CHECK(train(run_of(folder / "whole"), whole) == Outcome::finished);
+  CHECK(train(run_of(folder / "whole"), whole) == RunEnd::finished);
   CHECK(whole.steps == 13);  // 12 of 8 and one of 4: the budget is met exactly
   CHECK(whole.finished == 1);
 
   for (int64_t stop_after = 1; stop_after <= 12; ++stop_after) {
     const RunConfig config = run_of(folder / ("cut" + std::to_string(stop_after)));
     Chain first;
-    CHECK(train(config, first, [&] { return first.steps == stop_after; }) == Outcome::interrupted);
+    CHECK(train(config, first, [&] { return first.steps == stop_after; }) == RunEnd::interrupted);
     CHECK(first.finished == 0);
     Chain second;
-    CHECK(train(config, second) == Outcome::finished);
+    CHECK(train(config, second) == RunEnd::finished);
     CHECK(second.steps == 13 - stop_after);
     CHECK(second.state.equal(whole.state));
     CHECK(io::read_safetensors(RunFolder{config.dir}.model()).at("chain").equal(whole.state));
@@ -106,7 +106,7 @@ TEST_CASE("A finished run has nothing to do") {
   const TemporaryFolder folder;
   Chain first, second;
   train(run_of(folder / "run"), first);
-  CHECK(train(run_of(folder / "run"), second) == Outcome::finished);
+  CHECK(train(run_of(folder / "run"), second) == RunEnd::finished);
   CHECK(second.steps == 0);
 }
 

@@ -136,7 +136,7 @@ TEST_CASE("run.model_images keeps the models on the way; the report is there whe
                            .checkpoint_images = 1000,
                            .model_images = model_images};
     const RunFolder folder = open_run_folder(config.dir, "run: {}\n");
-    CHECK(run_training(config, "the run", folder, data, task, [] { return false; }) == Outcome::finished);
+    CHECK(run_training(config, "the run", folder, data, task, [] { return false; }) == RunEnd::finished);
     return folder;
   };
   const RunFolder kept = train("kept", 30);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "config/check.h"
+#include "evaluation/context.h"
+#include "evaluation/evaluate_config.h"
+#include "evaluation/verdict.h"
+
+namespace onestep {
+
+/// FID while a model is trained: the same seeds each time.
+struct InTrainingConfig {
+  int64_t every_images = 0;
+  int64_t images = 1000;
+  FeaturesConfig features;
+  ReferenceConfig reference;
+  config::Partial<SamplerConfig> sampler;
+  std::string classes = "balanced";
+  int64_t batch = 100;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("every_images", c.every_images, "training images between evaluations; there is one at the end, too",
+          config::at_least(1));
+    visit("images", c.images, "images drawn each time, for the seeds 0, 1, 2, ...", config::at_least(2));
+    visit("features", c.features, "the feature space of FID");
+    visit("reference", c.reference, "what the images are compared with");
+    visit("sampler", c.sampler, "changes to the sampler that the model brings along");
+    visit("classes", c.classes, "of class-conditional models: as in onestep-evaluate",
+          config::one_of({"balanced", "seeds"}));
+    visit("batch", c.batch, "images a network pass", config::at_least(1));
+  }
+  std::string problem() const;
+};
+
+/// Scores model files as onestep-evaluate would. Features of the reference are computed once, when it is
+/// made.
+class ModelScorer {
+ public:
+  /// Throws io::FileError and config::ConfigError: what is wrong with features or reference shows before a
+  /// run starts.
+  ModelScorer(const InTrainingConfig& config, const EvaluationContext& context);
+  ~ModelScorer();
+
+  /// FID of images drawn from the model. Throws what the context's watch throws.
+  Scored operator()(const std::filesystem::path& model) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace onestep
