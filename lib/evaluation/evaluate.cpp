@@ -42,7 +42,8 @@ Subject evaluate_subject(const SubjectConfig& config, const Reference& reference
   Subject subject{.name = subject_name(config)};
   subject.kind = std::visit([](const auto& one) { return std::string(one.kind); }, config);
   subject.set = collect(config, collector.config.first_seed, collector);
-  subject.score = score_of(subject.set, reference);
+  subject.law = fit(subject.set);
+  subject.score = score(subject.set, subject.law, reference.set, reference.law);
   subject.seed_sets = seed_sets_of(config, subject, reference, collector);
   subject.measured =
       measure_metrics(wanted_metrics(collector.config.metrics), subject.set, metric_reference,
@@ -82,7 +83,7 @@ std::vector<Direction> directions_of(const Evaluation& evaluation) {
   constexpr int64_t kShown = 4;
   const Subject& first = evaluation.subjects.front();
   if (!first.score.se || !first.set.images.defined()) return {};
-  return fid_directions(fit(first.set), evaluation.reference.law, std::min(kShown, first.set.width()));
+  return fid_directions(first.law, evaluation.reference.law, std::min(kShown, first.set.width()));
 }
 
 /// Of the first set that has any.

@@ -88,8 +88,11 @@ FeaturesConfig features_named(const std::string& text) {
     if (kind == "torchscript") return TorchScriptFeatures{.model = file};
   }
   const fs::path path = text;
-  if (path.extension() == ".pt" || path.extension() == ".pth") return TorchScriptFeatures{.model = text};
-  if (path.extension() != ".safetensors")
+  std::error_code error;
+  const bool unknown_kind = colon != std::string::npos && !fs::exists(path, error);
+  if (!unknown_kind && (path.extension() == ".pt" || path.extension() == ".pth"))
+    return TorchScriptFeatures{.model = text};
+  if (unknown_kind || path.extension() != ".safetensors")
     throw config::ConfigError(
         "--features: expected inception:FILE, classifier:FILE, torchscript:FILE or pixels, got '" + text +
         "'");

@@ -68,7 +68,7 @@ TEST_CASE("metrics stand in both reports, and a missing one with its reason") {
   const TemporaryFolder folder;
   const Provenance provenance{.command = "onestep-evaluate"};
   const std::string yaml = toy_config(folder) + "metrics: [kid, fid_infinity, precision]\n";
-  Evaluation evaluation = evaluate(config::read<EvaluateConfig>(config::parse(yaml, "test")), at::kCPU);
+  Evaluation evaluation = evaluate(config::read<EvaluateConfig>(config::parse(yaml, "test")));
   evaluation.subjects[1].metrics[1] = {"fid_infinity", {}, {}, "too <few>"};
   const Json json = report_json(evaluation, provenance);
   const Json& metrics = json["subjects"][0]["metrics"];
@@ -82,7 +82,7 @@ TEST_CASE("metrics stand in both reports, and a missing one with its reason") {
   CHECK_THAT(html, Contains("All metrics") && Contains("FID∞") && Contains("too &lt;few&gt;"));
   CHECK_THAT(html, !Contains("recall"));
 
-  evaluation = evaluate(config::read<EvaluateConfig>(config::parse(toy_config(folder), "test")), at::kCPU);
+  evaluation = evaluate(config::read<EvaluateConfig>(config::parse(toy_config(folder), "test")));
   CHECK(report_json(evaluation, provenance)["subjects"][0]["metrics"].size() == 1);  // FID, as before
   CHECK_THAT(report_html(evaluation, provenance), !Contains("All metrics"));
 }

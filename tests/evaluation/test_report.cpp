@@ -24,7 +24,7 @@ const Provenance kProvenance{.command = "onestep-evaluate <x> & y",
 
 Evaluation toy_evaluation() {
   const TemporaryFolder folder;
-  return evaluate(config::read<EvaluateConfig>(config::parse(toy_config(folder), "test")), at::kCPU);
+  return evaluate(config::read<EvaluateConfig>(config::parse(toy_config(folder), "test")));
 }
 
 /// Fewer samples than dimensions, and no images: what a report has to live without.
@@ -36,7 +36,7 @@ Evaluation bare_evaluation() {
   config.out = "out";
   config.reference = FeaturesReference{.path = (folder / "r.safetensors").string()};
   config.subjects = {FeaturesSubject{.name = "a", .path = (folder / "a.safetensors").string()}};
-  return evaluate(config, at::kCPU);
+  return evaluate(config);
 }
 
 void has_keys(const Json& json, const std::vector<std::string>& keys) {
@@ -142,7 +142,7 @@ TEST_CASE("repeated samples are told above everything else") {
   config.out = "out";
   config.reference = FeaturesReference{.path = (folder / "r.safetensors").string()};
   config.subjects = {FeaturesSubject{.name = "a", .path = (folder / "a.safetensors").string()}};
-  const Evaluation evaluation = evaluate(config, at::kCPU);
+  const Evaluation evaluation = evaluate(config);
   const std::string warning = "a: 80 of 100 samples repeat an earlier one.";
   REQUIRE(evaluation.warnings.size() == 1);
   CHECK_THAT(evaluation.warnings[0], Catch::StartsWith(warning));
