@@ -49,7 +49,7 @@ struct IdxConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("images", c.images, "idx file of bytes [N, H, W], gzip or plain");
-    visit("labels", c.labels, "idx file of bytes [N], gzip or plain");
+    visit("labels", c.labels, "idx file of bytes [N], gzip or plain; empty: no classes");
     visit("classes", c.classes, "number of classes; labels are smaller", config::between(1, 256));
     visit("limit", c.limit, "use the first so many images only", config::at_least(1));
   }

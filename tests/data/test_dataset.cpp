@@ -87,6 +87,17 @@ TEST_CASE("fashion_mnist: what is wrong is named", "[dataset]") {
   CHECK_THROWS_WITH(load_dataset(test_split(folder.path())), Contains("t10k-images") && Contains("28 x 28"));
 }
 
+TEST_CASE("idx data set: without a file of labels there are no classes", "[dataset]") {
+  const TemporaryFolder folder;
+  write_plain(folder / "images", idx_bytes({3, 2, 2}, std::string(12, 'x')));
+  IdxConfig config{.images = (folder / "images").string()};
+  CHECK(load_dataset(config).class_names.empty());
+  CHECK(load_dataset(config).labels.sizes() == at::IntArrayRef({3}));
+  config.limit = 2;
+  CHECK(load_dataset(config).images.size(0) == 2);
+  CHECK(load_dataset(config).labels.size(0) == 2);
+}
+
 TEST_CASE("idx data set: any size and number of classes", "[dataset]") {
   const TemporaryFolder folder;
   write_plain(folder / "images", idx_bytes({2, 3, 5}, std::string(30, 'x')));
