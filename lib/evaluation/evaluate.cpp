@@ -19,6 +19,14 @@ Reference collect_reference(const Collector& collector) {
   return reference;
 }
 
+MetricReference metric_reference_of(const Reference& reference) {
+  MetricReference metric_reference{.set = reference.set, .law = reference.law};
+  const std::optional<StatisticsFile>& statistics = reference.set.statistics;
+  if (statistics && statistics->spatial)
+    metric_reference.spatial_law = fit_gaussian(*statistics->spatial, statistics->n);
+  return metric_reference;
+}
+
 FidScore score_of(const FeatureSet& set, const Reference& reference) {
   return score(set, fit(set), reference.set, reference.law);
 }
@@ -117,7 +125,7 @@ Evaluation evaluate(const EvaluateConfig& config, const EvaluationContext& conte
     evaluation.network_sha256 = collector.extractor->sha256;
   }
   evaluation.reference = collect_reference(collector);
-  MetricReference metric_reference{evaluation.reference.set, evaluation.reference.law};
+  MetricReference metric_reference = metric_reference_of(evaluation.reference);
   for (const SubjectConfig& subject : config.subjects)
     evaluation.subjects.push_back(
         evaluate_subject(subject, evaluation.reference, metric_reference, collector));

@@ -57,6 +57,10 @@ bool holds_features(const fs::path& path) {
   return false;
 }
 
+bool is_model(const fs::path& path) {
+  return path.extension() == ".safetensors" && io::read_safetensors_metadata(path).contains("onestep.network");
+}
+
 [[noreturn]] void refuse(const std::string& source) {
   io::MappedFile{source};  // says so where it is missing
   throw io::FileError(source, kExpected);
@@ -67,7 +71,7 @@ bool holds_features(const fs::path& path) {
 SubjectConfig subject_named(const std::string& source, const std::string& name) {
   if (auto images = images_of(source)) return DatasetSubject{.name = name, .data = *images};
   if (holds_features(source)) return FeaturesSubject{.name = name, .path = source};
-  if (fs::path(source).extension() == ".safetensors") return ModelSubject{.name = name, .path = source};
+  if (is_model(source)) return ModelSubject{.name = name, .path = source};
   refuse(source);
 }
 
