@@ -117,12 +117,14 @@ Evaluation evaluate(const EvaluateConfig& config, at::Device device, const Stage
   reference.validity = check_validity(reference.set);
   evaluation.class_names = reference.set.class_names;
   const std::vector<std::string> wanted = wanted_metrics(config.metrics);
+  MetricReference measured_against{.set = reference.set, .law = reference.law};
   for (const SubjectConfig& chosen : config.subjects) {
     const std::string kind = std::visit([](const auto& one) { return std::string(one.kind); }, chosen);
     Subject subject{
         .name = subject_name(chosen), .kind = kind, .set = collect(chosen, config, network, watch)};
     subject.score = score(subject.set, reference.set, reference.law);
-    subject.metrics = measure_metrics(wanted, subject.set, reference.set, reference.law, config.seed);
+    subject.metrics =
+        measure_metrics(wanted, subject.set, measured_against, config.seed, subject.name, watch).values;
     subject.validity = check_validity(subject.set);
     if (evaluation.class_names.empty()) evaluation.class_names = subject.set.class_names;
     evaluation.subjects.push_back(std::move(subject));
