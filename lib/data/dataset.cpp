@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros.h>
 
 #include "data/idx.h"
 #include "io/file_error.h"
@@ -13,6 +14,20 @@ namespace onestep {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Names for classes that have none: "0", "1", …
+std::vector<std::string> numbers(int64_t classes) {
+  std::vector<std::string> names;
+  for (int64_t k = 0; k < classes; ++k) names.push_back(std::to_string(k));
+  return names;
+}
+
+/// The first `limit` images of a set; all of them where there is none.
+void keep_first(Dataset& data, std::optional<int64_t> limit) {
+  if (!limit || *limit >= data.images.size(0)) return;
+  data.images = data.images.narrow(0, 0, *limit).clone();
+  data.labels = data.labels.narrow(0, 0, *limit).clone();
+}
 
 /// Two idx files as a set: sizes agree, labels are classes, `limit` keeps the first images.
 Dataset read_pair(const fs::path& images_path, const fs::path& labels_path,
@@ -29,12 +44,22 @@ Dataset read_pair(const fs::path& images_path, const fs::path& labels_path,
     throw io::FileError(labels_path, "holds label " + std::to_string(highest) + "; there are only " +
                                          std::to_string(classes) + " classes");
   }
-  if (limit && *limit < images.size(0)) {
-    images = images.narrow(0, 0, *limit).clone();
-    labels = labels.narrow(0, 0, *limit).clone();
-  }
-  return {
+  Dataset data{
       .name = "", .images = images, .labels = labels, .class_names = std::move(class_names), .density = {}};
+  keep_first(data, limit);
+  return data;
+}
+
+/// An idx file of images as a set without classes.
+Dataset read_unlabelled(const fs::path& path, std::optional<int64_t> limit) {
+  const at::Tensor images = read_idx(path, 3).unsqueeze(1);
+  Dataset data{.name = "",
+               .images = images,
+               .labels = at::zeros({images.size(0)}, at::kLong),
+               .class_names = {},
+               .density = {}};
+  keep_first(data, limit);
+  return data;
 }
 
 Dataset load(const FashionMnistConfig& config) {
@@ -61,9 +86,9 @@ Dataset load(const FashionMnistConfig& config) {
 }
 
 Dataset load(const IdxConfig& config) {
-  std::vector<std::string> class_names;
-  for (int64_t k = 0; k < config.classes; ++k) class_names.push_back(std::to_string(k));
-  Dataset data = read_pair(config.images, config.labels, std::move(class_names), config.limit);
+  Dataset data = config.labels.empty()
+                     ? read_unlabelled(config.images, config.limit)
+                     : read_pair(config.images, config.labels, numbers(config.classes), config.limit);
   data.name = fs::path(config.images).stem().string();
   return data;
 }
@@ -76,6 +101,16 @@ Dataset load(const MixtureConfig& config) {
   for (size_t k = 0; k < config.weights.size(); ++k)
     data.class_names.push_back("component " + std::to_string(k));
   return data;
+}
+
+Dataset load(const ImageFilesConfig& config) {
+  const auto [images, labels] = read_image_files(config);
+  const fs::path path = fs::absolute(config.path).lexically_normal();
+  return {.name = (path.has_filename() ? path : path.parent_path()).stem().string(),
+          .images = images,
+          .labels = labels ? labels->values : at::zeros({images.size(0)}, at::kLong),
+          .class_names = numbers(labels ? labels->classes : 0),
+          .density = {}};
 }
 
 }  // namespace

@@ -9,15 +9,16 @@
 #include <ATen/core/Tensor.h>
 
 #include "config/check.h"
+#include "data/image_files.h"
 #include "data/mixture.h"
 
 namespace onestep {
 
-/// A labelled set of images, or of points, whole in memory.
+/// A set of images, or of points, whole in memory, with a class each where classes are known.
 struct Dataset {
   std::string name;
   at::Tensor images;                      ///< [N, C, H, W], contiguous, CPU: uint8, or float32 as it is
-  at::Tensor labels;                      ///< int64 [N], each in [0, class_names.size())
+  at::Tensor labels;                      ///< int64 [N], each in [0, K); zeros where K = 0: no classes known
   std::vector<std::string> class_names;   ///< K names, in the order of the labels
   std::optional<MixtureDensity> density;  ///< where it is known: what the set was drawn from
 };
@@ -48,17 +49,18 @@ struct IdxConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("images", c.images, "idx file of bytes [N, H, W], gzip or plain");
-    visit("labels", c.labels, "idx file of bytes [N], gzip or plain");
+    visit("labels", c.labels, "idx file of bytes [N], gzip or plain; empty: no classes");
     visit("classes", c.classes, "number of classes; labels are smaller", config::between(1, 256));
     visit("limit", c.limit, "use the first so many images only", config::at_least(1));
   }
 };
 
-using DatasetConfig = std::variant<FashionMnistConfig, IdxConfig, MixtureConfig>;
+using DatasetConfig = std::variant<FashionMnistConfig, IdxConfig, MixtureConfig, ImageFilesConfig>;
 
 /// Reads the whole set, or draws it: the points of a gaussian_mixture are [N, D, 1, 1], their labels the
-/// components. Throws io::FileError, naming the file, when one is missing (and says what to
-/// install), damaged, of a wrong size, or holds a label that is no class.
+/// components; images of one's own have classes where something says so. Throws io::FileError, naming the
+/// file, when one is missing (and says what to install), damaged, of a wrong size, or holds a label that is
+/// no class.
 Dataset load_dataset(const DatasetConfig& config);
 
 /// Images as networks see them: uint8 of any shape to float32 x / 127.5 - 1, in [-1, 1]; floating types stay

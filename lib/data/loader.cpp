@@ -78,7 +78,7 @@ Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t
     const int64_t nimg = first_nimg + i;
     const int64_t chosen = shuffled_index(seed, nimg / n, nimg % n, n);
     index[i] = nimg;
-    one_hot[label[chosen]] = 1;
+    if (classes > 0) one_hot[label[chosen]] = 1;
     copy_values(data.images, chosen * pixels, pixels, image);
     if (flip && (draw(seed, Purpose::flip, nimg, 0) & 1)) {
       for (float* row = image; row != image + pixels; row += width) std::reverse(row, row + width);

@@ -23,7 +23,7 @@ int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n);
 /// Consecutive images of a run, whose images are numbered nimg = 0, 1, 2, ... through all epochs.
 struct Batch {
   at::Tensor images;   ///< float32 [B, C, H, W], by to_float
-  at::Tensor labels;   ///< float32 [B, K], one-hot
+  at::Tensor labels;   ///< float32 [B, K], one-hot; K = 0 where the set has no classes
   at::Tensor indices;  ///< int64 [B], nimg of each image: the key of every random draw for it
 };
 

@@ -19,6 +19,14 @@ Reference collect_reference(const Collector& collector) {
   return reference;
 }
 
+MetricReference metric_reference_of(const Reference& reference) {
+  MetricReference metric_reference{.set = reference.set, .law = reference.law};
+  const std::optional<StatisticsFile>& statistics = reference.set.statistics;
+  if (statistics && statistics->spatial)
+    metric_reference.spatial_law = fit_gaussian(*statistics->spatial, statistics->n);
+  return metric_reference;
+}
+
 FidScore score_of(const FeatureSet& set, const Reference& reference) {
   return score(set, fit(set), reference.set, reference.law);
 }
@@ -42,7 +50,8 @@ Subject evaluate_subject(const SubjectConfig& config, const Reference& reference
   Subject subject{.name = subject_name(config)};
   subject.kind = std::visit([](const auto& one) { return std::string(one.kind); }, config);
   subject.set = collect(config, collector.config.first_seed, collector);
-  subject.score = score_of(subject.set, reference);
+  subject.law = fit(subject.set);
+  subject.score = score(subject.set, subject.law, reference.set, reference.law);
   subject.seed_sets = seed_sets_of(config, subject, reference, collector);
   subject.measured =
       measure_metrics(wanted_metrics(collector.config.metrics), subject.set, metric_reference,
@@ -82,7 +91,7 @@ std::vector<Direction> directions_of(const Evaluation& evaluation) {
   constexpr int64_t kShown = 4;
   const Subject& first = evaluation.subjects.front();
   if (!first.score.se || !first.set.images.defined()) return {};
-  return fid_directions(fit(first.set), evaluation.reference.law, std::min(kShown, first.set.width()));
+  return fid_directions(first.law, evaluation.reference.law, std::min(kShown, first.set.width()));
 }
 
 /// Of the first set that has any.
@@ -116,7 +125,7 @@ Evaluation evaluate(const EvaluateConfig& config, const EvaluationContext& conte
     evaluation.network_sha256 = collector.extractor->sha256;
   }
   evaluation.reference = collect_reference(collector);
-  MetricReference metric_reference{evaluation.reference.set, evaluation.reference.law};
+  MetricReference metric_reference = metric_reference_of(evaluation.reference);
   for (const SubjectConfig& subject : config.subjects)
     evaluation.subjects.push_back(
         evaluate_subject(subject, evaluation.reference, metric_reference, collector));

@@ -32,6 +32,7 @@ SeedSetSummary summary_of(const std::vector<SeedSet>& sets);
 struct Subject {
   std::string name, kind;
   FeatureSet set;  ///< of the first set of seeds, like everything but seed_sets
+  Gaussian law;
   FidScore score;
   std::vector<SeedSet>
       seed_sets;          ///< of a generator, the first included; empty unless several were asked for

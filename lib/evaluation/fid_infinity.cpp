@@ -30,7 +30,8 @@ Line fit_line(const std::vector<double>& x, const std::vector<double>& y) {
   return line;
 }
 
-FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference, uint64_t seed) {
+FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference, uint64_t seed,
+                         const Watch& watch) {
   TORCH_CHECK(generated.dim() == 2, "fid_infinity: features must be [N, d], got ", generated.sizes());
   const int64_t n = generated.size(0), d = generated.size(1), needed = std::max<int64_t>(40, 4 * d);
   TORCH_CHECK(n >= needed, "fid_infinity: ", d, " features need at least ", needed, " samples, got ", n);
@@ -40,6 +41,7 @@ FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference,
   FidInfinity result;
   std::vector<double> inverse;
   for (int64_t i = 0; i < kPoints; ++i) {
+    if (watch) watch(i, kPoints);
     const int64_t size = smallest + (n - smallest) * i / (kPoints - 1);
     // The last is the whole set as it stands: FID to the last bit.
     const at::Tensor part =
@@ -50,6 +52,7 @@ FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference,
     result.fids.push_back(frechet_distance(fit_gaussian(part), reference).value);
     inverse.push_back(1.0 / static_cast<double>(size));
   }
+  if (watch) watch(kPoints, kPoints);
   const Line line = fit_line(inverse, result.fids);
   result.intercept = line.intercept;
   result.slope = line.slope;

@@ -7,6 +7,7 @@
 
 #include "evaluation/estimate.h"
 #include "evaluation/frechet.h"
+#include "evaluation/stage_watch.h"
 
 namespace onestep {
 
@@ -35,7 +36,8 @@ struct FidInfinity {
 /// The intercept's error is that of the line alone. All subsets come from one sample and share its luck:
 /// fresh samples of the generator spread the intercept somewhat more than FID at N
 /// (influence_standard_error), about twice what this error shows. Throws c10::Error when N < 4d or N < 40, or
-/// widths differ.
-FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference, uint64_t seed);
+/// widths differ. `watch` is called once a size, and may throw to stop.
+FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference, uint64_t seed,
+                         const Watch& watch = {});
 
 }  // namespace onestep

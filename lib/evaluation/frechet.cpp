@@ -37,21 +37,25 @@ Gaussian thin_gaussian(const at::Tensor& features) {
 
 }  // namespace
 
-Gaussian fit_gaussian(const Moments& moments) {
-  at::Tensor sigma = covariance(moments);
+Gaussian fit_gaussian(const Statistics& statistics, int64_t n) {
+  const at::Tensor& sigma = statistics.covariance;
   const int64_t d = sigma.size(0);
   const double rounding = static_cast<double>(d) * kEpsilon;
   auto [lower, failed_at] = at::linalg_cholesky_ex(sigma);
   if (failed_at.item<int64_t>() == 0) {
     // Factorisation of a singular matrix can succeed on rounding noise; the smallest pivot tells.
     const double pivot = scalar(lower.diagonal().min()), scale = scalar(sigma.diagonal().max());
-    if (pivot * pivot > rounding * scale) return {moments.n, moments.mean, lower, d, "cholesky"};
+    if (pivot * pivot > rounding * scale) return {n, statistics.mean, lower, d, "cholesky"};
   }
   auto [values, vectors] = at::linalg_eigh(sigma);  // ascending
   const double floor = std::max(0.0, scalar(values.max())) * rounding;
   const int64_t rank = (values > floor).sum().item<int64_t>();
   at::Tensor root = vectors.narrow(1, d - rank, rank) * values.narrow(0, d - rank, rank).sqrt();
-  return {moments.n, moments.mean, root, rank, "eigen"};
+  return {n, statistics.mean, root, rank, "eigen"};
+}
+
+Gaussian fit_gaussian(const Moments& moments) {
+  return fit_gaussian({moments.mean, covariance(moments)}, moments.n);
 }
 
 Gaussian fit_gaussian(const at::Tensor& features) {

@@ -12,16 +12,19 @@ namespace onestep {
 /// The Gaussian that FID fits to a set of features, its covariance held as a root: Σ = R Rᵀ. Everything that
 /// FID and its influence function need is a product of roots, so Σ₁Σ₂ (not symmetric) never appears.
 struct Gaussian {
-  int64_t n = 0;       ///< samples it was fitted to
+  int64_t n = 0;       ///< samples it was fitted to; 0 where that is not known
   at::Tensor mean;     ///< [d] float64
   at::Tensor root;     ///< R [d, k] float64, k ≥ rank
   int64_t rank = 0;    ///< numerical rank of Σ
   std::string method;  ///< how R came about: "cholesky", "eigen" or "thin"
 };
 
-/// From moments: the Cholesky factor where Σ is numerically positive definite, otherwise V √λ over the
-/// eigenvalues above d ε λ_max (ε = 2⁻⁵²: what lies below is rounding, and a square root would raise it to
-/// 1e-8). Nothing is ever added to Σ. Throws c10::Error when N < 2.
+/// From a mean and a covariance Σ: the Cholesky factor where Σ is numerically positive definite, otherwise V
+/// √λ over the eigenvalues above d ε λ_max (ε = 2⁻⁵²: what lies below is rounding, and a square root would
+/// raise it to 1e-8). Nothing is ever added to Σ. `n` samples were behind it; 0 where that is not known.
+Gaussian fit_gaussian(const Statistics& statistics, int64_t n);
+
+/// The same from moments. Throws c10::Error when N < 2.
 Gaussian fit_gaussian(const Moments& moments);
 
 /// From features [N, d]: when N ≤ d the centred data are themselves a root, R = (X − μ)ᵀ/√(N−1) [d, N], exact

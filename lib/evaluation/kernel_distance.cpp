@@ -25,9 +25,19 @@ struct Blocked {
   at::Tensor block;     // [n, B] float64
 
   int64_t size() const { return features.size(0); }
+  int64_t tiles() const { return (size() + kTile - 1) / kTile; }
   Blocked tile(int64_t begin) const {
     const int64_t rows = std::min(kTile, size() - begin);
     return {features.narrow(0, begin, rows).to(at::kDouble), block.narrow(0, begin, rows)};
+  }
+};
+
+/// Counts tiles for a watch.
+struct Steps {
+  const Watch& watch;
+  int64_t total, done = 0;
+  void step() {
+    if (watch) watch(++done, total);
   }
 };
 
@@ -42,24 +52,29 @@ at::Tensor tile_sums(const Blocked& x, const Blocked& y, bool without_diagonal) 
 }
 
 /// Over all pairs of rows of two disjoint sets.
-at::Tensor cross_sums(const Blocked& x, const Blocked& y) {
+at::Tensor cross_sums(const Blocked& x, const Blocked& y, Steps& steps) {
   at::Tensor sums = at::zeros({x.block.size(1), y.block.size(1)}, at::kDouble);
   for (int64_t i = 0; i < x.size(); i += kTile) {
     const Blocked left = x.tile(i);
-    for (int64_t j = 0; j < y.size(); j += kTile) sums += tile_sums(left, y.tile(j), false);
+    for (int64_t j = 0; j < y.size(); j += kTile) {
+      sums += tile_sums(left, y.tile(j), false);
+      steps.step();
+    }
   }
   return sums;
 }
 
 /// Over all pairs of different rows of one set.
-at::Tensor within_sums(const Blocked& x) {
+at::Tensor within_sums(const Blocked& x, Steps& steps) {
   at::Tensor sums = at::zeros({x.block.size(1), x.block.size(1)}, at::kDouble);
   for (int64_t i = 0; i < x.size(); i += kTile) {
     const Blocked left = x.tile(i);
     sums += tile_sums(left, left, true);
+    steps.step();
     for (int64_t j = i + kTile; j < x.size(); j += kTile) {
       const at::Tensor above = tile_sums(left, x.tile(j), false);
       sums += above + above.t();
+      steps.step();
     }
   }
   return sums;
@@ -77,12 +92,13 @@ struct Sums {
   at::Tensor generated, reference, cross;  // [B, B]
   at::Tensor n, m;                         // [B], rows a block
 
-  Sums(const Blocked& g, const Blocked& r)
-      : generated(within_sums(g)),
-        reference(within_sums(r)),
-        cross(cross_sums(g, r)),
-        n(g.block.sum(0)),
-        m(r.block.sum(0)) {}
+  Sums(const Blocked& g, const Blocked& r, const Watch& watch) : n(g.block.sum(0)), m(r.block.sum(0)) {
+    const int64_t a = g.tiles(), b = r.tiles();
+    Steps steps{watch, a * (a + 1) / 2 + b * (b + 1) / 2 + a * b};
+    generated = within_sums(g, steps);
+    reference = within_sums(r, steps);
+    cross = cross_sums(g, r, steps);
+  }
 
   double whole() const {
     const auto total = [](const at::Tensor& sums) { return sums.sum().item<double>(); };
@@ -117,18 +133,19 @@ void check_features(const at::Tensor& generated, const at::Tensor& reference) {
 
 }  // namespace
 
-Estimate kernel_distance(const at::Tensor& generated, const at::Tensor& reference) {
+Estimate kernel_distance(const at::Tensor& generated, const at::Tensor& reference, const Watch& watch) {
   check_features(generated, reference);
   if (std::min(generated.size(0), reference.size(0)) < 2 * kBlocks)
-    return {Sums(undivided(generated), undivided(reference)).whole(), std::nullopt};
-  const Sums sums(divided(generated, 2), divided(reference, 3));
+    return {Sums(undivided(generated), undivided(reference), watch).whole(), std::nullopt};
+  const Sums sums(divided(generated, 2), divided(reference, 3), watch);
   // The jackknife: (B − 1)/B Σ (θ₋ᵦ − mean)² (Tukey 1958).
   const double variance = sums.without_block().var(/*unbiased=*/false).item<double>() * (kBlocks - 1);
   return {sums.whole(), std::sqrt(variance)};
 }
 
 at::Tensor kernel_distance_of_subsets(const at::Tensor& generated, const at::Tensor& reference,
-                                      const at::Tensor& generated_rows, const at::Tensor& reference_rows) {
+                                      const at::Tensor& generated_rows, const at::Tensor& reference_rows,
+                                      const Watch& watch) {
   check_features(generated, reference);
   const auto check_rows = [](const at::Tensor& rows, int64_t n) {
     TORCH_CHECK(rows.dim() == 2 && rows.scalar_type() == at::kLong && rows.size(1) >= 2,
@@ -145,7 +162,7 @@ at::Tensor kernel_distance_of_subsets(const at::Tensor& generated, const at::Ten
   at::Tensor values = at::empty({subsets}, at::kDouble);
   for (int64_t s = 0; s < subsets; ++s)
     values[s] = Sums(undivided(generated.index_select(0, generated_rows[s])),
-                     undivided(reference.index_select(0, reference_rows[s])))
+                     undivided(reference.index_select(0, reference_rows[s])), part_of(watch, s, 1, subsets))
                     .whole();
   return values;
 }

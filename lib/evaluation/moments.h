@@ -27,6 +27,12 @@ Moments merge(const Moments& a, const Moments& b);
 /// promoted whole.
 Moments moments_of(const at::Tensor& features);
 
+/// What is known of features when they are gone: the mean [d] and the covariance [d, d], float64.
+struct Statistics {
+  at::Tensor mean;
+  at::Tensor covariance;
+};
+
 /// The unbiased covariance S / (N − 1), [d, d] float64. Throws c10::Error when N < 2.
 at::Tensor covariance(const Moments& moments);
 

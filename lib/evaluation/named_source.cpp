@@ -57,6 +57,10 @@ bool holds_features(const fs::path& path) {
   return false;
 }
 
+bool is_model(const fs::path& path) {
+  return path.extension() == ".safetensors" && io::read_safetensors_metadata(path).contains("onestep.network");
+}
+
 [[noreturn]] void refuse(const std::string& source) {
   io::MappedFile{source};  // says so where it is missing
   throw io::FileError(source, kExpected);
@@ -67,7 +71,7 @@ bool holds_features(const fs::path& path) {
 SubjectConfig subject_named(const std::string& source, const std::string& name) {
   if (auto images = images_of(source)) return DatasetSubject{.name = name, .data = *images};
   if (holds_features(source)) return FeaturesSubject{.name = name, .path = source};
-  if (fs::path(source).extension() == ".safetensors") return ModelSubject{.name = name, .path = source};
+  if (is_model(source)) return ModelSubject{.name = name, .path = source};
   refuse(source);
 }
 
@@ -88,8 +92,11 @@ FeaturesConfig features_named(const std::string& text) {
     if (kind == "torchscript") return TorchScriptFeatures{.model = file};
   }
   const fs::path path = text;
-  if (path.extension() == ".pt" || path.extension() == ".pth") return TorchScriptFeatures{.model = text};
-  if (path.extension() != ".safetensors")
+  std::error_code error;
+  const bool unknown_kind = colon != std::string::npos && !fs::exists(path, error);
+  if (!unknown_kind && (path.extension() == ".pt" || path.extension() == ".pth"))
+    return TorchScriptFeatures{.model = text};
+  if (unknown_kind || path.extension() != ".safetensors")
     throw config::ConfigError(
         "--features: expected inception:FILE, classifier:FILE, torchscript:FILE or pixels, got '" + text +
         "'");

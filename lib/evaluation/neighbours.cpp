@@ -83,7 +83,8 @@ struct Row {
 
 /// Calls visit(i, row) for every row i of `queries`, several at once, each once.
 template <class Visit>
-void for_each_row(const at::Tensor& queries, const at::Tensor& points, int64_t tile, const Visit& visit) {
+void for_each_row(const at::Tensor& queries, const at::Tensor& points, int64_t tile, const Watch& watch,
+                  const Visit& visit) {
   TORCH_CHECK(queries.size(1) == points.size(1), "neighbours: widths differ, ", queries.size(1), " and ",
               points.size(1));
   TORCH_CHECK(tile > 0, "neighbours: tile must be positive, got ", tile);
@@ -115,6 +116,7 @@ void for_each_row(const at::Tensor& queries, const at::Tensor& points, int64_t t
       at::Tensor block = strip.slice(0, 0, x.size(0)).slice(1, begin, end);
       at::add_out(block, x_norms.unsqueeze(1), norms.slice(0, begin, end).unsqueeze(0));
       block.addmm_(x, y.t(), 1.0, -2.0);
+      if (watch) watch(first + x.size(0) * begin / m, n);
     });
     // Norms and products err by d ulps of ‖x‖² + ‖y‖², centring and the sum by a few more.
     const double relative = std::numeric_limits<double>::epsilon() * static_cast<double>(d + 8);
@@ -130,6 +132,7 @@ void for_each_row(const at::Tensor& queries, const at::Tensor& points, int64_t t
                              other, m, d, stride, distance});
     });
   }
+  if (watch) watch(n, n);
 }
 
 /// The k smallest numbers seen, the largest of them in front.
@@ -171,6 +174,12 @@ void check_neighbours(int64_t k, int64_t n) {
   TORCH_CHECK(k >= 1 && k < n, "neighbours: ", k, " neighbours need k >= 1 and more than k rows, got ", n);
 }
 
+void check_radii(const at::Tensor& radii, int64_t m, int64_t k) {
+  TORCH_CHECK(
+      radii.dim() == 2 && radii.size(0) == m && radii.size(1) >= k && radii.scalar_type() == at::kDouble,
+      "neighbours: radii of the reference must be [", m, ", at least ", k, "] float64, got ", radii.sizes());
+}
+
 std::vector<double> column(const at::Tensor& table, int64_t k) {
   const at::Tensor values = table.select(1, k - 1).contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
@@ -194,17 +203,18 @@ Estimate share(const at::Tensor& flags) {
 
 }  // namespace
 
-at::Tensor squared_radii(const at::Tensor& points, int64_t k, int64_t tile) {
+at::Tensor squared_radii(const at::Tensor& points, int64_t k, int64_t tile, const Watch& watch) {
   const at::Tensor x = checked(points);
   check_neighbours(k, x.size(0));
   at::Tensor result = at::empty({x.size(0), k}, at::kDouble);
   auto* values = result.mutable_data_ptr<double>();
-  for_each_row(x, x, tile, [&](int64_t i, const Row& row) { nearest_others(row, i, k, values + i * k); });
+  for_each_row(x, x, tile, watch,
+               [&](int64_t i, const Row& row) { nearest_others(row, i, k, values + i * k); });
   return result;
 }
 
 Neighbourhood neighbourhood(const at::Tensor& generated, const at::Tensor& reference, const BallSizes& k,
-                            const at::Tensor& reference_radii, int64_t tile) {
+                            const at::Tensor& reference_radii, int64_t tile, const Watch& watch) {
   const at::Tensor x = checked(generated), y = checked(reference);
   const int64_t n = x.size(0), m = y.size(0);
   TORCH_CHECK(x.size(1) == y.size(1), "neighbours: widths differ, ", x.size(1), " and ", y.size(1));
@@ -212,12 +222,15 @@ Neighbourhood neighbourhood(const at::Tensor& generated, const at::Tensor& refer
   check_neighbours(std::min(k.precision, k.density), m);
   check_neighbours(widest, m);
   check_neighbours(k.precision, n);
-  const at::Tensor radii = reference_radii.defined() ? reference_radii : squared_radii(y, widest, tile);
-  TORCH_CHECK(
-      radii.dim() == 2 && radii.size(0) == m && radii.size(1) >= widest && radii.scalar_type() == at::kDouble,
-      "neighbours: radii of the reference must be [", m, ", at least ", widest, "] float64, got ",
-      radii.sizes());
-  const std::vector<double> own = column(squared_radii(x, k.precision, tile), k.precision),
+  // Steps are pairs: within the reference, within the samples, across.
+  const int64_t first = reference_radii.defined() ? 0 : m * m, total = first + n * n + n * m;
+  const at::Tensor radii = reference_radii.defined()
+                               ? reference_radii
+                               : squared_radii(y, widest, tile, part_of(watch, 0, first, total));
+  check_radii(radii, m, widest);
+  const std::vector<double> own = column(
+                                squared_radii(x, k.precision, tile, part_of(watch, first, n * n, total)),
+                                k.precision),
                             precise = column(radii, k.precision), dense = column(radii, k.density);
 
   Neighbourhood result{k,
@@ -235,7 +248,7 @@ Neighbourhood neighbourhood(const at::Tensor& generated, const at::Tensor& refer
     std::atomic<int64_t> contained{0}, inside{0};
   };
   std::vector<Tally> tallies(static_cast<size_t>(m));
-  for_each_row(x, y, tile, [&](int64_t i, const Row& row) {
+  for_each_row(x, y, tile, part_of(watch, first + n * n, n * m, total), [&](int64_t i, const Row& row) {
     const double radius = own[static_cast<size_t>(i)];
     for (int64_t j = 0; j < m; ++j) {
       const auto at = static_cast<size_t>(j);
@@ -284,23 +297,31 @@ double expected_coverage(int64_t generated, int64_t reference, int64_t k) {
   return 1.0 - missed;
 }
 
-NearestReference nearest_reference(const at::Tensor& generated, const at::Tensor& reference, int64_t tile) {
+NearestReference nearest_reference(const at::Tensor& generated, const at::Tensor& reference,
+                                   const at::Tensor& reference_radii, int64_t tile, const Watch& watch) {
   const at::Tensor x = checked(generated), y = checked(reference);
   check_neighbours(1, y.size(0));
   const int64_t n = x.size(0);
   NearestReference result{at::empty({n}, at::kLong), at::empty({n}, at::kDouble), at::Tensor()};
   auto* index = result.index.mutable_data_ptr<int64_t>();
   auto* distance = result.distance.mutable_data_ptr<double>();
-  for_each_row(x, y, tile, [&](int64_t i, const Row& row) {
+  const bool known = reference_radii.defined();
+  if (known) check_radii(reference_radii, y.size(0), 1);
+  const int64_t pairs = n * y.size(0), total = known ? pairs : 2 * pairs;
+  for_each_row(x, y, tile, part_of(watch, 0, pairs, total), [&](int64_t i, const Row& row) {
     std::tie(index[i], distance[i]) = nearest_of_all(row);
     distance[i] = std::sqrt(distance[i]);
   });
+  if (known) {
+    result.gap = reference_radii.select(1, 0).index_select(0, result.index).sqrt();
+    return result;
+  }
   // Only rows that are someone's nearest need their own neighbour: never more than N of them.
   const auto [found, place, counts] = at::_unique2(result.index, /*sorted=*/true, /*return_inverse=*/true);
   at::Tensor gaps = at::empty({found.size(0)}, at::kDouble);
   auto* gap = gaps.mutable_data_ptr<double>();
   const auto* self = found.const_data_ptr<int64_t>();
-  for_each_row(y.index_select(0, found), y, tile,
+  for_each_row(y.index_select(0, found), y, tile, part_of(watch, pairs, pairs, total),
                [&](int64_t i, const Row& row) { nearest_others(row, self[i], 1, gap + i); });
   result.gap = gaps.sqrt().index_select(0, place);
   return result;

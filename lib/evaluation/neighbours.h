@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "evaluation/estimate.h"
+#include "evaluation/stage_watch.h"
 
 /// Metrics that compare each sample with its nearest neighbours. Features are CPU tensors [N, d], float32 or
 /// float64, finite; nothing is differentiable. Memory is a strip of at most 64 MB beside the features,
@@ -13,15 +14,17 @@
 /// Pairs are screened with ‖x‖² + ‖y‖² − 2 xᵀy (centred, float64, a matrix product a tile) and its rounding
 /// bound; wherever the bound leaves a comparison or a choice open, Σ (xᵢ − yᵢ)² decides. Results therefore
 /// follow the latter alone: copies are at distance 0, a tie is a tie, and neither the tile nor the number of
-/// threads changes a bit. `tile` is the largest side of a tile. Every function throws c10::Error when shapes
-/// do not fit, when squared norms overflow, or when a set has too few rows for k.
+/// threads changes a bit. `tile` is the largest side of a tile; `watch` is called once a tile, and may throw
+/// to stop. Every function throws c10::Error when shapes do not fit, when squared norms overflow, or when a
+/// set has too few rows for k.
 namespace onestep {
 
 constexpr int64_t kNeighbourTile = 1024;
 
 /// Squared distances from each row to its k nearest other rows, ascending: [N, k] float64. Column j − 1 holds
 /// the squared radii of the balls of j neighbours. Needs k < N.
-at::Tensor squared_radii(const at::Tensor& points, int64_t k, int64_t tile = kNeighbourTile);
+at::Tensor squared_radii(const at::Tensor& points, int64_t k, int64_t tile = kNeighbourTile,
+                         const Watch& watch = {});
 
 /// How many neighbours span a ball: of both sets for precision and recall, of the reference for density and
 /// coverage.
@@ -43,7 +46,8 @@ struct Neighbourhood {
 /// `reference_radii` is squared_radii(reference, at least the larger k), for a reference that serves several
 /// times; computed where undefined.
 Neighbourhood neighbourhood(const at::Tensor& generated, const at::Tensor& reference, const BallSizes& k = {},
-                            const at::Tensor& reference_radii = {}, int64_t tile = kNeighbourTile);
+                            const at::Tensor& reference_radii = {}, int64_t tile = kNeighbourTile,
+                            const Watch& watch = {});
 
 /// Improved precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020):
 ///   precision = mean(realistic), recall = mean(recalled), density = mean(balls)/k, coverage =
@@ -67,8 +71,11 @@ struct NearestReference {
   at::Tensor distance;  ///< float64 [N], to that row
   at::Tensor gap;       ///< float64 [N], from that row to its own nearest other reference row
 };
+/// `reference_radii` is squared_radii(reference, any k), where it is at hand; else only rows that are
+/// someone's nearest are asked for their own neighbour.
 NearestReference nearest_reference(const at::Tensor& generated, const at::Tensor& reference,
-                                   int64_t tile = kNeighbourTile);
+                                   const at::Tensor& reference_radii = {}, int64_t tile = kNeighbourTile,
+                                   const Watch& watch = {});
 
 /// AuthPct (Alaa et al. 2022): the share of generated rows with distance > gap. A generator that copies its
 /// training set has 0. Fresh samples of the training law have 1/2 in few dimensions and more in many (0.84

@@ -29,9 +29,10 @@ at::Tensor directions(uint64_t seed, int64_t first, int64_t count, int64_t d) {
 }
 
 /// Values along each direction in rising order, [count, N].
-at::Tensor sorted_projections(const at::Tensor& directions, const at::Tensor& features) {
+at::Tensor sorted_projections(const at::Tensor& directions, const at::Tensor& features, const Watch& watch) {
   at::Tensor values = at::empty({directions.size(0), features.size(0)}, at::kDouble);
   for (int64_t row = 0; row < features.size(0); row += kRows) {
+    if (watch) watch(row, features.size(0));
     const int64_t count = std::min(kRows, features.size(0) - row);
     values.narrow(1, row, count).copy_(directions.matmul(features.narrow(0, row, count).to(at::kDouble).t()));
   }
@@ -69,7 +70,7 @@ Pieces common_pieces(int64_t n, int64_t m) {
 }  // namespace
 
 Estimate projected_distance(const at::Tensor& generated, const at::Tensor& reference, uint64_t seed,
-                            int64_t projections) {
+                            int64_t projections, const Watch& watch) {
   for (const at::Tensor& x : {generated, reference})
     TORCH_CHECK(x.dim() == 2 && x.size(0) >= 1 && x.size(1) >= 1 && at::isFloatingType(x.scalar_type()),
                 "projected_distance: features must be floating [N, d], got ", x.scalar_type(), " ",
@@ -81,13 +82,18 @@ Estimate projected_distance(const at::Tensor& generated, const at::Tensor& refer
   const Pieces pieces = n == m ? Pieces{} : common_pieces(n, m);
   const int64_t group = std::clamp<int64_t>(kValues / (n + m), 1, projections);
   std::vector<at::Tensor> parts;
+  const int64_t total = projections * (n + m);  // values
   for (int64_t first = 0; first < projections; first += group) {
-    const at::Tensor theta = directions(seed, first, std::min(group, projections - first), d);
-    const at::Tensor g = sorted_projections(theta, generated), r = sorted_projections(theta, reference);
+    const int64_t count = std::min(group, projections - first), done = first * (n + m);
+    const at::Tensor theta = directions(seed, first, count, d);
+    const at::Tensor g = sorted_projections(theta, generated, part_of(watch, done, count * n, total)),
+                     r = sorted_projections(theta, reference,
+                                            part_of(watch, done + count * n, count * m, total));
     parts.push_back(
         n == m ? (g - r).square().mean(1)
                : (g.index_select(1, pieces.a) - r.index_select(1, pieces.b)).square().matmul(pieces.length));
   }
+  if (watch) watch(total, total);
   const at::Tensor values = at::cat(parts) * (3.0 * static_cast<double>(d));
   Estimate result{values.mean().item<double>(), std::nullopt};
   if (projections > 1)

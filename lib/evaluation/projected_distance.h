@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "evaluation/estimate.h"
+#include "evaluation/stage_watch.h"
 
 namespace onestep {
 
@@ -19,8 +20,8 @@ namespace onestep {
 /// sd/√projections; it says nothing about fresh samples. Like FID, MIND of two finite samples of one law is
 /// positive: compare at equal N. Directions are taken in groups, at most about 4 million projected values at
 /// a time. Throws c10::Error when shapes or types do not fit or projections < 1 (no error is given for a
-/// single one).
+/// single one). `watch` is called for every few thousand rows of a group, and may throw to stop.
 Estimate projected_distance(const at::Tensor& generated, const at::Tensor& reference, uint64_t seed,
-                            int64_t projections = 1000);
+                            int64_t projections = 1000, const Watch& watch = {});
 
 }  // namespace onestep

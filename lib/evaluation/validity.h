@@ -13,8 +13,8 @@ namespace onestep {
 
 /// Signs that a set is not what one takes it for. FID alone hides all of them.
 struct Validity {
-  std::optional<int64_t> duplicates;  ///< images (feature rows where there are no images) equal to an
-                                      ///< earlier one; no value where only statistics are known
+  std::optional<int64_t> duplicates;       ///< images (feature rows where there are no images) equal to an
+                                           ///< earlier one; no value where only statistics are known
   std::optional<int64_t> constant_images;  ///< images of one colour
   std::vector<int64_t> class_counts;     ///< images by the class that the classifier sees; empty without one
   std::optional<double> class_accuracy;  ///< share seen as their label; no value without labels

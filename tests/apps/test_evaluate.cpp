@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // onestep-evaluate as a user meets it: exit codes, one clear line for each bad input, and its files.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <string>
@@ -20,8 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-test::Said evaluate_app(const std::string& arguments) {
-  return test::run_command("onestep-evaluate " + arguments);
+/// Without a cache: the user's own is none of a test's business.
+test::Said evaluate_app(const std::string& arguments, const std::string& cache = "--no-cache") {
+  return test::run_command("onestep-evaluate " + arguments + " " + cache);
 }
 
 fs::path write_features(const TemporaryFolder& folder, const std::string& name, const at::Tensor& array) {
@@ -89,6 +91,140 @@ TEST_CASE("onestep-evaluate scores generators by a configuration, and its resolv
   CHECK(Json::parse(read_bytes(folder / "again" / "report.json"))["metrics"] == first["metrics"]);
 }
 
+Json report_in(const fs::path& folder) {
+  return Json::parse(read_bytes(folder / "report.json"));
+}
+
+/// The images of toy_dataset as idx files that are known by their names.
+std::string named_images(const TemporaryFolder& folder, int64_t n) {
+  toy_dataset(folder, n);
+  const std::string set = (folder / ("set" + std::to_string(n))).string();
+  fs::copy_file(set + "-images", set + "-images-idx3-ubyte");
+  return set + "-images-idx3-ubyte";
+}
+
+TEST_CASE("onestep-evaluate scores a generator without a configuration") {
+  const TemporaryFolder folder;
+  const std::string model = toy_generator(folder).string(), data = named_images(folder, 300);
+  const std::string sources = "--generated " + model + " --reference " + data + " --features pixels";
+  const test::Said done = evaluate_app(sources + " --seeds 100-259 --out " + (folder / "out").string());
+  INFO(done.err);
+  REQUIRE(done.code == 0);
+  const Json report = report_in(folder / "out");
+  CHECK(report["title"] == "generator8");
+  CHECK(report["features"]["kind"] == "pixels");
+  CHECK(report["metrics"]["fid"]["n"] == 160);
+  CHECK(report["metrics"]["fid"]["reference_n"] == 300);
+  CHECK(report["provenance"]["config"]["first_seed"] == 100);
+
+  // Against itself with the same seeds the gap is 0, and its paired error too.
+  const test::Said twice = evaluate_app(sources + " --seeds 100-259 --baseline " + model + " --out " +
+                                        (folder / "twice").string());
+  REQUIRE(twice.code == 0);
+  const Json verdict = report_in(folder / "twice")["verdict"];
+  CHECK(verdict["paired"] == true);
+  CHECK(verdict["gap"] == 0.0);
+  CHECK(verdict["se"].get<double>() == Approx(0.0).margin(1e-12));
+  CHECK(verdict["baseline"] == "generator8 (2)");
+}
+
+TEST_CASE("onestep-evaluate tells FID of every set of seeds") {
+  const TemporaryFolder folder;
+  const std::string sources = "--generated " + toy_generator(folder).string() + " --reference " +
+                              named_images(folder, 300) + " --features pixels --out ";
+  write_bytes(folder / "sets.yaml", "");
+  REQUIRE(evaluate_app(sources + (folder / "first").string() + " --seeds 0-99").code == 0);
+  REQUIRE(evaluate_app(sources + (folder / "second").string() + " --seeds 100-199").code == 0);
+  // The configuration of the first, with two sets.
+  REQUIRE(evaluate_app((folder / "first" / "evaluate.yaml").string() + " seed_sets=2 --out " +
+                       (folder / "both").string())
+              .code == 0);
+  const Json sets = report_in(folder / "both")["metrics"]["fid"]["seed_sets"];
+  const double a = report_in(folder / "first")["metrics"]["fid"]["value"],
+               b = report_in(folder / "second")["metrics"]["fid"]["value"];
+  REQUIRE(sets["sets"].size() == 2);
+  CHECK(sets["sets"][0]["value"] == a);
+  CHECK(sets["sets"][1]["value"] == b);
+  CHECK(sets["sets"][1]["first_seed"] == 100);
+  CHECK(sets["min"] == std::min(a, b));
+  CHECK(sets["mean"].get<double>() == Approx((a + b) / 2));
+  CHECK(sets["sd"].get<double>() == Approx(std::abs(a - b) / std::sqrt(2.0)));
+}
+
+TEST_CASE("onestep-evaluate --fail-above ends with code 5, after the report") {
+  const TemporaryFolder folder;
+  const auto a = write_features(folder, "a.safetensors", normal_features(1, 300, 8) + 0.5);
+  const auto b = write_features(folder, "b.safetensors", normal_features(2, 400, 8));
+  const test::Said bad = evaluate_app(pair(a, b, folder / "bad") + " --fail-above 1");
+  CHECK(bad.code == 5);
+  CHECK_THAT(bad.err, Catch::Contains("of a is above 1"));
+  CHECK(fs::exists(folder / "bad" / "report.html"));
+  CHECK(evaluate_app(pair(a, b, folder / "good") + " --fail-above 9").code == 0);
+}
+
+TEST_CASE("onestep-evaluate draws the trend of a run") {
+  const TemporaryFolder folder;
+  const fs::path run = folder / "run";
+  fs::create_directories(run / "models");
+  fs::copy_file(toy_generator(folder), run / "model.safetensors");
+  fs::copy_file(toy_generator(folder), run / "models" / "000000002000.safetensors");
+  fs::copy_file(toy_generator(folder), run / "models" / "000000000500.safetensors");
+  write_bytes(run / "models" / "notes.txt", "no model");
+  const std::string rest =
+      " --reference " + named_images(folder, 300) + " --features pixels --seeds 0-99 --out ";
+  const test::Said done = evaluate_app("--trend " + run.string() + rest + (folder / "out").string());
+  INFO(done.err);
+  REQUIRE(done.code == 0);
+  const Json report = report_in(folder / "out");
+  REQUIRE(report["trend"].size() == 2);
+  CHECK(report["trend"][0]["nimg"] == 500);
+  CHECK(report["trend"][1]["nimg"] == 2000);
+  CHECK(report["trend"][1]["value"] == report["metrics"]["fid"]["value"]);  // the same model, the same seeds
+  fs::remove_all(run / "models");
+  const test::Said none = evaluate_app("--trend " + run.string() + rest + (folder / "none").string());
+  CHECK(none.code == 3);
+  CHECK_THAT(none.err, Catch::Contains("run.model_images"));
+}
+
+TEST_CASE("onestep-evaluate stats writes a reference that the next evaluation reads") {
+  const TemporaryFolder folder;
+  const std::string data = named_images(folder, 300), model = toy_generator(folder).string();
+  const test::Said done =
+      evaluate_app("stats " + data + " --features pixels --out " + (folder / "reference.npz").string());
+  INFO(done.err);
+  REQUIRE(done.code == 0);
+  CHECK_THAT(done.out, Catch::Contains("300 samples, 64 features"));
+  const std::string rest = " --features pixels --seeds 0-159 --out ";
+  REQUIRE(
+      evaluate_app("--generated " + model + " --reference " + data + rest + (folder / "a").string()).code ==
+      0);
+  REQUIRE(evaluate_app("--generated " + model + " --reference " + (folder / "reference.npz").string() + rest +
+                       (folder / "b").string())
+              .code == 0);
+  const Json a = report_in(folder / "a")["metrics"]["fid"], b = report_in(folder / "b")["metrics"]["fid"];
+  CHECK(b["value"].get<double>() == Approx(a["value"].get<double>()).epsilon(1e-9));
+  CHECK(b["se"].get<double>() == Approx(a["se"].get<double>()).epsilon(1e-9));
+  CHECK(evaluate_app("stats " + data + " --out " + (folder / "x.npz").string()).code == 2);  // no features
+  CHECK(evaluate_app("stats " + (folder / "none.zip").string() + " --features pixels --out " +
+                     (folder / "x.npz").string())
+            .code == 3);
+  CHECK_FALSE(fs::exists(folder / "x.npz"));
+}
+
+TEST_CASE("onestep-evaluate reuses images and features that it has seen") {
+  const TemporaryFolder folder;
+  const std::string cache = "--cache " + (folder / "cache").string();
+  const std::string command = "--generated " + toy_generator(folder).string() + " --reference " +
+                              named_images(folder, 300) +
+                              " --features pixels --seeds 0-159 --threads 1 --out ";
+  REQUIRE(evaluate_app(command + (folder / "a").string(), cache).code == 0);
+  REQUIRE(evaluate_app(command + (folder / "b").string(), cache).code == 0);
+  const Json first = report_in(folder / "a"), second = report_in(folder / "b");
+  CHECK(first["subjects"][0]["reused"] == Json{{"images", false}, {"features", false}});
+  CHECK(second["subjects"][0]["reused"] == Json{{"images", true}, {"features", true}});
+  CHECK(second["metrics"] == first["metrics"]);
+}
+
 TEST_CASE("onestep-evaluate refuses bad input with one line") {
   const TemporaryFolder folder;
   const auto good = write_features(folder, "good.safetensors", normal_features(1, 50, 4));
@@ -111,8 +247,7 @@ TEST_CASE("onestep-evaluate refuses bad input with one line") {
   };
   bad_file(folder / "none.npz", "");
   bad_file(folder / "none.safetensors", "");
-  bad_file(write_features(folder, "text.txt", at::ones({5, 4})),
-           "features are read from .npz or .safetensors");
+  bad_file(write_features(folder, "text.txt", at::ones({5, 4})), "is none of");
   bad_file(write_features(folder, "rank.safetensors", at::ones({50})),
            "array 'features' must have shape [N, d]");
   bad_file(write_features(folder, "whole.safetensors", at::ones({50, 4}, at::kInt)),
@@ -138,6 +273,12 @@ TEST_CASE("onestep-evaluate refuses bad input with one line") {
   refused("", 2, "nothing to score");
   refused("--generated-features " + good.string(), 2, "given together");
   refused("--generated-features " + good.string() + " --reference-features " + good.string(), 2, "--out");
+  refused("--generated " + toy_generator(folder).string() + " --reference " + good.string() + " --out " +
+              out.string(),
+          2, "features.model");
+  refused(pair(good, good, out) + " --seeds 1,5", 2, "--seeds: expected one range");
+  refused(pair(good, good, out) + " --protocol edn", 2, "edn");
+  refused(pair(good, good, out) + " --features vgg", 2, "--features: expected");
   refused((folder / "none.yaml").string(), 2, "none.yaml");
   refused("--frobnicate", 2, "frobnicate");
   const std::string yaml = (folder / "toy.yaml").string();
@@ -172,9 +313,10 @@ TEST_CASE("onestep-evaluate stopped by a signal leaves no report") {
   const TemporaryFolder folder;
   write_bytes(folder / "toy.yaml", toy_config(folder));
   // Enough work for minutes; signals are caught by the time that the folder is there.
-  const test::Said cut = test::run_interrupted(
-      "onestep-evaluate " + (folder / "toy.yaml").string() + " images=2000000 subjects.0.sampler.steps=100",
-      "INT", [&] { return fs::exists(folder / "out"); });
+  const test::Said cut =
+      test::run_interrupted("onestep-evaluate --no-cache " + (folder / "toy.yaml").string() +
+                                " images=2000000 subjects.0.sampler.steps=100",
+                            "INT", [&] { return fs::exists(folder / "out"); });
   CHECK(cut.code == 130);
   CHECK(fs::is_empty(folder / "out"));
   CHECK_THAT(cut.err, Catch::Contains("interrupted; no report was written"));

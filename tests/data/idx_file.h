@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small idx files for the tests of lib/data, in a folder that goes when the test ends.
+// Small idx files for the tests of lib/data.
 #pragma once
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 #include <zlib.h>
 
-struct TemporaryFolder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("onestep-test-data-" + std::to_string(getpid()));
-  TemporaryFolder() { std::filesystem::create_directories(path); }
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-  std::filesystem::path operator/(const std::string& name) const { return path / name; }
-};
+#include "temporary_folder.h"
 
 /// The bytes of an idx file: header for `sizes`, then `data`.
 inline std::string idx_bytes(const std::vector<uint32_t>& sizes, const std::string& data) {

@@ -48,12 +48,14 @@ TEST_CASE("data set configuration: kind, defaults, ranges", "[dataset]") {
   CHECK_THROWS_AS(read_yaml("data: {kind: fashion_mnist, split: validation}"), config::ConfigError);
   CHECK_THROWS_AS(read_yaml("data: {kind: fashion_mnist, limit: 0}"), config::ConfigError);
   CHECK_THROWS_AS(read_yaml("data: {kind: idx, classes: 257}"), config::ConfigError);
+  CHECK(std::get<ImageFilesConfig>(read_yaml("data: {kind: images, path: a.zip}").data).labels);
+  CHECK_THROWS_AS(read_yaml("data: {kind: images}"), config::ConfigError);
 }
 
 TEST_CASE("fashion_mnist: images, labels and names of a small copy", "[dataset]") {
   const TemporaryFolder folder;
   write_test_split(folder, {9, 0, 5}, 3);
-  const Dataset data = load_dataset(test_split(folder.path));
+  const Dataset data = load_dataset(test_split(folder.path()));
   CHECK(data.name == "fashion_mnist/test");
   CHECK(data.images.sizes() == at::IntArrayRef({3, 1, 28, 28}));
   CHECK(data.images.scalar_type() == at::kByte);
@@ -63,7 +65,7 @@ TEST_CASE("fashion_mnist: images, labels and names of a small copy", "[dataset]"
   CHECK(data.class_names.size() == 10);
   CHECK(data.class_names[9] == "Ankle boot");
 
-  FashionMnistConfig two = test_split(folder.path);
+  FashionMnistConfig two = test_split(folder.path());
   two.limit = 2;
   CHECK(load_dataset(two).images.size(0) == 2);
   CHECK(load_dataset(two).labels.size(0) == 2);
@@ -73,16 +75,27 @@ TEST_CASE("fashion_mnist: images, labels and names of a small copy", "[dataset]"
 
 TEST_CASE("fashion_mnist: what is wrong is named", "[dataset]") {
   const TemporaryFolder folder;
-  CHECK_THROWS_AS(load_dataset(test_split(folder.path)), io::FileError);
-  CHECK_THROWS_WITH(load_dataset(test_split(folder.path)),
+  CHECK_THROWS_AS(load_dataset(test_split(folder.path())), io::FileError);
+  CHECK_THROWS_WITH(load_dataset(test_split(folder.path())),
                     Contains("t10k-images-idx3-ubyte.gz") && Contains("package dataset-fashion-mnist"));
   write_test_split(folder, {0, 10}, 2);
-  CHECK_THROWS_WITH(load_dataset(test_split(folder.path)),
+  CHECK_THROWS_WITH(load_dataset(test_split(folder.path())),
                     Contains("t10k-labels") && Contains("label 10") && Contains("10 classes"));
   write_test_split(folder, {0, 1, 2}, 2);
-  CHECK_THROWS_WITH(load_dataset(test_split(folder.path)), Contains("3 labels for the 2 images"));
+  CHECK_THROWS_WITH(load_dataset(test_split(folder.path())), Contains("3 labels for the 2 images"));
   write_test_split(folder, {0, 1}, 2, 27);
-  CHECK_THROWS_WITH(load_dataset(test_split(folder.path)), Contains("t10k-images") && Contains("28 x 28"));
+  CHECK_THROWS_WITH(load_dataset(test_split(folder.path())), Contains("t10k-images") && Contains("28 x 28"));
+}
+
+TEST_CASE("idx data set: without a file of labels there are no classes", "[dataset]") {
+  const TemporaryFolder folder;
+  write_plain(folder / "images", idx_bytes({3, 2, 2}, std::string(12, 'x')));
+  IdxConfig config{.images = (folder / "images").string()};
+  CHECK(load_dataset(config).class_names.empty());
+  CHECK(load_dataset(config).labels.sizes() == at::IntArrayRef({3}));
+  config.limit = 2;
+  CHECK(load_dataset(config).images.size(0) == 2);
+  CHECK(load_dataset(config).labels.size(0) == 2);
 }
 
 TEST_CASE("idx data set: any size and number of classes", "[dataset]") {

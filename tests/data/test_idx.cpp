@@ -49,7 +49,7 @@ TEST_CASE("idx: big-endian sizes above 255", "[idx]") {
 TEST_CASE("idx: files that are missing or no idx files", "[idx]") {
   const TemporaryFolder folder;
   check_refused(folder / "missing", "no such file");
-  check_refused(folder.path, "no such file");
+  check_refused(folder.path(), "no such file");
   REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
   check_refused(folder / "pipe", "no such file");
   write_plain(folder / "empty", "");

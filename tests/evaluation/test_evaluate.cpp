@@ -26,10 +26,10 @@ TEST_CASE("an evaluation collects, scores and judges") {
   const EvaluateConfig config = read_config(toy_config(folder));
   std::vector<std::string> stages;
   const Evaluation evaluation =
-      evaluate(config, at::kCPU, [&](const std::string& stage, int64_t done, int64_t total) {
-        CHECK(done <= total);
-        if (stages.empty() || stages.back() != stage) stages.push_back(stage);
-      });
+      evaluate(config, {.watch = [&](const std::string& stage, int64_t done, int64_t total) {
+                 CHECK(done <= total);
+                 if (stages.empty() || stages.back() != stage) stages.push_back(stage);
+               }});
   CHECK(stages == std::vector<std::string>{"reference: features", "toy: images", "toy: features",
                                            "toy in one step: images", "toy in one step: features",
                                            "real: features"});
@@ -56,8 +56,8 @@ TEST_CASE("an evaluation collects, scores and judges") {
         Approx(*influence_standard_error(influence(toy.set.features, law, reference), kToyFeatures))
             .epsilon(1e-12));
   // And the features are those of the quantised images.
-  const FeatureNetwork network = load_feature_network(config.features.model, at::kCPU);
-  const Classified seen = classify(network.classifier, to_float(toy.set.images));
+  const Classifier network = load_classifier(std::get<ClassifierFeatures>(config.features).model, at::kCPU);
+  const Classified seen = classify(network, to_float(toy.set.images));
   CHECK((seen.features - toy.set.features).abs().max().item<double>() < 1e-5);
 }
 
@@ -66,16 +66,16 @@ TEST_CASE("images do not depend on the batch") {
   EvaluateConfig config = read_config(toy_config(folder));
   config.subjects.resize(1);
   config.baseline.clear();
-  const Evaluation first = evaluate(config, at::kCPU);
+  const Evaluation first = evaluate(config);
   config.batch = 50;
-  const Evaluation again = evaluate(config, at::kCPU);
+  const Evaluation again = evaluate(config);
   CHECK(at::equal(first.subjects[0].set.images, again.subjects[0].set.images));
   CHECK(first.subjects[0].score.fid.value == Approx(again.subjects[0].score.fid.value).epsilon(1e-5));
 }
 
 TEST_CASE("fewer samples than dimensions are scored without a standard error") {
   FeatureSet few{.features = normal_features(1, 10, 20)}, real{.features = normal_features(2, 100, 20)};
-  const FidScore scored = score(few, real, fit(real));
+  const FidScore scored = score(few, fit(few), real, fit(real));
   CHECK(scored.method == "thin");
   CHECK(scored.rank == 9);
   CHECK(scored.fid.value > 1.0);
@@ -85,8 +85,9 @@ TEST_CASE("fewer samples than dimensions are scored without a standard error") {
 TEST_CASE("what cannot be scored names its file") {
   FeatureSet a{.features = normal_features(1, 10, 3), .source = "a.npz"};
   FeatureSet b{.features = normal_features(1, 10, 4), .source = "b.npz"};
-  CHECK_THROWS_AS(score(a, b, fit(b)), io::FileError);
-  CHECK_THROWS_WITH(score(a, b, fit(b)), "a.npz: features have 3 dimensions, those of the reference b.npz 4");
+  CHECK_THROWS_AS(score(a, fit(a), b, fit(b)), io::FileError);
+  CHECK_THROWS_WITH(score(a, fit(a), b, fit(b)),
+                    "a.npz: features have 3 dimensions, those of the reference b.npz 4");
   FeatureSet huge{.features = normal_features(1, 10, 3) * 1e200, .source = "huge.npz"};
   CHECK_THROWS_AS(fit(huge), NumericalError);
   CHECK_THROWS_WITH(fit(huge), Catch::StartsWith("huge.npz: features are too large"));
@@ -94,8 +95,8 @@ TEST_CASE("what cannot be scored names its file") {
   const TemporaryFolder folder;
   EvaluateConfig config = read_config(toy_config(folder));
   std::get<ModelSubject>(config.subjects[0]).path = toy_generator(folder, 4).string();
-  CHECK_THROWS_AS(evaluate(config, at::kCPU), io::FileError);
-  CHECK_THROWS_WITH(evaluate(config, at::kCPU),
+  CHECK_THROWS_AS(evaluate(config), io::FileError);
+  CHECK_THROWS_WITH(evaluate(config),
                     Catch::Contains("generator4.safetensors: images are 1x4x4, but the classifier") &&
                         Catch::Contains("takes 1x8x8"));
 }
@@ -105,7 +106,7 @@ TEST_CASE("inputs are opened before any work is done") {
   EvaluateConfig config = read_config(toy_config(folder));
   std::get<ModelSubject>(config.subjects[1]).path = (folder / "none.safetensors").string();
   bool worked = false;
-  CHECK_THROWS_WITH(evaluate(config, at::kCPU, [&](const std::string&, int64_t, int64_t) { worked = true; }),
+  CHECK_THROWS_WITH(evaluate(config, {.watch = [&](const std::string&, int64_t, int64_t) { worked = true; }}),
                     Catch::Contains("none.safetensors"));
   CHECK_FALSE(worked);
 }
@@ -114,10 +115,10 @@ TEST_CASE("a watch that throws stops the evaluation") {
   const TemporaryFolder folder;
   const EvaluateConfig config = read_config(toy_config(folder));
   struct Stop {};
-  CHECK_THROWS_AS(evaluate(config, at::kCPU,
-                           [](const std::string& stage, int64_t, int64_t) {
-                             if (stage == "toy: images") throw Stop{};
-                           }),
+  CHECK_THROWS_AS(evaluate(config, {.watch =
+                                        [](const std::string& stage, int64_t, int64_t) {
+                                          if (stage == "toy: images") throw Stop{};
+                                        }}),
                   Stop);
 }
 

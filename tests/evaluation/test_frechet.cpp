@@ -134,6 +134,22 @@ TEST_CASE("FID of reference features") {
   CHECK(frechet_distance(real, generated).value == Approx(expected).epsilon(1e-8));
 }
 
+TEST_CASE("FID of reference statistics, without their features") {
+  const std::string name = GENERATE("features_full_f64", "features_low_rank", "features_rank_deficient");
+  CAPTURE(name);
+  const auto file =
+      io::read_safetensors(std::string(ONESTEP_GOLDEN) + "/evaluation/" + name + ".safetensors");
+  const Gaussian generated = fit_gaussian({file.at("mu_1"), file.at("sigma_1")}, 400);
+  const Gaussian real = fit_gaussian({file.at("mu_2"), file.at("sigma_2")}, 0);
+  CHECK(frechet_distance(generated, real).value ==
+        Approx(file.at("value/fid_nuclear_norm").item<double>()).epsilon(1e-8));
+  CHECK(generated.n == 400);
+  CHECK(real.n == 0);
+  // With the features or without them.
+  CHECK(std::abs(frechet_distance(generated, fit_gaussian(file.at("features_1"))).value) <
+        1e-10 * total_variance(file.at("sigma_1")));
+}
+
 TEST_CASE("bias at equality is what equal laws show on average") {
   // Diagonal law with unequal variances; both sets sampled. 400 replications: error of the mean about 2 %.
   constexpr int64_t kD = 6, kN = 300, kReference = 500;

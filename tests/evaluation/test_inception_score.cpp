@@ -54,6 +54,15 @@ TEST_CASE("a constant added to a sample's logits changes nothing") {
   CHECK(plain.score.value > 1.5);
 }
 
+TEST_CASE("mean, deviation and error of two parts by hand") {
+  const InceptionScore is = inception_score(normal_features(4, 60, 5) * 3.0, 2);
+  const double gap = std::abs(is.splits[0] - is.splits[1]);
+  REQUIRE(gap > 1e-3);
+  CHECK(is.score.value == Approx((is.splits[0] + is.splits[1]) / 2));
+  CHECK(is.sd == Approx(gap / 2));
+  CHECK(*is.score.se == Approx(gap / 2));  // the sample deviation, gap/√2, over √2
+}
+
 TEST_CASE("the error of the Inception Score is the spread of the mean over its parts") {
   constexpr int kReplications = 400;
   double mean = 0, square = 0, predicted = 0;

@@ -229,7 +229,7 @@ TEST_CASE("tiles change no bit") {
     CAPTURE(tile);
     CHECK(at::equal(squared_radii(x, 4, tile), squared_radii(x, 4)));
     same(neighbourhood(x, y, {}, {}, tile), whole);
-    const NearestReference tiled = nearest_reference(x, y, tile);
+    const NearestReference tiled = nearest_reference(x, y, {}, tile);
     CHECK(at::equal(tiled.index, nearest.index));
     CHECK(at::equal(tiled.distance, nearest.distance));
     CHECK(at::equal(tiled.gap, nearest.gap));

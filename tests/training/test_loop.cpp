@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
 #include <fstream>
+#include <map>
+#include <optional>
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
@@ -53,9 +55,30 @@ RunConfig run_of(const std::filesystem::path& dir) {
 }
 
 RunEnd train(
-    const RunConfig& config, Chain& chain, const std::function<bool()>& stop = [] { return false; }) {
+    const RunConfig& config, Chain& chain, const std::function<bool()>& stop = [] { return false; },
+    const Scoring& scoring = {}) {
   Task task = chain.task();
-  return run_training(config, "test", open_run_folder(config.dir, "run: {}\n"), tiny_data(), task, stop);
+  return run_training(config, "test", open_run_folder(config.dir, "run: {}\n"), tiny_data(), task, stop,
+                      scoring);
+}
+
+double chain_in(const std::filesystem::path& model) {
+  return io::read_safetensors(model).at("chain").item<double>();
+}
+
+/// The scores of a log, by images.
+std::map<int64_t, double> logged_scores(const RunConfig& config) {
+  std::map<int64_t, double> scores;
+  for (const auto& line : io::read_jsonl(RunFolder{config.dir}.log()))
+    if (line.contains("fid")) scores[line["nimg"]] = line["fid"];
+  return scores;
+}
+
+/// A score with its minimum in the middle of the run.
+Scoring distance_to(double wanted) {
+  return {.name = "fid", .every_images = 24, .score = [=](const std::filesystem::path& model) {
+            return ModelScore{std::abs(chain_in(model) - wanted), 0.5};
+          }};
 }
 
 }  // namespace
@@ -119,6 +142,63 @@ TEST_CASE("A loss that is not finite ends the run before it can reach a checkpoi
   Chain again;
   train(config, again);
   CHECK(again.steps == 13 - 4);  // the checkpoint at 32 is there and sound
+}
+
+TEST_CASE("A scored run keeps its best model beside the last") {
+  const TemporaryFolder folder;
+  Chain probe;
+  std::map<int64_t, double> chain_at;
+  const Scoring look{.name = "fid", .every_images = 24, .score = [&](const std::filesystem::path& model) {
+                       chain_at[8 * probe.steps] = chain_in(model);
+                       return ModelScore{1.0, {}};
+                     }};
+  const RunConfig first_run = run_of(folder / "look");
+  train(
+      first_run, probe, [] { return false; }, look);
+  REQUIRE(chain_at.size() == 5);                                     // after 24, 48, 72, 96 and at the end
+  CHECK(chain_in(RunFolder{first_run.dir}.best()) == chain_at[24]);  // of equals the first
+
+  const RunConfig config = run_of(folder / "run");
+  Chain chain;
+  train(
+      config, chain, [] { return false; }, distance_to(chain_at[48]));
+  const RunFolder run{config.dir};
+  CHECK(chain_in(run.best()) == chain_at[48]);
+  CHECK(chain_in(run.model()) == chain.state.item<double>());
+  CHECK_FALSE(std::filesystem::exists(run.root / "candidate.safetensors"));
+  const auto scores = logged_scores(config);
+  REQUIRE(scores.size() == 5);
+  CHECK(scores.at(48) == 0.0);
+  CHECK(scores.contains(100));
+  const std::string html = read_bytes(run.root / "report.html");
+  CHECK(html.find("The best is 0 ± 0.5 after 48 images, kept as best.safetensors") != std::string::npos);
+}
+
+TEST_CASE("A scored run that is stopped and resumed has the scores and the best of an unbroken one") {
+  const TemporaryFolder folder;
+  const RunConfig whole = run_of(folder / "whole");
+  Chain reference;
+  train(
+      whole, reference, [] { return false; }, distance_to(400));
+  for (int64_t stop_after = 1; stop_after <= 12; ++stop_after) {
+    CAPTURE(stop_after);
+    const RunConfig config = run_of(folder / ("cut" + std::to_string(stop_after)));
+    Chain first, second;
+    // A signal is noted during the step or during the scoring after it, which then has no value.
+    const auto stop = [&] { return first.steps == stop_after; };
+    Scoring scoring = distance_to(400);
+    scoring.score = [&,
+                     score = scoring.score](const std::filesystem::path& model) -> std::optional<ModelScore> {
+      if (stop()) return std::nullopt;
+      return score(model);
+    };
+    CHECK(train(config, first, stop, scoring) == RunEnd::interrupted);
+    CHECK(train(
+              config, second, [] { return false; }, distance_to(400)) == RunEnd::finished);
+    CHECK(logged_scores(config) == logged_scores(whole));
+    CHECK(chain_in(RunFolder{config.dir}.best()) == chain_in(RunFolder{whole.dir}.best()));
+    CHECK(second.state.equal(reference.state));
+  }
 }
 
 TEST_CASE("Micro-batches are consecutive parts that make up the batch") {

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/image_labels.h"
+
+#include <algorithm>
+
+#include <ATen/ops/full.h>
+#include <c10/util/StringUtil.h>
+#include <nlohmann/json.hpp>
+
+#include "io/file_error.h"
+
+namespace onestep {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr int64_t kMaxClasses = 1'000'000;
+constexpr const char* kRange = "; labels are 0 to 999999";
+constexpr int64_t kNone = -1;
+
+/// The list under "labels", or null.
+json label_list(std::string_view text, const fs::path& origin) {
+  json whole;
+  try {
+    whole = json::parse(text);
+  } catch (const json::parse_error& error) {
+    throw io::FileError(origin, c10::str("is no JSON: damaged at byte ", error.byte));
+  }
+  if (!whole.is_object() || !whole.contains("labels") ||
+      !(whole["labels"].is_array() || whole["labels"].is_null()))
+    throw io::FileError(origin, R"(must be {"labels": [[name, class], …]} or {"labels": null})");
+  return std::move(whole["labels"]);
+}
+
+/// Where `name` stands among the sorted names.
+int64_t place_of(const std::string& name, const std::vector<std::string>& names, const fs::path& origin) {
+  const auto found = std::lower_bound(names.begin(), names.end(), name);
+  if (found == names.end() || *found != name)
+    throw io::FileError(origin, "labels '" + name + "', and there is no such image");
+  return found - names.begin();
+}
+
+}  // namespace
+
+ImageLabels checked_labels(const at::Tensor& labels, int64_t count, const fs::path& origin,
+                           const std::string& name) {
+  if (!at::isIntegralType(labels.scalar_type(), /*includeBool=*/false) ||
+      labels.sizes() != at::IntArrayRef({count}))
+    throw io::FileError(origin, c10::str(name, " must be integers [", count, "], got ", labels.scalar_type(),
+                                         " ", labels.sizes()));
+  const at::Tensor values = labels.to(at::kLong).contiguous();
+  const auto lowest = values.min().item<int64_t>(), highest = values.max().item<int64_t>();
+  if (lowest < 0) throw io::FileError(origin, c10::str(name, " holds ", lowest, kRange));
+  if (highest >= kMaxClasses) throw io::FileError(origin, c10::str(name, " holds ", highest, kRange));
+  return {values, highest + 1};
+}
+
+std::optional<ImageLabels> parse_labels(std::string_view text, const fs::path& origin,
+                                        const std::vector<std::string>& names) {
+  const json pairs = label_list(text, origin);
+  if (pairs.is_null()) return {};
+  const auto count = static_cast<int64_t>(names.size());
+  const at::Tensor values = at::full({count}, kNone, at::kLong);
+  int64_t* value = values.mutable_data_ptr<int64_t>();
+  for (const json& pair : pairs) {
+    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_number_integer())
+      throw io::FileError(origin, "holds a label that is no pair of a file's name and an integer");
+    const auto& name = pair[0].get_ref<const std::string&>();
+    if (!pair[1].is_number_unsigned() || pair[1].get<uint64_t>() >= uint64_t{kMaxClasses})
+      throw io::FileError(origin, "gives '" + name + "' the label " + pair[1].dump() + kRange);
+    int64_t& label = value[place_of(name, names, origin)];
+    if (label != kNone) throw io::FileError(origin, "labels '" + name + "' twice");
+    label = pair[1].get<int64_t>();
+  }
+  const int64_t* missing = std::find(value, value + count, kNone);
+  if (missing != value + count)
+    throw io::FileError(origin, "has no label for '" + names[static_cast<size_t>(missing - value)] + "'");
+  return checked_labels(values, count, origin, "'labels'");
+}
+
+}  // namespace onestep

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "networks/inception.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/avg_pool2d.h>
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/mkldnn_reorder_conv2d_weight.h>
+#include <ATen/ops/relu.h>
+
+#include "kernels/resize_tf1.h"
+
+namespace onestep {
+namespace {
+
+constexpr double kEps = 1e-3;
+
+enum class Activation { none, relu };
+
+/// Convolution, bias and ReLU in one pass of oneDNN: LibTorch has it as an operator of its compiler, without
+/// a C++ function of its own.
+at::Tensor packed_conv(const InceptionConv& m, const at::Tensor& x, Activation activation) {
+  using Op = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                        at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view,
+                        c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_convolution_pointwise", "").typed<Op>();
+  return op.call(x, m.weight, m.bias, m.padding, {m.stride, m.stride}, {1, 1}, 1,
+                 activation == Activation::relu ? "relu" : "none", c10::List<std::optional<at::Scalar>>(),
+                 "");
+}
+
+at::Tensor conv(const InceptionConv& m, const at::Tensor& x, Activation activation = Activation::relu) {
+  if (m.weight.is_mkldnn()) return packed_conv(m, x, activation);
+  at::Tensor y = at::conv2d(x, m.weight, m.bias, m.stride, m.padding);
+  if (m.norm) {
+    y = at::batch_norm(y, m.norm->weight, m.norm->bias, m.norm->running_mean, m.norm->running_var,
+                       /*training=*/false, /*momentum=*/0, kEps, /*cudnn_enabled=*/true);
+  }
+  return activation == Activation::relu ? y.relu_() : y;
+}
+
+at::Tensor average(const at::Tensor& x) {
+  return at::avg_pool2d(x, 3, 1, 1, /*ceil_mode=*/false, /*count_include_pad=*/false);
+}
+
+/// Appends the branch's outputs, of which a fork has two.
+void run(const InceptionBranch& m, at::Tensor x, std::vector<at::Tensor>& outputs) {
+  if (m.pool == InceptionPool::average) {
+    // The mean over pixels commutes with a 1 × 1 convolution and its bias, and is cheaper on fewer channels.
+    outputs.push_back(average(conv(m.convs.front(), x, Activation::none)).relu_());
+    return;
+  }
+  if (m.pool == InceptionPool::max) x = at::max_pool2d(x, 3, 1, 1);
+  if (m.pool == InceptionPool::max_halving) x = at::max_pool2d(x, 3, 2);
+  const size_t chain = m.convs.size() - (m.fork ? 2 : 0);
+  for (size_t i = 0; i < chain; ++i) x = conv(m.convs[i], x);
+  if (!m.fork) outputs.push_back(x);
+  for (size_t i = chain; i < m.convs.size(); ++i) outputs.push_back(conv(m.convs[i], x));
+}
+
+at::Tensor forward(const InceptionBlock& m, const at::Tensor& x) {
+  std::vector<at::Tensor> outputs;
+  for (const InceptionBranch& branch : m.branches) run(branch, x, outputs);
+  return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 1);
+}
+
+/// A copy in which `change` has rewritten each convolution.
+template <class Change>
+Inception with_convs(Inception m, Change&& change) {
+  for (InceptionBlock& block : m.blocks) {
+    for (InceptionBranch& branch : block.branches) {
+      for (InceptionConv& conv : branch.convs) change(conv);
+    }
+  }
+  return m;
+}
+
+bool packed(const Inception& m) {
+  return m.blocks.front().branches.front().convs.front().weight.is_mkldnn();
+}
+
+/// First 7 channels of Mixed_6d, which are its 1 × 1 branch's, as the evaluation code of Dhariwal & Nichol
+/// 2021 takes them: [B, 768, 17, 17] → [B, 17 · 17 · 7].
+at::Tensor spatial_features(const at::Tensor& mixed_6d) {
+  return mixed_6d.narrow(1, 0, 7).permute({0, 2, 3, 1}).contiguous().flatten(1);
+}
+
+}  // namespace
+
+Inception fold_batch_norm(const Inception& m) {
+  const c10::NoGradGuard no_grad;
+  return with_convs(m, [](InceptionConv& conv) {
+    if (!conv.norm) return;
+    const auto dtype = conv.weight.scalar_type();
+    const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
+    const at::Tensor scale = wide(conv.norm->weight) * (wide(conv.norm->running_var) + kEps).rsqrt();
+    conv.weight = (wide(conv.weight) * scale.view({-1, 1, 1, 1})).to(dtype);
+    conv.bias = (wide(conv.norm->bias) - wide(conv.norm->running_mean) * scale).to(dtype);
+    conv.norm.reset();
+  });
+}
+
+Inception pack_for_cpu(const Inception& m) {
+  if (!at::hasMKLDNN()) return m;
+  const c10::NoGradGuard no_grad;
+  return with_convs(m, [](InceptionConv& conv) {
+    TORCH_CHECK(!conv.norm && conv.weight.scalar_type() == at::kFloat,
+                "pack_for_cpu: needs float32 weights with batch norm folded");
+    conv.weight =
+        at::mkldnn_reorder_conv2d_weight(conv.weight.to_mkldnn(), conv.padding, {conv.stride, conv.stride});
+  });
+}
+
+Inception load_inception(const std::filesystem::path& path, at::Device device) {
+  const Inception m = clone(fold_batch_norm(read_inception(path)), device);
+  return device.is_cpu() ? pack_for_cpu(m) : m;
+}
+
+InceptionOutput inception_resized(const Inception& m, const at::Tensor& images, const InceptionTap& tap) {
+  const c10::NoGradGuard no_grad;
+  at::Tensor x = packed(m) ? images.contiguous(at::MemoryFormat::ChannelsLast) : images;
+  InceptionOutput out;
+  for (const InceptionBlock& block : m.blocks) {
+    x = forward(block, x);
+    if (block.name == "Mixed_6d") out.spatial = spatial_features(x);
+    if (tap) tap(block.name, x);
+  }
+  out.pool = x.mean({2, 3});
+  out.logits = forward(Linear{.weight = m.fc.weight}, out.pool);
+  return out;
+}
+
+InceptionOutput inception(const Inception& m, const at::Tensor& images, const InceptionTap& tap) {
+  return inception_resized(m, kernels::resize_tf1(images).to(m.fc.weight.scalar_type()), tap);
+}
+
+}  // namespace onestep

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/Parallel.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <catch2/catch.hpp>
+
+#include "config/config.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "io/image.h"
+#include "io/npz.h"
+#include "io/png_file.h"
+#include "io/safetensors.h"
+#include "io/zip_writer.h"
+#include "temporary_folder.h"
+
+using namespace onestep;
+using Catch::Contains;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kGolden = ONESTEP_GOLDEN "/data";
+
+ImageFilesConfig config_of(const fs::path& path) {
+  return {.path = path, .labels = true, .limit = {}};
+}
+
+Dataset load(const fs::path& path) {
+  return load_dataset(config_of(path));
+}
+
+std::string problem(const fs::path& path) {
+  return file_error([&] { load(path); });
+}
+
+at::Tensor image_of(int value, int64_t channels = 3, int64_t height = 4, int64_t width = 5) {
+  return at::full({channels, height, width}, value, at::kByte);
+}
+
+std::string png(int value, int64_t channels = 3, int64_t height = 4, int64_t width = 5) {
+  return io::encode_png(image_of(value, channels, height, width));
+}
+
+void write(const fs::path& path, const std::string& bytes) {
+  fs::create_directories(path.parent_path());
+  write_bytes(path, bytes);
+}
+
+/// The grey value of each image, which tells the order.
+std::vector<int64_t> values(const Dataset& data) {
+  std::vector<int64_t> result;
+  for (int64_t i = 0; i < data.images.size(0); ++i) result.push_back(data.images[i][0][0][0].item<int64_t>());
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("images: archives and folders of EDM's dataset tool, exactly", "[images]") {
+  for (const char* name : {"rgb16_labelled.zip", "gray16_labelled.zip", "rgb16_folder"}) {
+    INFO(name);
+    const Dataset data = load(kGolden / name);
+    const auto expected =
+        io::read_safetensors((kGolden / fs::path(name).stem()).string() + ".expected.safetensors");
+    CHECK(at::equal(data.images, expected.at("images")));
+    CHECK(at::equal(data.labels, expected.at("labels")));
+    CHECK(static_cast<int64_t>(data.class_names.size()) == expected.at("labels_onehot").size(1));
+    CHECK(data.class_names[1] == "1");
+    CHECK(data.name == fs::path(name).stem());
+    CHECK(data.images.is_contiguous());
+    // One-hot rows as a network sees them.
+    const Batch batch = read_batch(data, 0, 0, data.images.size(0), false);
+    for (int64_t i = 0; i < batch.labels.size(0); ++i)
+      REQUIRE(at::equal(batch.labels[i],
+                        expected.at("labels_onehot")[shuffled_index(0, 0, i, batch.labels.size(0))]));
+  }
+}
+
+TEST_CASE("images: without classes, as asked or as it is, batches have labels of no width", "[images]") {
+  ImageFilesConfig config = config_of(kGolden / "rgb8_unlabelled.zip");
+  CHECK(load_dataset(config).class_names.size() == 3);  // the file holds classes
+  config.labels = false;
+  const Dataset data = load_dataset(config);
+  const auto expected = io::read_safetensors(kGolden / "rgb8_unlabelled.expected.safetensors");
+  CHECK(at::equal(data.images, expected.at("images")));
+  CHECK(data.class_names.empty());
+  CHECK(at::equal(data.labels, at::zeros({20}, at::kLong)));
+  const Batch batch = read_batch(data, 0, 0, 8, true);
+  CHECK(batch.images.sizes() == at::IntArrayRef({8, 3, 8, 8}));
+  CHECK(batch.labels.sizes() == at::IntArrayRef({8, 0}));
+
+  const TemporaryFolder folder;
+  write(folder / "a.png", png(1));
+  CHECK(load(folder.path()).class_names.empty());
+  write(folder / "dataset.json", R"({"labels": null})");
+  CHECK(load(folder.path()).class_names.empty());
+}
+
+TEST_CASE("images: files in the order of their names' bytes, at any depth", "[images]") {
+  const TemporaryFolder folder;
+  // '-' < '.' < '/' < 'B' < 'a' < 'é': an order that walks folders one by one, or ignores case, differs.
+  const std::vector<std::string> names{"a-b.png", "a.PNG", "a/B.png", "a/a/x.png",
+                                       "a/b.png", "b.png", "é.png"};
+  std::vector<io::ZipEntry> entries;
+  for (size_t i : {3, 0, 6, 2, 5, 1, 4}) {
+    write(folder / names[i], png(static_cast<int>(i)));
+    entries.push_back({names[i], png(static_cast<int>(i))});
+  }
+  // None of these is an image.
+  for (const char* other : {"notes.txt", ".hidden.png", ".cache/c.png", "a/.thumb/d.png", "png"}) {
+    write(folder / other, "no image");
+    entries.push_back({other, "no image"});
+  }
+  const std::vector<int64_t> order{0, 1, 2, 3, 4, 5, 6};
+  CHECK(values(load(folder.path())) == order);
+  CHECK(values(load(folder.path().string() + "/")) == order);
+  const TemporaryFolder other;
+  io::write_zip(other / "a.zip", entries);
+  CHECK(values(load(other / "a.zip")) == order);
+}
+
+TEST_CASE("images: JPEG files, grey and RGB", "[images]") {
+  const std::string golden = ONESTEP_GOLDEN "/images/";
+  for (const char* name : {"rgb.jpg", "grey.jpg"}) {
+    const TemporaryFolder folder;
+    write(folder / "a.JPG", read_bytes(golden + name));
+    write(folder / "b.jpeg", read_bytes(golden + name));
+    const at::Tensor image = io::read_image(golden + name);
+    CHECK(at::equal(load(folder.path()).images, at::stack({image, image})));
+  }
+}
+
+TEST_CASE("images: limit takes the first ones, and leaves the number of classes", "[images]") {
+  ImageFilesConfig config = config_of(kGolden / "rgb16_labelled.zip");
+  const Dataset all = load_dataset(config);
+  for (const int64_t limit : {1, 7, 40, 100}) {
+    config.limit = limit;
+    const Dataset some = load_dataset(config);
+    const int64_t n = std::min<int64_t>(limit, 40);
+    CHECK(at::equal(some.images, all.images.narrow(0, 0, n)));
+    CHECK(at::equal(some.labels, all.labels.narrow(0, 0, n)));
+    CHECK(some.class_names.size() == 5);
+  }
+}
+
+TEST_CASE("images: any number of threads gives the same images, and names the same culprit", "[images]") {
+  const TemporaryFolder folder;
+  for (int i = 0; i < 60; ++i) write(folder / ("f" + std::to_string(100 + i) + ".png"), png(i));
+  const Dataset one = load(folder.path());
+  // 140 comes first in the third of three shares, 119 last in the first one.
+  for (const int bad : {119, 140, 158}) write(folder / ("f" + std::to_string(bad) + ".png"), "torn");
+  const int threads = at::get_num_threads();
+  for (const int count : {1, 3, 8}) {
+    at::set_num_threads(count);
+    CHECK_THAT(problem(folder.path()), Contains("f119.png: is not a PNG or JPEG file"));
+  }
+  for (const int bad : {119, 140, 158}) write(folder / ("f" + std::to_string(bad) + ".png"), png(bad - 100));
+  for (const int count : {1, 3, 8}) {
+    at::set_num_threads(count);
+    CHECK(at::equal(load(folder.path()).images, one.images));
+  }
+  at::set_num_threads(threads);
+}
+
+TEST_CASE("images: each file that is not like the first is named, with what it is", "[images]") {
+  struct Case {
+    std::string bytes, expected;
+  };
+  const std::string images = ONESTEP_GOLDEN "/images/";
+  for (const auto& [bytes, expected] : std::vector<Case>{
+           {png(1).substr(0, 60), "is a truncated PNG"},
+           {"", "is empty"},
+           {"GIF89a", "is not a PNG or JPEG file"},
+           {png_file(5, 4, 16, 2, std::string(120, 'x')), "16 bits per channel"},
+           {png_file(5, 4, 8, 6, std::string(80, 'x')), "PNG with alpha"},
+           {read_bytes(images + "palette.png"), "palette PNG"},
+           {read_bytes(images + "cmyk.jpg"), "CMYK JPEG"},
+           {png(1, 1), "is 5 × 4 grey, but the first image, 'a/0.png', is 5 × 4 RGB"},
+           {png(1, 3, 5, 4), "is 4 × 5 RGB, but the first image, 'a/0.png', is 5 × 4 RGB"},
+       }) {
+    INFO(expected);
+    const TemporaryFolder folder;
+    write(folder / "a/0.png", png(0));
+    write(folder / "a/1.png", png(1));
+    write(folder / "b/2.png", bytes);
+    CHECK_THAT(problem(folder.path()), Contains((folder / "b/2.png: ").string()) && Contains(expected));
+    io::write_zip(folder / "x.zip", {{"a/0.png", png(0)}, {"b/2.png", bytes}});
+    CHECK_THAT(problem(folder / "x.zip"),
+               Contains((folder / "x.zip").string() + "/b/2.png: ") && Contains(expected));
+  }
+}
+
+TEST_CASE("images: nothing to read, and what is no set of images", "[images]") {
+  const TemporaryFolder folder;
+  write(folder / "notes.txt", "hello");
+  fs::create_directory(folder / "sub.png");
+  CHECK_THAT(problem(folder.path()), Contains(": holds no images (.png, .jpg or .jpeg)"));
+  io::write_zip(folder / "x.zip", {{"dataset.json", "{}"}});
+  CHECK_THAT(problem(folder / "x.zip"), Contains("x.zip: holds no images"));
+  CHECK_THAT(problem(folder / "none"), Contains("none: No such file"));
+  CHECK_THAT(problem(folder / "none.zip"), Contains("none.zip: No such file"));
+  CHECK_THAT(problem(folder / "notes.txt"), Contains("notes.txt: is no folder, .zip or .npz of images"));
+  write(folder / "torn.zip", read_bytes(kGolden / "rgb16_labelled.zip").substr(0, 20'000));
+  CHECK_THAT(problem(folder / "torn.zip"), Contains("torn.zip: is not a zip archive, or is truncated"));
+}
+
+TEST_CASE("images: links are followed to files, never into folders, and loops end", "[images]") {
+  const TemporaryFolder folder, elsewhere;
+  write(folder / "a/0.png", png(0));
+  write(elsewhere / "1.png", png(1));
+  fs::create_directory_symlink(folder.path(), folder / "a/loop");
+  fs::create_directory_symlink(elsewhere.path(), folder / "outside");
+  fs::create_symlink(elsewhere / "1.png", folder / "b.png");
+  CHECK(values(load(folder.path())) == std::vector<int64_t>{0, 1});
+  fs::create_symlink(folder / "c.png", folder / "c.png");
+  CHECK_THAT(problem(folder.path()), Contains("c.png: Too many levels of symbolic links"));
+  fs::remove(folder / "c.png");
+  fs::create_symlink(folder / "nowhere", folder / "d.png");
+  CHECK_THAT(problem(folder.path()), Contains("d.png: No such file"));
+}
+
+TEST_CASE("images: hostile archives", "[images]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "x.zip";
+  // Names are names: nothing is written, and nothing outside the archive is read.
+  io::write_zip(path, {{"../../1.png", png(1)}, {"/etc/2.png", png(2)}});
+  CHECK(values(load(path)) == std::vector<int64_t>{1, 2});
+  CHECK(folder.entries() == 1);
+  io::write_zip(path, {{"/etc/2.png", "torn"}});
+  CHECK_THAT(problem(path), Contains("x.zip/etc/2.png: is not a PNG"));
+  // More pixels than there may be.
+  ImageFilesConfig config = config_of(path);
+  io::write_zip(path, {{"1.png", png(1)}, {"2.png", png(2)}, {"3.png", png(3)}});
+  CHECK_NOTHROW(read_image_files(config, 180));
+  CHECK_THAT(file_error([&] { read_image_files(config, 179); }),
+             Contains("x.zip: holds 3 images of 60 bytes each; there is room for 179 bytes"));
+  config.limit = 2;
+  CHECK_NOTHROW(read_image_files(config, 120));
+  // A damaged member.
+  std::string bytes = read_bytes(path);
+  bytes[bytes.rfind("IDAT") + 6] ^= 1;
+  write_bytes(path, bytes);
+  CHECK_THAT(problem(path), Contains("x.zip/3.png: cannot be unpacked: CRC error"));
+  // One that says it is longer than memory.
+  bytes = read_bytes(path);
+  const size_t entry = bytes.find("PK\x01\x02");
+  bytes.replace(entry + 24, 4, std::string("\0\0\0\xf0", 4));
+  write_bytes(path, bytes);
+  CHECK_THAT(problem(path), Contains("x.zip/1.png: declares a size that its data cannot have"));
+}
+
+TEST_CASE("images: an archive cut at any length, or with any byte changed, is refused or read", "[images]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "x.zip";
+  io::write_zip(path, {{"1.png", png(1)}, {"2.png", png(2)}, {"dataset.json", R"({"labels": null})"}});
+  const std::string whole = read_bytes(path);
+  for (size_t length = 1; length < whole.size(); length += 3) {
+    write_bytes(path, whole.substr(0, length));
+    REQUIRE(problem(path) != "");
+  }
+  for (size_t place = 0; place < whole.size(); ++place) {
+    std::string bytes = whole;
+    bytes[place] = static_cast<char>(bytes[place] ^ 0x15);
+    write_bytes(path, bytes);
+    problem(path);
+  }
+}
+
+TEST_CASE("dataset.json: what is wrong is named", "[images]") {
+  const TemporaryFolder folder;
+  write(folder / "a/0.png", png(0));
+  write(folder / "a/1.png", png(1));
+  struct Case {
+    std::string json, expected;
+  };
+  for (const auto& [json, expected] : std::vector<Case>{
+           {R"({"labels": [["a/0.png", 3]], )", "is no JSON: damaged at byte 30"},
+           {"", "is no JSON"},
+           {std::string(100'000, '['), "is no JSON"},
+           {"[]", R"(must be {"labels": [[name, class], …]})"},
+           {R"({"label": null})", R"(must be {"labels": [[name, class], …]})"},
+           {R"({"labels": {"a/0.png": 3}})", R"(must be {"labels": [[name, class], …]})"},
+           {R"({"labels": [["a/0.png"]]})", "no pair of a file's name and an integer"},
+           {R"({"labels": [["a/0.png", 1.5]]})", "no pair of a file's name and an integer"},
+           {R"({"labels": [["a/0.png", [0, 1]]]})", "no pair of a file's name and an integer"},
+           {R"({"labels": [["a/0.png", -1]]})", "gives 'a/0.png' the label -1; labels are 0 to 999999"},
+           {R"({"labels": [["a/0.png", 1000000]]})", "gives 'a/0.png' the label 1000000"},
+           {R"({"labels": [["a/0.png", 18446744073709551615]]})", "the label 18446744073709551615"},
+           {R"({"labels": [["a/0.png", 0], ["a/2.png", 0]]})",
+            "labels 'a/2.png', and there is no such image"},
+           {R"({"labels": [["a/0.png", 0], ["dataset.json", 0]]})", "labels 'dataset.json', and"},
+           {R"({"labels": [["a/0.png", 0], ["a/0.png", 0]]})", "labels 'a/0.png' twice"},
+           {R"({"labels": [["a/0.png", 0]]})", "has no label for 'a/1.png'"},
+       }) {
+    INFO(json.substr(0, 80));
+    write(folder / "dataset.json", json);
+    CHECK_THAT(problem(folder.path()), Contains("dataset.json: ") && Contains(expected));
+  }
+  write(folder / "dataset.json", R"({"labels": [["a/1.png", 0], ["a/0.png", 4]], "more": 1})");
+  const Dataset data = load(folder.path());
+  CHECK(at::equal(data.labels, at::tensor({4, 0}, at::kLong)));
+  CHECK(data.class_names.size() == 5);
+}
+
+TEST_CASE("npz of images: grey and RGB, with and without labels", "[images]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "samples.npz";
+  const at::Tensor pixels = at::arange(2 * 4 * 5 * 3, at::kByte).view({2, 4, 5, 3});
+  io::write_npz(path, {{"arr_0", pixels}});
+  const Dataset plain = load(path);
+  CHECK(at::equal(plain.images, pixels.permute({0, 3, 1, 2})));
+  CHECK(plain.images.is_contiguous());
+  CHECK(plain.class_names.empty());
+  CHECK(plain.name == "samples");
+  for (const at::ScalarType dtype : {at::kLong, at::kInt, at::kByte}) {
+    io::write_npz(path, {{"arr_0", pixels}, {"arr_1", at::tensor({6, 2}, dtype)}});
+    const Dataset data = load(path);
+    CHECK(at::equal(data.labels, at::tensor({6, 2}, at::kLong)));
+    CHECK(data.class_names.size() == 7);
+  }
+  CHECK(load_dataset(ImageFilesConfig{.path = path, .labels = false, .limit = {}}).class_names.empty());
+  const Dataset one = load_dataset(ImageFilesConfig{.path = path, .labels = true, .limit = 1});
+  CHECK(at::equal(one.images, pixels.permute({0, 3, 1, 2}).narrow(0, 0, 1)));
+  CHECK(one.labels.numel() == 1);
+  CHECK(one.class_names.size() == 7);
+  io::write_npz(path, {{"arr_0", pixels.select(3, 1)}});
+  CHECK(at::equal(load(path).images, pixels.permute({0, 3, 1, 2}).narrow(1, 1, 1)));
+  io::write_npz(path, {{"arr_0", pixels.narrow(3, 0, 1)}});
+  CHECK(load(path).images.sizes() == at::IntArrayRef({2, 1, 4, 5}));
+  CHECK(load(ONESTEP_GOLDEN "/npz/images_only.npz").images.sizes() == at::IntArrayRef({3, 3, 4, 4}));
+  CHECK(load(ONESTEP_GOLDEN "/npz/adm_style_extra_keys.npz").images.size(0) == 3);
+}
+
+TEST_CASE("npz of images: what is wrong is named", "[images]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "x.npz";
+  const auto wrong = [&](const std::vector<std::pair<std::string, at::Tensor>>& arrays) {
+    io::write_npz(path, arrays);
+    return problem(path);
+  };
+  const at::Tensor good = at::zeros({2, 4, 4, 3}, at::kByte);
+  CHECK_THAT(wrong({{"arr_1", good}}), Contains("x.npz: has no array 'arr_0'"));
+  CHECK_THAT(
+      wrong({{"arr_0", good.to(at::kFloat)}}),
+      Contains("x.npz: array 'arr_0' must be uint8 [N, H, W, C]") && Contains("got Float [2, 4, 4, 3]"));
+  for (const std::vector<int64_t>& shape :
+       std::vector<std::vector<int64_t>>{{4, 4}, {2, 4, 4, 2}, {2, 3, 4, 4}, {2, 4, 4, 3, 1}})
+    CHECK_THAT(wrong({{"arr_0", at::zeros(shape, at::kByte)}}), Contains("array 'arr_0' must be uint8"));
+  CHECK_THAT(wrong({{"arr_0", good.narrow(0, 0, 0)}}),
+             Contains("array 'arr_0' holds no pixels: [0, 4, 4, 3]"));
+  CHECK_THAT(wrong({{"arr_0", good.narrow(1, 0, 0)}}), Contains("array 'arr_0' holds no pixels"));
+  CHECK_THAT(wrong({{"arr_0", good}, {"arr_1", at::zeros({3}, at::kLong)}}),
+             Contains("array 'arr_1' must be integers [2], got Long [3]"));
+  CHECK_THAT(wrong({{"arr_0", good}, {"arr_1", at::zeros({2})}}),
+             Contains("array 'arr_1' must be integers [2]"));
+  CHECK_THAT(wrong({{"arr_0", good}, {"arr_1", at::tensor({3, -1}, at::kLong)}}),
+             Contains("array 'arr_1' holds -1; labels are 0 to 999999"));
+  CHECK_THAT(wrong({{"arr_0", good}, {"arr_1", at::tensor({3, 1000000}, at::kLong)}}),
+             Contains("array 'arr_1' holds 1000000"));
+  io::write_npz(path, {{"arr_0", good}});
+  CHECK_THAT(file_error([&] { read_image_files(config_of(path), 100); }), Contains("more than 100 bytes"));
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
+#include <catch2/catch.hpp>
+#include <torch/csrc/jit/api/module.h>
+
+#include "data/dataset.h"
+#include "evaluation/feature_extractor.h"
+#include "evaluation/toys.h"
+#include "io/file_error.h"
+#include "io/numerical_error.h"
+#include "networks/classifier.h"
+
+namespace onestep {
+namespace {
+
+at::Tensor noise_images(int64_t n, int64_t channels = 1) {
+  return (normal_features(4, n, channels * kToySize * kToySize) * 40.0 + 128.0)
+      .clamp(0, 255)
+      .to(at::kByte)
+      .reshape({n, channels, kToySize, kToySize});
+}
+
+FeatureSet extracted(const FeaturesConfig& config, const at::Tensor& images, FeatureParts parts = {},
+                     int64_t batch = 7) {
+  FeatureSet set{.images = images, .source = "the images"};
+  extract_features(set, open_extractor(config, at::kCPU), parts, batch, "features");
+  return set;
+}
+
+/// A TorchScript file with this forward.
+std::string script(const TemporaryFolder& folder, const std::string& forward) {
+  torch::jit::Module module("Features");
+  module.define(forward);
+  const std::string path = (folder / "features.pt").string();
+  module.save(path);
+  return path;
+}
+
+TEST_CASE("pixels are features of 0 to 1") {
+  at::Tensor images = noise_images(10);
+  const FeatureSet set = extracted(PixelFeatures{}, images);
+  CHECK(set.features.sizes() == at::IntArrayRef({10, kToySize * kToySize}));
+  CHECK(set.features.scalar_type() == at::kFloat);
+  CHECK(set.features[3][5].item<float>() == Approx(images[3][0][0][5].item<float>() / 255));
+  CHECK_FALSE(set.logits.defined());
+  CHECK_FALSE(set.predicted.defined());
+}
+
+TEST_CASE("a classifier gives features, what it sees, and logits where they are wanted") {
+  const TemporaryFolder folder;
+  const at::Tensor images = noise_images(10);
+  const ClassifierFeatures config{.model = toy_classifier(folder).string()};
+  const Classified seen = classify(load_classifier(config.model, at::kCPU), to_float(images));
+  const FeatureSet bare = extracted(config, images), whole = extracted(config, images, {.logits = true}, 10);
+  CHECK((whole.features - seen.features).abs().max().item<double>() < 1e-6);
+  CHECK((whole.logits - seen.logits).abs().max().item<double>() < 1e-6);
+  CHECK((bare.features - whole.features).abs().max().item<double>() < 1e-6);  // whatever the batch
+  CHECK(at::equal(bare.predicted, seen.logits.argmax(1)));
+  CHECK_FALSE(bare.logits.defined());
+}
+
+TEST_CASE("a TorchScript file gets what its configuration says") {
+  const TemporaryFolder folder;
+  const at::Tensor images = noise_images(5);
+  TorchScriptFeatures config{.model =
+                                 script(folder, "def forward(self, x):\n  return x.float().mean([2, 3])\n")};
+  const FeatureSet grey = extracted(config, images);
+  REQUIRE(grey.features.sizes() == at::IntArrayRef({5, 3}));  // grey repeats to three channels
+  const at::Tensor means = images.to(at::kFloat).mean({2, 3}).flatten();
+  CHECK((grey.features - means.unsqueeze(1)).abs().max().item<double>() < 1e-4);
+  config.channels = 0;
+  config.input = "float";
+  const FeatureSet as_is = extracted(config, images);
+  REQUIRE(as_is.features.sizes() == at::IntArrayRef({5, 1}));
+  CHECK((as_is.features.flatten() - (means / 127.5 - 1)).abs().max().item<double>() < 1e-6);
+
+  // [B, d, 1, 1] and tuples count as well, and return_features reaches the network.
+  config = {.model = script(folder,
+                            "def forward(self, x, return_features: bool = False):\n"
+                            "  y = x.float().mean([2, 3], True)\n"
+                            "  return (y * (2.0 if return_features else 1.0), y)\n")};
+  CHECK((extracted(config, images).features - means.unsqueeze(1)).abs().max().item<double>() < 1e-4);
+  config.return_features = true;
+  CHECK((extracted(config, images).features - 2 * means.unsqueeze(1)).abs().max().item<double>() < 1e-4);
+}
+
+TEST_CASE("a TorchScript file that is none, or returns no features, is named") {
+  const TemporaryFolder folder;
+  const at::Tensor images = noise_images(4);
+  const auto refused = [&](const std::string& path, const std::string& why) {
+    CAPTURE(why);
+    CHECK_THROWS_AS(extracted(TorchScriptFeatures{.model = path}, images), io::FileError);
+    CHECK_THROWS_WITH(extracted(TorchScriptFeatures{.model = path}, images),
+                      Catch::Contains(path + ": " + why));
+  };
+  refused((folder / "none.pt").string(), "");
+  write_bytes(folder / "text.pt", "no network");
+  refused((folder / "text.pt").string(), "is not a TorchScript file");
+  refused(script(folder, "def forward(self, x):\n  return x\n"), "returns Byte [4, 3, 8, 8] for 4 images");
+  refused(script(folder, "def forward(self, x):\n  return 'features'\n"), "returns no tensor");
+  refused(script(folder, "def forward(self, x):\n  return x.float().reshape(2, -1)\n"), "returns Float");
+  refused(script(folder, "def forward(self, x, y):\n  return x\n"), "fails");
+  const std::string torn = script(folder, "def forward(self, x):\n  return x\n");
+  write_bytes(torn, read_bytes(torn).substr(0, 300));
+  refused(torn, "is not a TorchScript file");
+}
+
+TEST_CASE("images that a network can't take, or too few, are refused by name") {
+  const TemporaryFolder folder;
+  const ClassifierFeatures config{.model = toy_classifier(folder).string()};
+  CHECK_THROWS_WITH(extracted(config, noise_images(4, 3)),
+                    Catch::Contains("the images: images are 3x8x8") && Catch::Contains("takes 1x8x8"));
+  CHECK_THROWS_WITH(extracted(PixelFeatures{}, noise_images(1)),
+                    "the images: a covariance needs at least 2 images, got 1");
+  const TorchScriptFeatures nan{
+      .model = script(folder, "def forward(self, x):\n  return x.float().mean([2, 3]) / 0.0\n")};
+  CHECK_THROWS_AS(extracted(nan, noise_images(4)), NumericalError);
+  CHECK_THROWS_WITH(extracted(nan, noise_images(4)), Catch::Contains("not finite"));
+}
+
+}  // namespace
+}  // namespace onestep
