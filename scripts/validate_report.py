@@ -26,7 +26,7 @@ SCHEMA = pathlib.Path(__file__).resolve().parent.parent / "lib/evaluation/report
 
 
 def undocumented(schema, place="$"):
-    """Keys without a description, and objects that would let unknown keys pass (but for the configuration's)."""
+    """Keys that the schema does not describe, and objects of which it would let unknown keys pass."""
     for key, value in schema.get("properties", {}).items():
         if "description" not in value and "description" not in schema_at(value):
             yield f"{place}.{key}: no description"
@@ -35,8 +35,8 @@ def undocumented(schema, place="$"):
         yield f"{place}: additionalProperties is not false"
     for key, value in schema.get("$defs", {}).items():
         yield from undocumented(value, f"{place}.$defs.{key}")
-    for value in [schema.get("items", {}), *schema.get("anyOf", [])]:
-        yield from undocumented(value, place + "[]")
+    for value in ([schema["items"]] if "items" in schema else []) + schema.get("anyOf", []):
+        yield from undocumented(value, place)
 
 
 def schema_at(value):

@@ -42,8 +42,8 @@ inline Evaluation full_evaluation() {
     std::filesystem::copy_file(toy_generator(folder), models / (std::string(nimg) + ".safetensors"));
   std::string yaml = toy_config(folder);
   yaml.replace(yaml.find("baseline: real"), 14, "baseline: toy in one step");
-  return evaluation_of(yaml + "metrics: [all]\nseed_sets: 3\nfirst_seed: 100\ntrend: " +
-                       (folder / "run").string() + "\n");
+  return evaluation_of(
+      yaml + "metrics: [all]\nseed_sets: 3\nfirst_seed: 100\ntrend: " + (folder / "run").string() + "\n");
 }
 
 /// Fewer samples than dimensions, and no images: what a report has to live without.
@@ -51,21 +51,23 @@ inline Evaluation bare_evaluation(const std::string& metrics = "fid") {
   const TemporaryFolder folder;
   io::write_safetensors(folder / "a.safetensors", {{"features", normal_features(1, 10, 20)}});
   io::write_safetensors(folder / "r.safetensors", {{"features", normal_features(2, 90, 20)}});
-  return evaluation_of("out: out\nmetrics: [" + metrics + "]\nreference: {kind: features, path: " +
-                       (folder / "r.safetensors").string() + "}\nsubjects:\n  - {kind: features, name: a, path: " +
-                       (folder / "a.safetensors").string() + "}\n");
+  return evaluation_of(
+      "out: out\nmetrics: [" + metrics +
+      "]\nreference: {kind: features, path: " + (folder / "r.safetensors").string() +
+      "}\nsubjects:\n  - {kind: features, name: a, path: " + (folder / "a.safetensors").string() + "}\n");
 }
 
 /// Nothing but means and covariances on both sides.
 inline Evaluation statistics_evaluation() {
   const TemporaryFolder folder;
   const auto write = [&](const char* name, double mean) {
-    io::write_safetensors(folder / name, {{"mu", at::zeros({6}, at::kDouble) + mean},
-                                          {"sigma", at::eye(6, at::kDouble)}});
+    io::write_safetensors(folder / name,
+                          {{"mu", at::zeros({6}, at::kDouble) + mean}, {"sigma", at::eye(6, at::kDouble)}});
     return (folder / name).string();
   };
-  return evaluation_of("out: out\nmetrics: [all]\nreference: {kind: features, path: " + write("r.safetensors", 0) +
-                       "}\nsubjects:\n  - {kind: features, name: a, path: " + write("a.safetensors", 1) + "}\n");
+  return evaluation_of(
+      "out: out\nmetrics: [all]\nreference: {kind: features, path: " + write("r.safetensors", 0) +
+      "}\nsubjects:\n  - {kind: features, name: a, path: " + write("a.safetensors", 1) + "}\n");
 }
 
 inline size_t count(const std::string& text, const std::string& part) {

@@ -35,7 +35,8 @@ std::set<std::string> sections_in(const std::string& html) {
 
 /// No heading without something under it, and every link of the contents has its place.
 void is_whole(const std::string& html) {
-  static const std::regex empty_section(R"re(</h2>\s*</section>)re"), empty_part(R"re(</h3>\s*(<h[23]|</section>|</details>))re"),
+  static const std::regex empty_section(R"re(</h2>\s*</section>)re"),
+      empty_part(R"re(</h3>\s*(<h[23]|</section>|</details>))re"),
       empty_fold(R"re(</summary>\s*</details>)re"), link(R"re(<a href="#([a-z]+)">)re");
   CHECK_FALSE(std::regex_search(html, empty_section));
   CHECK_FALSE(std::regex_search(html, empty_part));
@@ -45,7 +46,8 @@ void is_whole(const std::string& html) {
   for (std::sregex_iterator it(html.begin(), html.end(), link), end; it != end; ++it, ++links)
     CHECK(ids.contains((*it)[1]));
   CHECK(links == ids.size());
-  for (const char* outside : {"<script", "<link", "@import", "url(", "src=\"/", "src=\".", ">nan", ">inf", " nan "}) {
+  for (const char* outside :
+       {"<script", "<link", "@import", "url(", "src=\"/", "src=\".", ">nan", ">inf", " nan "}) {
     CAPTURE(outside);
     CHECK(count(html, outside) == 0);
   }
@@ -56,15 +58,17 @@ TEST_CASE("everything that was measured is on the page") {
   const Evaluation evaluation = full_evaluation();
   const std::string html = report_html(evaluation, kProvenance);
   is_whole(html);
-  CHECK(sections_in(html) == std::set<std::string>{"classes", "comparison", "metrics", "origin", "others", "paired",
-                                                   "provenance", "samples", "trend", "uncertainty", "validity"});
+  CHECK(sections_in(html) == std::set<std::string>{"classes", "comparison", "metrics", "origin", "others",
+                                                   "paired", "provenance", "samples", "trend", "uncertainty",
+                                                   "validity"});
   const Subject& first = evaluation.subjects[0];
   const SeedSetSummary sets = summary_of(first.seed_sets);
   CHECK_THAT(html, Contains("mean of 3 sets of seeds ± sd") && Contains(value_and_error(sets.mean, sets.sd)));
   CHECK_THAT(html, Contains("not the EDM protocol") && Contains("50 images instead of 50,000"));
   const std::string uncertainty = section_of(html, "uncertainty");
   CHECK(count(uncertainty, "<circle") == 15 + 1 + 2 + 4);  // subsets, FID∞, both in the legend; sets and mean
-  CHECK_THAT(uncertainty, Contains("seeds from 100") && Contains("seeds from 150") && Contains("seeds from 200"));
+  CHECK_THAT(uncertainty,
+             Contains("seeds from 100") && Contains("seeds from 150") && Contains("seeds from 200"));
   const std::string origin = section_of(html, "origin");
   CHECK_THAT(origin, Contains("mean term") && Contains("covariance term"));
   REQUIRE(evaluation.directions.size() == 4);
@@ -81,7 +85,8 @@ TEST_CASE("everything that was measured is on the page") {
                           Contains("Most harmful to FID") && !Contains("Duplicates"));
   CHECK_THAT(section_of(html, "validity"), Contains("1 × 8 × 8, 8 bits"));
   CHECK_THAT(section_of(html, "provenance"), Contains("How to cite") && Contains("heusel2017gans") &&
-                                                 Contains("berthet2026mind") && !Contains("nash2021generating"));
+                                                 Contains("berthet2026mind") &&
+                                                 !Contains("nash2021generating"));
   CHECK_THAT(section_of(html, "metrics"), Contains("these features have no spatial part"));
 }
 
@@ -132,8 +137,8 @@ TEST_CASE("published FIDs stand beside Inception FIDs of images of their size al
   const int64_t n = images.size(0);
   images = at::full({n, 3, 32, 32}, 7, at::kByte);
   const std::string cifar = report_html(evaluation, kProvenance);
-  CHECK_THAT(cifar, Contains("Uni-Instruct, unconditional") && Contains("1.923") && Contains("departs from that protocol") &&
-                        !Contains("ImageNet"));
+  CHECK_THAT(cifar, Contains("Uni-Instruct, unconditional") && Contains("1.923") &&
+                        Contains("departs from that protocol") && !Contains("ImageNet"));
   images = at::full({n, 3, 64, 64}, 7, at::kByte);
   evaluation.departures.clear();
   const std::string imagenet = report_html(evaluation, kProvenance);
@@ -144,11 +149,11 @@ TEST_CASE("published FIDs stand beside Inception FIDs of images of their size al
 TEST_CASE("features without classes make a page, too") {
   Evaluation evaluation = full_evaluation();
   for (Subject& subject : evaluation.subjects) {
-    subject.set.predicted = subject.set.labels = {};
+    subject.set.predicted = subject.set.labels = at::Tensor();
     subject.validity.class_counts.clear();
     subject.validity.class_accuracy.reset();
   }
-  evaluation.reference.set.predicted = evaluation.reference.set.labels = {};
+  evaluation.reference.set.predicted = evaluation.reference.set.labels = at::Tensor();
   evaluation.reference.validity.class_counts.clear();
   const std::string html = report_html(evaluation, kProvenance);
   is_whole(html);
@@ -166,7 +171,8 @@ TEST_CASE("duplicates are shown in pairs, and a copy of the reference as one") {
   first.measured.nearest->distance[5] = 0.0;
   const std::string samples = section_of(report_html(evaluation, kProvenance), "samples");
   CHECK_THAT(samples, Contains("Duplicates: 1 of 50 samples (2.0 %)") && Contains("seed 103 = seed 107"));
-  CHECK_THAT(samples, Contains("smallest ratio 0, 1 sample with the very features") && Contains("seed 105 | reference"));
+  CHECK_THAT(samples, Contains("smallest ratio 0, 1 sample with the very features") &&
+                          Contains("seed 105 | reference"));
 }
 
 TEST_CASE("classes: shares, accuracy and mean influence") {
@@ -199,7 +205,8 @@ TEST_CASE("what is told of directions and neighbours is what their tensors hold"
   CHECK(facts.share == Approx(top.fid / evaluation.subjects[0].score.fid.value));
   CHECK(*facts.shift >= 0.0);  // axes point from the reference's mean to the generated one
   const at::Tensor real = evaluation.reference.set.features.to(at::kDouble).matmul(top.axis);
-  CHECK(*facts.spread == Approx(facts.generated.std().item<double>() / real.std().item<double>()).epsilon(1e-5));
+  CHECK(*facts.spread ==
+        Approx(facts.generated.std().item<double>() / real.std().item<double>()).epsilon(1e-5));
   const Measurements& measured = evaluation.subjects[0].measured;
   const NeighbourFacts near = neighbour_facts(*measured.neighbourhood);
   CHECK(near.uncovered == (measured.neighbourhood->contained == 0).sum().item<int64_t>());
@@ -212,7 +219,8 @@ TEST_CASE("what is told of directions and neighbours is what their tensors hold"
 }
 
 TEST_CASE("large images are shrunk, and fewer are shown") {
-  const at::Tensor small = at::full({9, 1, 28, 28}, 3, at::kByte), large = at::full({9, 3, 256, 256}, 3, at::kByte);
+  const at::Tensor small = at::full({9, 1, 28, 28}, 3, at::kByte),
+                   large = at::full({9, 3, 256, 256}, 3, at::kByte);
   CHECK(affordable(small, 100) == 100);
   CHECK(affordable(at::full({9, 3, 32, 32}, 3, at::kByte), 100) == 100);
   CHECK(affordable(large, 100) == 25);

@@ -4,6 +4,7 @@
 #include <string>
 #include <sys/wait.h>
 
+#include <ATen/TensorOperators.h>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 

@@ -125,7 +125,7 @@ const std::vector<Citation>& citations() {
 
 std::string hash_text(const std::string& sha256) {
   constexpr size_t kShown = 12;
-  return sha256.empty() ? "" : " (SHA-256 " + sha256.substr(0, kShown) + "…)";
+  return sha256.empty() ? "" : std::string(" (SHA-256 ") + sha256.substr(0, kShown) + "…)";
 }
 
 /// "2,000 images drawn for the seeds 0 to 1,999 by heun, 18 steps from sigma 80 (35 network evaluations an
@@ -143,7 +143,7 @@ std::string set_text(const Evaluation& evaluation, const Subject& subject) {
 
 std::string features_text(const Evaluation& evaluation) {
   const std::string kind = features_kind(evaluation), d = io::format_count(evaluation.reference.set.width());
-  const std::string width = ", d = " + d;
+  const std::string width = std::string(", d = ") + d;
   if (kind == "file") return "features read from files" + width;
   if (kind == PixelFeatures::kind) return "pixels as features" + width;
   const std::string network =
@@ -157,10 +157,9 @@ std::string features_text(const Evaluation& evaluation) {
 std::string sets_text(const Subject& subject) {
   if (subject.seed_sets.empty()) return "";
   const SeedSetSummary summary = summary_of(subject.seed_sets);
-  return " Over " + std::to_string(subject.seed_sets.size()) +
-         " such sets of consecutive seeds the smallest FID is " + number_text(summary.min, 4) +
-         ", the mean " + number_text(summary.mean, 4) + " with a standard deviation of " +
-         number_text(summary.sd, 2) + ".";
+  return std::string(" Over ") + counted(static_cast<int64_t>(subject.seed_sets.size()), "such set") +
+         " of consecutive seeds the smallest FID is " + number_text(summary.min, 4) + ", the mean " +
+         number_text(summary.mean, 4) + " with a standard deviation of " + number_text(summary.sd, 2) + ".";
 }
 
 }  // namespace
@@ -175,13 +174,13 @@ std::string bibliography(const Evaluation& evaluation) {
 std::string methods_text(const Evaluation& evaluation, const Provenance& provenance) {
   const Subject& first = evaluation.subjects.front();
   const FeatureSet& real = evaluation.reference.set;
-  std::string text = "FID compares " + set_text(evaluation, first) + ", with " +
-                     (real.size() > 0 ? io::format_count(real.size()) + " of " : "") + real.source +
-                     hash_text(real.sha256) + ", in " + features_text(evaluation) + "; " +
+  std::string text = std::string("FID compares ") + set_text(evaluation, first) + ", with " +
+                     (real.size() > 0 ? io::format_count(real.size()) + " of " : std::string()) +
+                     real.source + hash_text(real.sha256) + ", in " + features_text(evaluation) + "; " +
                      (first.set.images.defined() ? "images are quantised to 8 bits, " : "") +
                      "means and covariances (over N − 1) are computed in float64: " + fid_text(first);
   if (first.score.se) text += " (± one standard error of the generated sample, from the influence function)";
-  text += "." + sets_text(first);
+  text += std::string(".") + sets_text(first);
   if (!evaluation.departures.empty() || first.kind != ModelSubject::kind)
     return text + " Computed with OneStep " + provenance.onestep + ".";
   return text + " This is the EDM protocol (Karras et al. 2022). Computed with OneStep " +

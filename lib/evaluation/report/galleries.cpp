@@ -181,7 +181,7 @@ std::string paired_gallery(const Evaluation& evaluation, bool worse, int64_t cou
     if (first.set.labels.defined())
       lines.push_back(class_name(evaluation, first.set.labels[row].item<int64_t>()));
     shown.push_back({{first.set.images[row], baseline->set.images[row]},
-                     (value > 0 ? "+" : "") + number_text(value),
+                     std::string(value > 0 ? "+" : "") + number_text(value),
                      lines});
   }
   return tiles(shown);

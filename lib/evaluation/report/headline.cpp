@@ -54,16 +54,14 @@ std::string second_line(const Subject& first) {
   return items.empty() ? "" : "<dl>\n" + items + "</dl>\n";
 }
 
-std::string samples_text(int64_t n) {
-  return n > 0 ? io::format_count(n) : "an unknown number";
-}
-
 std::string what_was_compared(const Evaluation& evaluation) {
-  const FeatureSet& set = evaluation.subjects.front().set;
+  const FeatureSet &set = evaluation.subjects.front().set, &real = evaluation.reference.set;
   const std::string evaluations = set.nfe ? counted(*set.nfe, "network evaluation") + " an image · " : "";
-  return evaluations + samples_text(set.size()) + (set.size() == 1 ? " sample" : " samples") + " against " +
-         samples_text(evaluation.reference.set.size()) + " of the reference · " +
-         io::format_count(set.width()) + " features · lower is better";
+  const std::string n = set.size() > 0 ? counted(set.size(), "sample") : "samples, their number not known,";
+  const std::string against =
+      real.size() > 0 ? io::format_count(real.size()) + " of the reference" : "a reference";
+  return evaluations + n + " against " + against + " · " + io::format_count(set.width()) +
+         " features · lower is better";
 }
 
 std::string hero(const Evaluation& evaluation) {
