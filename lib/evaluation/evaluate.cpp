@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ATen/TensorOperators.h>
+
 #include "evaluation/influence.h"
 #include "evaluation/protocol.h"
 #include "evaluation/remarks.h"
