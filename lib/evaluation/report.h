@@ -24,9 +24,8 @@ struct Provenance {
 /// meaning.
 inline constexpr int kReportSchema = 1;
 
-/// report.json: {"schema", "title", "metrics", "subjects", "reference", "features", "verdict", "warnings",
-/// "notes", "provenance"}; "metrics" is the headline's (the first subject's). Numbers are finite, or null
-/// with the reason beside them.
+/// report.json, as report.schema.json in this folder documents it key by key; "metrics" is the headline's
+/// (the first subject's). Numbers are finite, or null with the reason beside them.
 nlohmann::ordered_json report_json(const Evaluation& evaluation, const Provenance& provenance);
 
 /// report.html: one page, without scripts and without anything from a network.

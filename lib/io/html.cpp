@@ -116,8 +116,8 @@ std::string page(std::string_view title, std::string_view body) {
          std::string(body) + "</body>\n</html>\n";
 }
 
-std::string section(std::string_view title, std::string_view body) {
-  return "<section>\n" + element("h2", escape(title)) + std::string(body) + "</section>\n";
+std::string section(std::string_view title, std::string_view body, std::string_view id) {
+  return (id.empty() ? "<section>\n" : "<section id=\"" + escape(id) + "\">\n") + element("h2", escape(title)) + std::string(body) + "</section>\n";
 }
 
 std::string paragraph(std::string_view text) {

@@ -18,8 +18,8 @@ std::string png_data_uri(std::string_view png);
 /// The whole document.
 std::string page(std::string_view title, std::string_view body);
 
-/// A heading and what stands under it.
-std::string section(std::string_view title, std::string_view body);
+/// A heading and what stands under it; `id` is what a link on the page may point at.
+std::string section(std::string_view title, std::string_view body, std::string_view id = {});
 
 std::string paragraph(std::string_view text);
 

@@ -54,24 +54,58 @@ std::string curve(const Series& series, const Scale& x, const Scale& y, const st
   return svg;
 }
 
+/// The points themselves, each with its error.
+std::string dots(const Series& series, const Scale& x, const Scale& y, const std::string& style) {
+  std::string svg;
+  for (size_t i = 0; i < series.x.size(); ++i) {
+    if (!x.shows(series.x[i]) || !y.shows(series.y[i])) continue;
+    const double across = x(series.x[i]), error = series.error.empty() ? 0.0 : std::abs(series.error[i]);
+    const double low = series.y[i] - error, high = series.y[i] + error;
+    // On a logarithmic axis a bar that reaches 0 ends at the axis.
+    if (error > 0.0 && y.shows(high))
+      svg += line(across, y.shows(low) ? y(low) : y.from, across, y(high), "bar " + style);
+    if (series.has_dots)
+      svg += "<circle class=\"" + style + "\" cx=\"" + number(across) + "\" cy=\"" + number(y(series.y[i])) +
+             "\" r=\"3.5\"/>\n";
+  }
+  return svg;
+}
+
+/// What the legend shows of a series, beside its name.
+std::string sample(const Series& series, double y, const std::string& style) {
+  if (series.has_line) return line(kLeft, y, kLeft + 22, y, style);
+  return "<circle class=\"" + style + "\" cx=\"" + number(kLeft + 11) + "\" cy=\"" + number(y) +
+         "\" r=\"3.5\"/>\n";
+}
+
+/// The values that the axes have to cover.
+std::pair<std::vector<double>, std::vector<double>> extent(const std::vector<Series>& series) {
+  std::vector<double> xs, ys;
+  for (const Series& one : series) {
+    if (one.x.size() != one.y.size() || (!one.error.empty() && one.error.size() != one.y.size()))
+      throw std::invalid_argument("line_chart: series '" + one.name + "' has other numbers of x and y");
+    for (size_t i = 0; i < one.x.size(); ++i) {
+      if (!std::isfinite(one.x[i]) || !std::isfinite(one.y[i])) continue;
+      const double error = one.error.empty() || !std::isfinite(one.error[i]) ? 0.0 : one.error[i];
+      xs.push_back(one.x[i]);
+      ys.insert(ys.end(), {one.y[i] - error, one.y[i], one.y[i] + error});
+    }
+  }
+  return {xs, ys};
+}
+
 }  // namespace
 
 std::string line_chart(const std::vector<Series>& series, const Axes& axes) {
-  std::vector<double> xs, ys;
-  for (const Series& one : series) {
-    if (one.x.size() != one.y.size())
-      throw std::invalid_argument("line_chart: series '" + one.name + "' has other numbers of x and y");
-    for (size_t i = 0; i < one.x.size(); ++i)
-      if (std::isfinite(one.x[i]) && std::isfinite(one.y[i])) xs.push_back(one.x[i]), ys.push_back(one.y[i]);
-  }
+  const auto [xs, ys] = extent(series);
   const double bottom = kTop + kPlotHeight;
   const Scale x = make_scale(xs, axes.log_x, kLeft, kWidth - kRight),
               y = make_scale(ys, axes.log_y, bottom, kTop);
   std::string svg = y_axis(y, x.from, x.to, axes.y_label) + x_axis(x, kTop, bottom, axes.x_label);
   double legend = bottom + kBottom + 14;
   for (size_t i = 0; i < series.size(); ++i, legend += kLegendRow) {
-    svg += curve(series[i], x, y, colour(i));
-    svg += line(kLeft, legend - 4, kLeft + 22, legend - 4, colour(i)) +
+    if (series[i].has_line) svg += curve(series[i], x, y, colour(i));
+    svg += dots(series[i], x, y, colour(i)) + sample(series[i], legend - 4, colour(i)) +
            label(kLeft + 30, legend, "start", series[i].name, " class=\"name\"");
   }
   if (xs.empty()) svg += label((x.from + x.to) / 2, (kTop + bottom) / 2, "middle", "no data");

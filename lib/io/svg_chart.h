@@ -17,10 +17,13 @@ struct Axes {
 struct Series {
   std::string name;
   std::vector<double> x, y;
+  std::vector<double> error = {};          ///< as long as y, or empty: a bar of ± error at each point
+  bool has_line = true, has_dots = false;  ///< what line_chart draws: a line through the points, the points
 };
 
 /// Up to six series with axes, ticks and a legend. Long series are drawn by the extremes in each pixel
-/// column, so that no spike is lost. Throws std::invalid_argument when an x and y differ in length.
+/// column, so that no spike is lost. Throws std::invalid_argument when an x and y (or error) differ in
+/// length.
 std::string line_chart(const std::vector<Series>& series, const Axes& axes);
 
 /// A value on a row of its own with error bars of ± error (0 or not finite: none).
