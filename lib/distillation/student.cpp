@@ -6,6 +6,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/one_hot.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/util/StringUtil.h>
 
@@ -37,11 +38,13 @@ struct Make {
       throw config::ConfigError(c10::str("task.student.generator.count: ", c.count,
                                          " particles, but the data has ", data.images.size(0), " images"));
     }
-    if (c.target_class.value_or(0) >= classes) {
+    if (c.target_class && *c.target_class >= classes) {
       throw config::ConfigError(c10::str("task.student.generator.target_class: ", *c.target_class,
                                          " is no class; the data has ", classes));
     }
-    const auto hot = [&](const at::Tensor& index) { return at::one_hot(index, classes).to(at::kFloat); };
+    const auto hot = [&](const at::Tensor& index) {  // of width 0 where the data has no classes
+      return classes > 0 ? at::one_hot(index, classes).to(at::kFloat) : at::zeros({index.size(0), 0});
+    };
     Particles m{.reference = to_float(data.images.narrow(0, 0, c.count)),
                 .reference_labels = hot(data.labels.narrow(0, 0, c.count))};
     m.labels = c.target_class ? hot(at::full({c.count}, *c.target_class, at::kLong)) : m.reference_labels;

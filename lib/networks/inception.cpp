@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "networks/inception.h"
 
+#include <algorithm>
+
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -80,10 +82,6 @@ Inception with_convs(Inception m, Change&& change) {
   return m;
 }
 
-bool packed(const Inception& m) {
-  return m.blocks.front().branches.front().convs.front().weight.is_mkldnn();
-}
-
 /// First 7 channels of Mixed_6d, which are its 1 × 1 branch's, as the evaluation code of Dhariwal & Nichol
 /// 2021 takes them: [B, 768, 17, 17] → [B, 17 · 17 · 7].
 at::Tensor spatial_features(const at::Tensor& mixed_6d) {
@@ -105,15 +103,18 @@ Inception fold_batch_norm(const Inception& m) {
   });
 }
 
-Inception pack_for_cpu(const Inception& m) {
+Inception pack_for_cpu(const Inception& m, int64_t images_per_pass) {
   if (!at::hasMKLDNN()) return m;
   const c10::NoGradGuard no_grad;
-  return with_convs(m, [](InceptionConv& conv) {
+  Inception packed = with_convs(m, [&](InceptionConv& conv) {
     TORCH_CHECK(!conv.norm && conv.weight.scalar_type() == at::kFloat,
                 "pack_for_cpu: needs float32 weights with batch norm folded");
-    conv.weight =
-        at::mkldnn_reorder_conv2d_weight(conv.weight.to_mkldnn(), conv.padding, {conv.stride, conv.stride});
+    conv.weight = at::mkldnn_reorder_conv2d_weight(
+        conv.weight.to_mkldnn(), conv.padding, {conv.stride, conv.stride}, {1, 1}, /*groups=*/1,
+        at::IntArrayRef{images_per_pass, conv.weight.size(1), conv.side, conv.side});
   });
+  packed.images_per_pass = images_per_pass;
+  return packed;
 }
 
 Inception load_inception(const std::filesystem::path& path, at::Device device) {
@@ -123,7 +124,8 @@ Inception load_inception(const std::filesystem::path& path, at::Device device) {
 
 InceptionOutput inception_resized(const Inception& m, const at::Tensor& images, const InceptionTap& tap) {
   const c10::NoGradGuard no_grad;
-  at::Tensor x = packed(m) ? images.contiguous(at::MemoryFormat::ChannelsLast) : images;
+  const bool channels_last = m.images_per_pass > 0;  // packed: what oneDNN is fastest on
+  at::Tensor x = channels_last ? images.contiguous(at::MemoryFormat::ChannelsLast) : images;
   InceptionOutput out;
   for (const InceptionBlock& block : m.blocks) {
     x = forward(block, x);
@@ -136,7 +138,16 @@ InceptionOutput inception_resized(const Inception& m, const at::Tensor& images, 
 }
 
 InceptionOutput inception(const Inception& m, const at::Tensor& images, const InceptionTap& tap) {
-  return inception_resized(m, kernels::resize_tf1(images).to(m.fc.weight.scalar_type()), tap);
+  const int64_t pass = m.images_per_pass > 0 ? m.images_per_pass : std::max<int64_t>(images.size(0), 1);
+  std::vector<at::Tensor> pool, spatial, logits;
+  for (const at::Tensor& part : images.split(pass)) {
+    const at::Tensor resized = kernels::resize_tf1(part).to(m.fc.weight.scalar_type());
+    InceptionOutput out = inception_resized(m, resized, tap);
+    pool.push_back(std::move(out.pool));
+    spatial.push_back(std::move(out.spatial));
+    logits.push_back(std::move(out.logits));
+  }
+  return {at::cat(pool), at::cat(spatial), at::cat(logits)};
 }
 
 }  // namespace onestep

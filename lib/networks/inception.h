@@ -32,6 +32,7 @@ struct InceptionConv {
   at::Tensor weight;        ///< [out, in, height, width]
   at::Tensor bias;          ///< [out], only when folded
   std::optional<Norm> norm;
+  int64_t side = 0;  ///< height and width of its input
   int64_t stride = 1;
   std::array<int64_t, 2> padding = {0, 0};
 
@@ -61,6 +62,7 @@ struct InceptionBlock {
 struct Inception {
   std::vector<InceptionBlock> blocks;  ///< one after the other
   Linear fc;                           ///< 2048 → 1008
+  int64_t images_per_pass = 0;         ///< more images go through one after the other; 0: all at once
   template <class Self, class Visit>
   static void parameters(Self& m, Visit&& visit) {
     for (auto& block : m.blocks) {
@@ -85,10 +87,10 @@ Inception read_inception(const std::filesystem::path& path);
 /// The same function with batch norm folded into the convolutions, computed in float64.
 Inception fold_batch_norm(const Inception& m);
 
-/// The same function for float32 on the CPU: weights in the layout in which oneDNN multiplies them. They
-/// serve the forward pass only (no `clone`, no saving). Returns m itself where LibTorch has no oneDNN. Needs
-/// folded weights.
-Inception pack_for_cpu(const Inception& m);
+/// The same function for float32 on the CPU: weights in the layout that oneDNN wants for passes of this many
+/// images and the present number of threads (others work, more slowly). They serve the forward pass only (no
+/// `clone`, no saving). Returns m itself where LibTorch has no oneDNN. Needs folded weights.
+Inception pack_for_cpu(const Inception& m, int64_t images_per_pass = 16);
 
 /// Reads, folds and moves to the device, packed on the CPU: ready to run.
 Inception load_inception(const std::filesystem::path& path, at::Device device);
@@ -107,7 +109,7 @@ using InceptionTap = std::function<void(const std::string& block, const at::Tens
 /// dtype and device; no gradient. Memory goes with B: about 12 MB an image.
 InceptionOutput inception(const Inception& m, const at::Tensor& images, const InceptionTap& tap = {});
 
-/// The same of images that are already [B, 3, 299, 299] in [−1, 1), in the weights' dtype.
+/// The same in one pass, of images that are already [B, 3, 299, 299] in [−1, 1), in the weights' dtype.
 InceptionOutput inception_resized(const Inception& m, const at::Tensor& images, const InceptionTap& tap = {});
 
 }  // namespace onestep

@@ -130,42 +130,61 @@ std::string joined(const std::string& block, const std::string& name) {
   return name.empty() ? block : block + "." + name;
 }
 
-InceptionConv make_conv(const BlockRow& block, const ConvRow& row, int64_t in) {
+/// What a layer hands on: channels, and height and width.
+struct Shape {
+  int64_t channels, side;
+};
+
+int64_t halved(int64_t side) {
+  return (side - 3) / 2 + 1;
+}
+
+Shape after(const ConvRow& row, Shape in) {
+  if (row.step == Step::valid) return {row.out, in.side - row.height + 1};
+  return {row.out, row.step == Step::halving ? halved(in.side) : in.side};
+}
+
+InceptionConv make_conv(const BlockRow& block, const ConvRow& row, Shape in) {
   const bool same = row.step == Step::same;
   const auto channel = [&] { return at::empty({row.out}); };
   return {.name = joined(block.name, row.name),
           .google_name = joined(block.google_name, row.google_name),
-          .weight = at::empty({row.out, in, row.height, row.width}),
+          .weight = at::empty({row.out, in.channels, row.height, row.width}),
           .norm = InceptionConv::Norm{channel(), channel(), channel(), channel()},
+          .side = in.side,
           .stride = row.step == Step::halving ? 2 : 1,
           .padding = {same ? row.height / 2 : 0, same ? row.width / 2 : 0}};
 }
 
-/// Adds the branch; returns the channels of its output.
-int64_t add_branch(InceptionBlock& block, const BlockRow& block_row, const BranchRow& row, int64_t in) {
+/// Adds the branch; returns the shape of its output.
+Shape add_branch(InceptionBlock& block, const BlockRow& block_row, const BranchRow& row, Shape shape) {
   InceptionBranch branch{.pool = row.pool, .fork = row.fork};
+  if (row.pool == Pool::max_halving) shape.side = halved(shape.side);
   for (size_t i = 0; i < row.convs.size(); ++i) {
-    branch.convs.push_back(make_conv(block_row, row.convs[i], in));
+    branch.convs.push_back(make_conv(block_row, row.convs[i], shape));
     const bool left_of_fork = row.fork && i + 2 == row.convs.size();
-    if (!left_of_fork) in = row.convs[i].out;
+    if (!left_of_fork) shape = after(row.convs[i], shape);
   }
   block.branches.push_back(std::move(branch));
-  return row.fork ? 2 * in : in;
+  return {row.fork ? 2 * shape.channels : shape.channels, shape.side};
 }
 
 }  // namespace
 
 Inception make_inception() {
   Inception m;
-  int64_t in = 3;
+  Shape shape{3, 299};
   for (const BlockRow& row : architecture()) {
     InceptionBlock block{.name = row.name};
-    int64_t out = 0;
-    for (const BranchRow& branch : row.branches) out += add_branch(block, row, branch, in);
-    in = out;
+    Shape out{0, 0};
+    for (const BranchRow& branch : row.branches) {
+      const Shape added = add_branch(block, row, branch, shape);
+      out = {out.channels + added.channels, added.side};
+    }
+    shape = out;
     m.blocks.push_back(std::move(block));
   }
-  m.fc = {at::empty({1008, in}), at::empty({1008})};
+  m.fc = {at::empty({1008, shape.channels}), at::empty({1008})};
   return m;
 }
 

@@ -32,6 +32,15 @@ TEST_CASE("Image nimg is particle nimg mod M, and so is its class") {
   }
 }
 
+TEST_CASE("Particles of data without classes have none, and none can be asked for") {
+  Dataset data = points(9);
+  data.class_names.clear();
+  data.labels.zero_();
+  const Student student = particles({.count = 5}, data);
+  CHECK(student_labels(student, part_of(data, 0, 8)).sizes() == at::IntArrayRef({8, 0}));
+  CHECK_THROWS_WITH(particles({.count = 5, .target_class = 0}, data), Catch::Contains("the data has 0"));
+}
+
 TEST_CASE("Gradients of a particle that a batch meets more than once add up") {
   const Student student = trained(particles({.count = 3}));
   const Part part = part_of(points(9), 4, 7);  // particles 1 2 0 1 2 0 1

@@ -235,11 +235,11 @@ TEST_CASE("metrics stand in both reports, and a missing one with its reason") {
   const Provenance provenance{.command = "onestep-evaluate"};
   const std::string yaml = toy_config(folder) + "metrics: [kid, fid_infinity, precision]\n";
   Evaluation evaluation = evaluate(config::read<EvaluateConfig>(config::parse(yaml, "test")));
-  evaluation.subjects[1].metrics[2] = {"fid_infinity", {}, {}, "too <few>"};
+  evaluation.subjects[1].measured.values[2] = {"fid_infinity", {}, {}, "too <few>"};
   const Json json = report_json(evaluation, provenance);
   const Json& metrics = json["subjects"][0]["metrics"];
   REQUIRE(metrics.size() == 4);
-  CHECK(metrics["kid"]["value"] == *evaluation.subjects[0].metrics[0].value);
+  CHECK(metrics["kid"]["value"] == *evaluation.subjects[0].measured.values[0].value);
   CHECK(metrics["kid"]["n"] == 50);
   CHECK(metrics["precision"]["method"].get<std::string>().find("3rd-neighbour") != std::string::npos);
   CHECK(json["subjects"][1]["metrics"]["fid_infinity"]["value"].is_null());

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -235,6 +238,33 @@ TEST_CASE("tiles change no bit") {
     CHECK(at::equal(tiled.gap, nearest.gap));
   }
   same(neighbourhood(x, y, {}, squared_radii(y, 9)), whole);  // radii from before, more than are needed
+  CHECK(at::equal(nearest_reference(x, y, squared_radii(y, 2)).gap, nearest.gap));
+}
+
+TEST_CASE("a watch hears of the tiles of every pass in order, and of the end") {
+  const at::Tensor x = normal_features(1, 50, 3), y = normal_features(2, 70, 3), radii = squared_radii(y, 5);
+  const auto heard = [](const auto& run) {
+    std::vector<int64_t> done;
+    int64_t all = 0;
+    run([&](int64_t now, int64_t total) {
+      done.push_back(now);
+      all = total;
+    });
+    CHECK(std::ranges::is_sorted(done));
+    CHECK(done.back() == all);
+    return std::pair(done, all);
+  };
+  // Per strip of 20 rows, one call for each tile of the points; one at the end of the pass.
+  const auto [rows, of] = heard([&](const Watch& watch) { squared_radii(x, 2, 20, watch); });
+  CHECK(of == 50);
+  CHECK(rows == std::vector<int64_t>{0, 8, 16, 20, 28, 36, 40, 44, 48, 50});
+  const auto three = heard([&](const Watch& watch) { neighbourhood(x, y, {}, {}, 20, watch); });
+  CHECK(three.second == 70 * 70 + 50 * 50 + 50 * 70);
+  CHECK(three.first.size() == 17 + 10 + 13);
+  const auto two = heard([&](const Watch& watch) { neighbourhood(x, y, {}, radii, 20, watch); });
+  CHECK(two.second == 50 * 50 + 50 * 70);
+  CHECK(heard([&](const Watch& watch) { nearest_reference(x, y, radii, 20, watch); }).second == 50 * 70);
+  CHECK(heard([&](const Watch& watch) { nearest_reference(x, y, {}, 20, watch); }).second == 2 * 50 * 70);
 }
 
 TEST_CASE("neighbour metrics of the reference implementations") {
@@ -277,6 +307,7 @@ TEST_CASE("what has no neighbours says so") {
   CHECK_THROWS_WITH(nearest_reference(y, normal_features(2, 9, 4)), Catch::Contains("widths differ"));
   CHECK_THROWS_WITH(nearest_reference(y, x.narrow(0, 0, 1)), Catch::Contains("1 neighbours need"));
   CHECK_THROWS_WITH(neighbourhood(x, y, {}, squared_radii(y, 4)), Catch::Contains("[9, at least 5] float64"));
+  CHECK_THROWS_WITH(nearest_reference(x, y, squared_radii(x, 1)), Catch::Contains("[9, at least 1] float64"));
 }
 
 }  // namespace

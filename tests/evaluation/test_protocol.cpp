@@ -51,8 +51,10 @@ TEST_CASE("every departure from the EDM protocol is named") {
   CHECK(departures(kInception + "classes: balanced\n") ==
         "classes are balanced instead of drawn from the seeds");
   CHECK(departures(kInception + "images: 49999\n") == "49,999 images instead of 50,000");
-  CHECK(departures(kInception + "subjects: [{kind: features, name: a, path: a.npz}]\n") ==
-        "the images were not drawn here: their seeds are not known");
+  EvaluateConfig drawn_elsewhere = read_with_protocol(kHead + "protocol: edm\n" + kInception);
+  drawn_elsewhere.subjects = {FeaturesSubject{.name = "a", .path = "a.npz"}};
+  CHECK(departures_from_edm(drawn_elsewhere) ==
+        std::vector<std::string>{"the images were not drawn here: their seeds are not known"});
 }
 
 TEST_CASE("an unknown protocol is refused with a hint") {

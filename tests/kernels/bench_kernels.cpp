@@ -16,6 +16,7 @@
 
 #include "kernels/cuda_plugin.h"
 #include "kernels/philox.h"
+#include "kernels/resize_tf1.h"
 #include "kernels/score_difference.h"
 
 using namespace onestep::kernels;
@@ -45,6 +46,20 @@ void compare(const char* name, double elements, Ours ours, Composed composed) {
   const double x = median(a), y = median(b);
   std::printf("%-44s %8.1f M/s, ATen %8.1f M/s, ratio %5.2f\n", name, elements / x * 1e-6,
               elements / y * 1e-6, y / x);
+}
+
+/// TF1's bilinear resize out of gathers, as reference implementations compose it.
+at::Tensor composed_resize(const at::Tensor& images) {
+  const auto axis = [&](at::Tensor x, int64_t dim) {
+    const int64_t in = x.size(dim);
+    const at::Tensor source = at::arange(299, x.options()) * (static_cast<double>(in) / 299);
+    const at::Tensor low = source.to(at::kLong);
+    std::vector<int64_t> along(4, 1);
+    along[dim] = 299;
+    const at::Tensor weight = (source - low).view(along), from = x.index_select(dim, low);
+    return from + (x.index_select(dim, (low + 1).clamp_max(in - 1)) - from) * weight;
+  };
+  return (axis(axis(images.to(at::kFloat), 3), 2) - 128) / 128;
 }
 
 }  // namespace
@@ -77,4 +92,9 @@ int main(int argc, char** argv) {
           return gradient;
         });
   }
+  const at::Tensor images =
+      (philox_uniform(1, 2, at::arange(16, at::kLong), {3, 32, 32}, device) * 256).to(at::kByte);
+  compare(
+      "resize_tf1 [16, 3, 32, 32] to 299 x 299, composed", 16.0 * 3 * 299 * 299,
+      [&] { return resize_tf1(images); }, [&] { return composed_resize(images); });
 }

@@ -151,12 +151,14 @@ class ConvertInception(unittest.TestCase):
         self.refuse(source, "PyTorch cannot read it")
 
     def test_code_in_a_pickle_is_not_run(self):
+        sprung = self.folder / "sprung"
+
         class Trap:
             def __reduce__(self):
-                return pathlib.Path.touch, (pathlib.Path("trap"),)
+                return pathlib.Path.touch, (sprung,)
 
         self.refuse(self.save(self.state() | {"trap": Trap()}), "PyTorch cannot read it")
-        self.assertFalse(pathlib.Path("trap").exists())
+        self.assertFalse(sprung.exists())
 
 
 if __name__ == "__main__":

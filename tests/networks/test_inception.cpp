@@ -180,6 +180,21 @@ TEST_CASE("inception: spatial features are seven channels of Mixed_6d, channels 
   }
 }
 
+TEST_CASE("inception: images go through in passes, in order", "[inception]") {
+  const Inception pairs = pack_for_cpu(fold_batch_norm(rule()), 2);
+  const at::Tensor images = golden().at("images").narrow(0, 0, 3);
+  std::vector<int64_t> passes;
+  const InceptionOutput got = inception(pairs, images, [&](const std::string& block, const at::Tensor& x) {
+    if (block == "Mixed_6d") passes.push_back(x.size(0));
+  });
+  CHECK(passes == std::vector<int64_t>{2, 1});
+  const InceptionOutput whole = inception(packed_rule(), images);
+  CHECK(relative_error(got.pool, whole.pool) < 1e-6);
+  CHECK(relative_error(got.spatial, whole.spatial) < 1e-6);
+  CHECK(relative_error(got.logits, whole.logits) < 1e-6);
+  CHECK(inception(packed_rule(), images.narrow(0, 0, 0)).pool.sizes() == at::IntArrayRef({0, 2048}));
+}
+
 TEST_CASE("inception: grey images are three equal channels", "[inception]") {
   const at::Tensor grey = golden().at("images").narrow(0, 0, 1).narrow(1, 0, 1);
   const at::Tensor one = inception(packed_rule(), grey).pool;

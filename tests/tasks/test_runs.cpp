@@ -67,11 +67,10 @@ struct Finished {
 
 /// Runs a configuration to its end; `stop_after` > 0 cuts it after so many steps and resumes.
 Finished run(const std::filesystem::path& dir, const std::string& task_yaml, const std::string& run_yaml,
-             int64_t stop_after = 0) {
+             int64_t stop_after = 0, const Dataset& data = halves()) {
   const std::string yaml = "run: {dir: " + dir.string() + ", seed: 5, checkpoint_images: 1000, " + run_yaml +
                            "}\n" + task_yaml + "\n";
   const auto config = config::read<TrainConfig>(config::parse(yaml, "test"));
-  const Dataset data = halves();
   const TaskContext context{.run = config.run, .device = at::kCPU, .data = data, .provenance = {}};
   const RunFolder folder = open_run_folder(dir, config::to_yaml(config));
   if (stop_after > 0) {
@@ -202,6 +201,24 @@ TEST_CASE("A classifier learns the classes and fixes the unit of its features") 
   const c10::NoGradGuard no_grad;
   const at::Tensor features = classify(classifier, to_float(data.images)).features.to(at::kDouble);
   CHECK(features.var(0, /*unbiased=*/false).sum().item<double>() == Approx(6).epsilon(1e-4));
+}
+
+TEST_CASE("Data without classes trains unconditional networks, and no others") {
+  const TemporaryFolder folder;
+  Dataset data = halves();
+  data.class_names.clear();
+  data.labels.zero_();
+  const std::string budget = "images: 100, batch: 16";
+  const std::string unconditional = with(kTeacher, "label_dim: 2, ", "");
+  // Labels that a network is not told make no difference.
+  check_equal(run(folder / "teacher", unconditional, budget, 3, data),
+              run(folder / "labelled", unconditional, budget));
+  const std::string teacher = folder / "teacher/model.safetensors";
+  check_equal(run(folder / "student", distil(teacher, kCritic), budget, 3, data),
+              run(folder / "other", distil(teacher, kCritic), budget));
+  const std::string refused = "has 2 classes (label_dim), but the data has 0";
+  CHECK_THROWS_WITH(run(folder / "conditional", kTeacher, budget, 0, data), Catch::Contains(refused));
+  CHECK_THROWS_WITH(run(folder / "classifier", kClassifier, budget, 0, data), Catch::Contains(refused));
 }
 
 TEST_CASE("Tasks that can't be done are refused before any work") {
