@@ -20,6 +20,7 @@ struct Column {
   std::optional<double> (*value)(const ClassFacts&);
   std::string (*text)(const ClassFacts&);
   const char* style;
+  bool is_frequency = false;
 };
 
 std::string share_text(const std::optional<double>& share) {
@@ -29,11 +30,11 @@ std::string share_text(const std::optional<double>& share) {
 const std::vector<Column>& columns() {
   static const std::vector<Column> table{
       {"asked for", [](const ClassFacts& c) { return c.asked; },
-       [](const ClassFacts& c) { return share_text(c.asked); }, "s3"},
+       [](const ClassFacts& c) { return share_text(c.asked); }, "s3", true},
       {"seen", [](const ClassFacts& c) { return c.seen; },
-       [](const ClassFacts& c) { return share_text(c.seen); }, "s0"},
+       [](const ClassFacts& c) { return share_text(c.seen); }, "s0", true},
       {"in the reference", [](const ClassFacts& c) { return c.reference; },
-       [](const ClassFacts& c) { return share_text(c.reference); }, "s3"},
+       [](const ClassFacts& c) { return share_text(c.reference); }, "s3", true},
       {"class right", [](const ClassFacts& c) { return c.right; },
        [](const ClassFacts& c) { return share_text(c.right); }, "s2"},
       {"mean influence",
@@ -50,9 +51,15 @@ bool is_known(const std::vector<ClassFacts>& classes, const Column& column) {
   return std::ranges::any_of(classes, [&](const ClassFacts& one) { return column.value(one).has_value(); });
 }
 
+/// The value whose bar fills a cell. The three kinds of frequency share one, so that their bars compare.
 double largest(const std::vector<ClassFacts>& classes, const Column& column) {
   double size = 0;
-  for (const ClassFacts& one : classes) size = std::max(size, std::abs(column.value(one).value_or(0.0)));
+  for (const ClassFacts& one : classes) {
+    size = std::max(size, std::abs(column.value(one).value_or(0.0)));
+    if (column.is_frequency)
+      for (const auto& other : {one.asked, one.seen, one.reference})
+        size = std::max(size, other.value_or(0.0));
+  }
   return size;
 }
 

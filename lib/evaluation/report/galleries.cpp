@@ -191,15 +191,19 @@ std::string direction_gallery(const Evaluation& evaluation, const Direction& dir
   const FeatureSet &set = evaluation.subjects.front().set, &real = evaluation.reference.set;
   if (!set.images.defined()) return "";
   const DirectionFacts facts = direction_facts(evaluation, direction);
-  std::string html = "<span class=\"corner\"></span><span>left end</span><span>right end</span>";
-  const auto add = [&](const std::string& name, const at::Tensor& images, const at::Tensor& places) {
-    html += "<span>" + name + "</span>";
-    for (const bool largest : {false, true})
-      html += pictures(images_of(images, first_of(places, largest, affordable(images, count))),
-                       name + (largest ? ", right end" : ", left end"));
+  const auto strip = [&](const std::string& name, const at::Tensor& images, const at::Tensor& places,
+                         bool largest) {
+    return "<small>" + name + "</small>" +
+           pictures(images_of(images, first_of(places, largest, affordable(images, count))), name);
   };
-  add("generated", set.images, facts.generated);
-  if (real.images.defined() && facts.reference.defined()) add("reference", real.images, facts.reference);
+  std::string html;
+  for (const bool largest : {false, true}) {
+    html += largest ? "<div><b>right end</b>" : "<div><b>left end</b>";
+    html += strip("generated", set.images, facts.generated, largest);
+    if (real.images.defined() && facts.reference.defined())
+      html += strip("reference", real.images, facts.reference, largest);
+    html += "</div>\n";
+  }
   return "<div class=\"ends\">" + html + "</div>\n";
 }
 

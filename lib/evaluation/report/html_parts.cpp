@@ -16,7 +16,7 @@ std::string report_style() {
 .hero .what { color: var(--soft); margin: 0; }
 .hero .fid { font-size: clamp(2.6rem, 9vw, 4rem); font-weight: 680; line-height: 1.1; letter-spacing: -.02em; font-variant-numeric: tabular-nums; margin: .1rem 0; }
 .hero .fid small { font-size: .42em; font-weight: 500; color: var(--soft); letter-spacing: 0; white-space: nowrap; }
-.hero p { margin: .35rem 0; }
+.hero p { margin: .35rem 0; max-width: none; }
 .hero dl { display: flex; flex-wrap: wrap; gap: .4rem 2rem; margin: .7rem 0; }
 .hero dt { color: var(--soft); font-size: .9rem; } .hero dd { margin: 0; font-size: 1.15rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .hero details { margin: .5rem 0 0; } .hero ul { margin: .4rem 0 0; font-size: .95rem; }
@@ -54,7 +54,7 @@ std::string chart_figure(const std::string& chart_html, const std::string& capti
 }
 
 std::string chart_name(const std::string& name) {
-  constexpr int kLongest = 26;
+  constexpr int kLongest = 22;
   int letters = 0;
   for (size_t i = 0; i < name.size(); ++i) {
     if ((name[i] & 0xC0) == 0x80) continue;  // within a letter of several bytes
@@ -80,10 +80,13 @@ std::string html_table(const std::vector<std::string>& header, const std::vector
 }
 
 std::string bar_cell(const std::string& text, double share, const std::string& style) {
-  char width[32];
-  std::snprintf(width, sizeof width, "%.1f", 100.0 * std::clamp(share, 0.0, 1.0));
-  return "<span class=\"cell-bar\">" + io::escape(text) + "<i class=\"table-bar " + style +
-         "\" style=\"width:" + width + "%\"></i></span>";
+  std::string bar;
+  if (share > 0) {
+    char width[32];
+    std::snprintf(width, sizeof width, "%.1f", 100.0 * std::min(share, 1.0));
+    bar = "<i class=\"table-bar " + style + "\" style=\"width:" + width + "%\"></i>";
+  }
+  return "<span class=\"cell-bar\">" + io::escape(text) + bar + "</span>";
 }
 
 std::string fid_text(const Subject& subject) {

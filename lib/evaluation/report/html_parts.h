@@ -28,7 +28,8 @@ std::string chart_name(const std::string& name);
 std::string html_table(const std::vector<std::string>& header, const std::vector<bool>& numeric,
                        const std::vector<Row>& rows_html);
 
-/// A number with a bar below it, `share` (0 … 1) of the cell long. `style` is a class: "s0" … "s5".
+/// A number with a bar below it, `share` (0 … 1) of the cell long, none where it is not above 0. `style` is a
+/// class: "s0" … "s5".
 std::string bar_cell(const std::string& text, double share, const std::string& style);
 
 /// "7.40 ± 0.21" of a subject.

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+
 #include "evaluation/number_text.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
@@ -14,11 +17,17 @@ std::string name_of(std::string key) {
   return key;
 }
 
+/// Counts as they are, other numbers in three digits.
+std::string extra_text(double value) {
+  return value == std::floor(value) && std::abs(value) < 1e9 ? io::format_count(std::llround(value))
+                                                             : number_text(value);
+}
+
 /// "subsets mean 0.0023, subsets 100"
 std::string extras(const MetricValue& metric) {
   std::string text;
   for (const auto& [name, value] : metric.extra)
-    text += (text.empty() ? "" : ", ") + name_of(name) + " " + number_text(value);
+    text += (text.empty() ? "" : ", ") + name_of(name) + " " + extra_text(value);
   return text;
 }
 
@@ -44,17 +53,30 @@ std::string values(const Evaluation& evaluation) {
   return io::table(header, rows);
 }
 
-/// A metric's definition, and for each subject what came out beside it or why nothing did.
+std::string beside(const MetricValue& metric) {
+  return metric.value ? extras(metric) : "not measured: " + metric.reason;
+}
+
+std::string small_print(const std::string& text) {
+  return text.empty() ? "" : "<dd><small>" + io::escape(text) + "</small></dd>\n";
+}
+
+/// A metric's definition, and for each subject what came out beside it or why nothing did; once where it is
+/// the same for all, as parameters are.
 std::string explanation(const Evaluation& evaluation, size_t i) {
-  const MetricInfo& info = metric_info(evaluation.subjects.front().measured.values[i].key);
-  std::string html =
+  const auto text_of = [&](const Subject& subject) { return beside(subject.measured.values[i]); };
+  const std::vector<Subject>& subjects = evaluation.subjects;
+  const MetricInfo& info = metric_info(subjects.front().measured.values[i].key);
+  const std::string html =
       "<dt>" + io::escape(info.title) + "</dt>\n<dd>" + io::escape(info.definition) + "</dd>\n";
-  for (const Subject& subject : evaluation.subjects) {
-    const MetricValue& metric = subject.measured.values[i];
-    const std::string more = metric.value ? extras(metric) : "not measured: " + metric.reason;
-    if (!more.empty()) html += "<dd><small>" + io::escape(subject.name + ": " + more) + "</small></dd>\n";
-  }
-  return html;
+  const std::string first = text_of(subjects.front());
+  if (std::ranges::all_of(subjects, [&](const Subject& one) { return text_of(one) == first; }))
+    return html + small_print(first);
+  std::string lines;
+  for (const Subject& subject : subjects)
+    if (const std::string text = text_of(subject); !text.empty())
+      lines += small_print(subject.name + ": " + text);
+  return html + lines;
 }
 
 }  // namespace

@@ -33,16 +33,16 @@ std::string terms(const Evaluation& evaluation) {
 
 /// What shift and spread along a direction say, in words.
 std::string in_words(const DirectionFacts& facts) {
-  constexpr double kSmall = 0.05;
+  constexpr double kSmallShift = 0.1, kSmallSpread = 0.05;
   if (!facts.shift || !facts.spread) return "";
   std::string text;
-  if (std::abs(*facts.shift) >= kSmall)
+  if (std::abs(*facts.shift) >= kSmallShift)
     text += "On average the generated images lie " + number_text(std::abs(*facts.shift), 2) +
             " standard deviations of the reference too far to the " + (*facts.shift > 0 ? "right" : "left") +
             ": too much of what is there, too little of what is at the other end. ";
-  if (*facts.spread < 1 - kSmall)
+  if (*facts.spread < 1 - kSmallSpread)
     text += "They spread only " + number_text(*facts.spread, 2) + " times as far: both ends are too rare.";
-  else if (*facts.spread > 1 + kSmall)
+  else if (*facts.spread > 1 + kSmallSpread)
     text += "They spread " + number_text(*facts.spread, 3) + " times as far: both ends are too common.";
   return text.empty() ? "Mean and spread agree here; what differs is how this direction goes with others."
                       : text;

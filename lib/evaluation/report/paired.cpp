@@ -18,7 +18,7 @@ std::string gain_text(double paired, std::optional<double> independent) {
   const std::string text = " Without that, its standard error would be " + number_text(*independent, 2) +
                            " instead of " + number_text(paired, 2);
   if (worth < 1.05) return text + ": here the shared seeds gain nothing.";
-  return text + "; as much as " + number_text(worth, 2) + " times as many samples would have brought.";
+  return text + ". Pairing is worth " + number_text(worth, 2) + " times as many samples.";
 }
 
 std::string side_by_side(const Evaluation& evaluation) {

@@ -40,10 +40,11 @@ std::string pictures_style() {
 .tiles figure { margin: 0; } .tiles .pictures { margin: 0; }
 .tiles b { display: block; color: var(--fg); font-weight: 600; font-variant-numeric: tabular-nums; margin-top: .25rem; }
 .tiles small { display: block; color: var(--soft); line-height: 1.35; font-size: .8rem; overflow-wrap: anywhere; }
-.ends { display: grid; grid-template-columns: max-content minmax(0, 1fr) minmax(0, 1fr); gap: .3rem 1rem; align-items: center; max-width: 46rem; }
-.ends span { font-size: .9rem; color: var(--soft); } .ends .pictures { margin: 0; }
-@media (max-width: 40rem) { .classes, .ends { grid-template-columns: minmax(0, 1fr); } .classes span, .ends span { margin-top: .4rem; }
-  .classes .pictures { max-height: none; } .ends .corner { display: none; } }
+.ends { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: .6rem 1.4rem; }
+.ends b { font-weight: 600; font-size: .9rem; } .ends small { display: block; color: var(--soft); margin-top: .3rem; }
+.ends .pictures { display: grid; grid-template-columns: repeat(6, minmax(0, 4.2rem)); margin: .15rem 0; } .ends img { width: 100%; }
+@media (max-width: 40rem) { .classes { grid-template-columns: minmax(0, 1fr); } .classes span { margin-top: .4rem; }
+  .classes .pictures { max-height: none; } }
 @media print { .tiles figure, .pictures, .ends { break-inside: avoid; } }
 )";
 }

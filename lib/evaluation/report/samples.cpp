@@ -36,14 +36,18 @@ std::string neighbours(const Evaluation& evaluation, const Subject& first) {
   constexpr int64_t kCount = 24;
   if (!first.measured.neighbourhood) return "";
   const NeighbourFacts facts = neighbour_facts(*first.measured.neighbourhood);
+  const int64_t n = first.set.size(), m = evaluation.reference.set.size();
   const std::string ball =
       "A ball reaches from a reference image to its " + std::to_string(facts.k) + "th nearest other one. ";
-  return folded("In no ball of the reference: " + share_text(facts.in_no_ball, first.set.size(), "samples"),
+  return folded("In no ball of the reference: " + share_text(facts.in_no_ball, n, "samples"),
                 ball + "These samples are in the fewest: they look like little that is in the data.",
                 sparse_gallery(evaluation, first, kCount)) +
-         folded("Not covered: " +
-                    share_text(facts.uncovered, evaluation.reference.set.size(), "of the reference"),
-                ball + "No sample lies in the balls of these, chosen by seed: what the set misses.",
+         folded("Not covered: " + share_text(facts.uncovered, m, "of the reference"),
+                ball +
+                    "No sample lies in the balls of these, chosen by seed: what the set misses. Equal laws "
+                    "would "
+                    "leave about " +
+                    percent_text(1 - expected_coverage(n, m, facts.k)) + " uncovered at these sizes.",
                 uncovered_gallery(evaluation, first, kCount));
 }
 
@@ -74,7 +78,7 @@ std::string duplicates(const Evaluation& evaluation, const Subject& first) {
 }
 
 std::string harmful(const Evaluation& evaluation, const Subject& first) {
-  constexpr int64_t kCount = 18;
+  constexpr int64_t kCount = 16;
   return shown(
       "Most harmful to FID",
       "The samples with the largest influence I(x): without such a sample, FID would be lower by about "

@@ -52,10 +52,11 @@ std::string seed_sets(const Subject& first) {
   for (const SeedSet& set : first.seed_sets)
     dots.push_back({"seeds from " + io::format_count(set.first_seed), set.fid, set.se.value_or(0.0)});
   const SeedSetSummary summary = summary_of(first.seed_sets);
-  dots.push_back({"mean ± standard deviation", summary.mean, summary.sd});
+  dots.push_back({"mean ± sd", summary.mean, summary.sd});
   return heading("Sets of seeds") +
          chart_figure(io::dot_chart(dots, {.x_label = "FID", .y_label = ""}),
-                      "Each set with one standard error each way. Papers report the smallest, " +
+                      "Each set with one standard error each way, and their mean with the standard deviation "
+                      "of the sets. Papers report the smallest, " +
                           value_text(summary.min, summary.sd) + "; the mean is the fairer number.");
 }
 
