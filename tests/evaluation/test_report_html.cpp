@@ -106,7 +106,9 @@ TEST_CASE("what was not measured leaves no heading") {
   const std::string statistics = report_html(statistics_evaluation(), kProvenance);
   is_whole(statistics);
   CHECK(sections_in(statistics) == std::set<std::string>{"metrics", "origin", "provenance", "validity"});
-  CHECK_THAT(statistics, Contains("only statistics are known, no samples"));
+  CHECK_THAT(section_of(statistics, "metrics"),
+             Contains("Not measured: KID, ") && Contains("only statistics are known, no samples"));
+  CHECK(count(section_of(statistics, "metrics"), "<tr>") == 2);  // FID alone
 }
 
 TEST_CASE("text from outside is escaped wherever it stands") {
@@ -227,6 +229,21 @@ TEST_CASE("large images are shrunk, and fewer are shown") {
   CHECK(affordable(large, 3) == 2);
   CHECK(picture(large[0], "x").size() < 600);
   CHECK_THAT(picture(large[0], "x"), Contains("width=\"96\""));
+}
+
+TEST_CASE("a page of colour images stays small, even of noise, which no PNG makes smaller") {
+  Evaluation evaluation = full_evaluation();
+  const auto fill = [](FeatureSet& set, uint64_t seed) {
+    set.images = (normal_features(seed, set.size(), 3 * 64 * 64) * 40 + 128)
+                     .clamp(0, 255)
+                     .to(at::kByte)
+                     .reshape({set.size(), 3, 64, 64});
+  };
+  for (Subject& subject : evaluation.subjects) fill(subject.set, 1);
+  fill(evaluation.reference.set, 2);
+  const size_t size = report_html(evaluation, kProvenance).size();
+  CHECK(size < 3'000'000);
+  CHECK(size > 1'000'000);  // and not for want of images
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "evaluation/number_text.h"
 #include "evaluation/report/html_parts.h"
@@ -31,19 +32,26 @@ std::string extras(const MetricValue& metric) {
   return text;
 }
 
-/// Metrics in rows, subjects in columns.
+bool is_measured(const Evaluation& evaluation, size_t i) {
+  return std::ranges::any_of(evaluation.subjects, [&](const Subject& subject) {
+    return subject.measured.values[i].value.has_value();
+  });
+}
+
+/// Metrics in rows, subjects in columns; those that no subject has are left out.
 std::string values(const Evaluation& evaluation) {
-  Row header{"", "better", "N"}, fid{"FID", "↓"};
   const Subject& first = evaluation.subjects.front();
-  fid.push_back(io::format_count(first.set.size()));
+  const std::string n = first.set.size() > 0 ? io::format_count(first.set.size()) : "–";
+  Row header{"", "better", "N"}, fid{"FID", "↓", n};
   for (const Subject& subject : evaluation.subjects) {
     header.push_back(subject.name);
     fid.push_back(fid_text(subject));
   }
   std::vector<Row> rows{fid};
   for (size_t i = 0; i < first.measured.values.size(); ++i) {
+    if (!is_measured(evaluation, i)) continue;
     const MetricInfo& info = metric_info(first.measured.values[i].key);
-    Row row{info.title, info.higher_is_better ? "↑" : "↓", io::format_count(first.set.size())};
+    Row row{info.title, info.higher_is_better ? "↑" : "↓", n};
     for (const Subject& subject : evaluation.subjects) {
       const MetricValue& metric = subject.measured.values[i];
       row.push_back(metric.value ? value_and_error(*metric.value, metric.se) : "–");
@@ -51,6 +59,21 @@ std::string values(const Evaluation& evaluation) {
     rows.push_back(row);
   }
   return io::table(header, rows);
+}
+
+/// What was asked for and no subject has, by reason.
+std::string missing(const Evaluation& evaluation) {
+  const std::vector<MetricValue>& metrics = evaluation.subjects.front().measured.values;
+  std::map<std::string, std::string> names;
+  for (size_t i = 0; i < metrics.size(); ++i) {
+    if (is_measured(evaluation, i)) continue;
+    std::string& list = names[metrics[i].reason];
+    list += (list.empty() ? "" : ", ") + metric_info(metrics[i].key).title;
+  }
+  std::string html;
+  for (const auto& [reason, list] : names)
+    html += io::paragraph("Not measured: " + list + " (" + reason + ").");
+  return html;
 }
 
 std::string beside(const MetricValue& metric) {
@@ -92,7 +115,7 @@ Section metrics_section(const Evaluation& evaluation) {
       "</dd>\n";
   for (size_t i = 0; i < count; ++i) definitions += explanation(evaluation, i);
   return {"metrics", "All metrics",
-          values(evaluation) +
+          values(evaluation) + missing(evaluation) +
               io::paragraph("↓ lower is better, ↑ higher is better; ± is one standard error.") +
               io::details("What they are, with their parameters",
                           "<dl class=\"definitions\">\n" + definitions + "</dl>\n")};

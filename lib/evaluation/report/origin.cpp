@@ -38,12 +38,15 @@ std::string in_words(const DirectionFacts& facts) {
   std::string text;
   if (std::abs(*facts.shift) >= kSmallShift)
     text += "On average the generated images lie " + number_text(std::abs(*facts.shift), 2) +
-            " standard deviations of the reference too far to the " + (*facts.shift > 0 ? "right" : "left") +
+            " standard deviations too far to the " + (*facts.shift > 0 ? "right" : "left") +
             ": too much of what is there, too little of what is at the other end. ";
+  const std::string who = text.empty() ? "The generated images" : "They";
   if (*facts.spread < 1 - kSmallSpread)
-    text += "They spread only " + number_text(*facts.spread, 2) + " times as far: both ends are too rare.";
+    text += who + " spread only " + number_text(*facts.spread, 2) +
+            " times as far as the reference: both ends are too rare.";
   else if (*facts.spread > 1 + kSmallSpread)
-    text += "They spread " + number_text(*facts.spread, 3) + " times as far: both ends are too common.";
+    text += who + " spread " + number_text(*facts.spread, 3) +
+            " times as far as the reference: both ends are too common.";
   return text.empty() ? "Mean and spread agree here; what differs is how this direction goes with others."
                       : text;
 }

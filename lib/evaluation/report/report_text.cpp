@@ -34,7 +34,7 @@ std::string summary_table(const Evaluation& evaluation) {
   std::vector<Row> rows{{"", "NFE", "FID", "N"}};
   for (const Subject& subject : evaluation.subjects)
     rows.push_back({subject.name, subject.set.nfe ? std::to_string(*subject.set.nfe) : "-", fid_text(subject),
-                    std::to_string(subject.set.size())});
+                    subject.set.size() > 0 ? std::to_string(subject.set.size()) : "-"});
   // Columns are counted in characters, not bytes: "±" and "−" are one.
   const auto length = [](const std::string& text) {
     return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });

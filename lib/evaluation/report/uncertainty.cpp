@@ -13,7 +13,7 @@ namespace {
 std::string sample_size_chart(const FidInfinity& fit) {
   constexpr double kUnit = 1000;  // 1/N itself has labels such as 0.0005
   io::Series subsets{
-      .name = "random subsets of the images", .x = {}, .y = {}, .has_line = false, .has_dots = true};
+      .name = "random subsets of the samples", .x = {}, .y = {}, .has_line = false, .has_dots = true};
   for (size_t i = 0; i < fit.sizes.size(); ++i) {
     subsets.x.push_back(kUnit / static_cast<double>(fit.sizes[i]));
     subsets.y.push_back(fit.fids[i]);
