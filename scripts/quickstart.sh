@@ -71,7 +71,7 @@ stage "set up and build" scripts/setup.sh --build release apps
 stage "classifier" "$bin/onestep-train" "$configs/classifier.yaml" run.dir="$classifier" "${train_classifier[@]}"
 stage "teacher" "$bin/onestep-train" "$configs/teacher.yaml" run.dir="$teacher" "${train_teacher[@]}"
 stage "one-step student" "$bin/onestep-train" "$configs/$method.yaml" run.dir="$student" \
-  task.teacher="$teacher/model.safetensors" "${train_student[@]}"
+  task.teacher="$teacher/model.safetensors" evaluation.features.model="$classifier/model.safetensors" "${train_student[@]}"
 stage "grids" draw_grids
 stage "scores" score
 

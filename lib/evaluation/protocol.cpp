@@ -42,8 +42,10 @@ std::vector<std::string> departures_from_edm(const EvaluateConfig& config) {
     if (!kept) departures.push_back(otherwise);
   };
   expect(std::holds_alternative<InceptionFeatures>(config.features), "features are not those of Inception");
-  expect(std::holds_alternative<ModelSubject>(config.subjects.front()),
-         "the images were not drawn here: their seeds are not known");
+  if (!std::holds_alternative<ModelSubject>(config.subjects.front())) {
+    departures.push_back("the images were not drawn here: their number and seeds are as they came");
+    return departures;
+  }
   expect(config.images == kImages, io::format_count(config.images) + " images instead of 50,000");
   expect(config.seed_sets == kSets, std::to_string(config.seed_sets) +
                                         (config.seed_sets == 1 ? " set" : " sets") +

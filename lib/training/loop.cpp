@@ -147,8 +147,9 @@ class Recorder {
     nlohmann::ordered_json line{{"nimg", nimg}, {scoring_.name, scored->value}};
     if (scored->error) line[scoring_.name + "_se"] = *scored->error;
     log_.append(line);
-    io::log_info(c10::str(scoring_.name, " ", scored->value, " after ", io::format_count(nimg), " images",
-                          best ? ", the best so far" : ""));
+    const std::string error_text = scored->error ? c10::str(" ± ", *scored->error) : "";
+    io::log_info(c10::str(scoring_.name, " ", scored->value, error_text, " after ", io::format_count(nimg),
+                          " images", best ? ", the best so far" : ""));
     tick_start_ += Clock::now() - start;  // the time was not spent on training
   }
 

@@ -52,9 +52,10 @@ TEST_CASE("every departure from the EDM protocol is named") {
         "classes are balanced instead of drawn from the seeds");
   CHECK(departures(kInception + "images: 49999\n") == "49,999 images instead of 50,000");
   EvaluateConfig drawn_elsewhere = read_with_protocol(kHead + "protocol: edm\n" + kInception);
+  drawn_elsewhere.images = 7;  // says nothing of files
   drawn_elsewhere.subjects = {FeaturesSubject{.name = "a", .path = "a.npz"}};
   CHECK(departures_from_edm(drawn_elsewhere) ==
-        std::vector<std::string>{"the images were not drawn here: their seeds are not known"});
+        std::vector<std::string>{"the images were not drawn here: their number and seeds are as they came"});
 }
 
 TEST_CASE("an unknown protocol is refused with a hint") {

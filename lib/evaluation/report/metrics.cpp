@@ -41,17 +41,17 @@ bool is_measured(const Evaluation& evaluation, size_t i) {
 /// Metrics in rows, subjects in columns; those that no subject has are left out.
 std::string values(const Evaluation& evaluation) {
   const Subject& first = evaluation.subjects.front();
-  const std::string n = first.set.size() > 0 ? io::format_count(first.set.size()) : "–";
-  Row header{"", "better", "N"}, fid{"FID", "↓", n};
+  Row header{"", "better"}, n{"samples N", ""}, fid{"FID", "↓"};
   for (const Subject& subject : evaluation.subjects) {
     header.push_back(subject.name);
+    n.push_back(subject.set.size() > 0 ? io::format_count(subject.set.size()) : "–");
     fid.push_back(fid_text(subject));
   }
-  std::vector<Row> rows{fid};
+  std::vector<Row> rows{n, fid};
   for (size_t i = 0; i < first.measured.values.size(); ++i) {
     if (!is_measured(evaluation, i)) continue;
     const MetricInfo& info = metric_info(first.measured.values[i].key);
-    Row row{info.title, info.higher_is_better ? "↑" : "↓", n};
+    Row row{info.title, info.higher_is_better ? "↑" : "↓"};
     for (const Subject& subject : evaluation.subjects) {
       const MetricValue& metric = subject.measured.values[i];
       row.push_back(metric.value ? value_and_error(*metric.value, metric.se) : "–");

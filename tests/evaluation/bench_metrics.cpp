@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// bench_metrics root D | neighbours N D: seconds, CPU seconds and peak memory of the two costly steps of an
+// evaluation. Beside it: scripts/bench_metrics.py.
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+#include <sys/resource.h>
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+
+#include "apps/common/process.h"
+#include "evaluation/frechet.h"
+#include "evaluation/neighbours.h"
+#include "evaluation/random_features.h"
+
+namespace onestep {
+namespace {
+
+double seconds(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double peak_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+template <class Work>
+void time(const char* what, const Work& work) {
+  const double memory = peak_mib(), wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+  const double result = work();
+  std::printf("%s: %.2f s, %.2f CPU s, peak memory %.0f MiB, %.0f MiB before; %.10g\n", what,
+              seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, peak_mib(), memory,
+              result);
+}
+
+/// Features whose variances fall as those of networks do.
+at::Tensor features(uint64_t seed, int64_t n, int64_t d) {
+  return normal_features(seed, n, d) / (at::arange(d, at::kDouble) + 1.0).sqrt();
+}
+
+void bench_root(int64_t d) {
+  const Moments a = moments_of(features(1, 2 * d, d)), b = moments_of(features(2, 2 * d, d));
+  time("Frechet distance of two covariances",
+       [&] { return frechet_distance(fit_gaussian(a), fit_gaussian(b)).value; });
+}
+
+void bench_neighbours(int64_t n, int64_t d) {
+  const at::Tensor a = features(1, n, d).to(at::kFloat), b = features(2, n, d).to(at::kFloat);
+  time("precision, recall, density and coverage",
+       [&] { return manifold(neighbourhood(a, b)).precision.value; });
+}
+
+}  // namespace
+}  // namespace onestep
+
+int main(int argc, char** argv) {
+  onestep::prepare_process();
+  onestep::use_threads(0);
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (what == "root" && argc == 3)
+    onestep::bench_root(std::atoll(argv[2]));
+  else if (what == "neighbours" && argc == 4)
+    onestep::bench_neighbours(std::atoll(argv[2]), std::atoll(argv[3]));
+  else
+    return std::fprintf(stderr, "usage: bench_metrics root D | neighbours N D\n"), 2;
+}
