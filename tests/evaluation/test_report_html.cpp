@@ -108,7 +108,7 @@ TEST_CASE("what was not measured leaves no heading") {
   CHECK(sections_in(statistics) == std::set<std::string>{"metrics", "origin", "provenance", "validity"});
   CHECK_THAT(section_of(statistics, "metrics"),
              Contains("Not measured: KID, ") && Contains("only statistics are known, no samples"));
-  CHECK(count(section_of(statistics, "metrics"), "<tr>") == 2);  // FID alone
+  CHECK(count(section_of(statistics, "metrics"), "<tr>") == 3);  // subjects, samples, FID alone
 }
 
 TEST_CASE("text from outside is escaped wherever it stands") {
