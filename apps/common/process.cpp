@@ -20,7 +20,10 @@ namespace onestep {
 void prepare_process() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  at::globalContext().setFlushDenormal(true);
+  at::Context& context = at::globalContext();
+  context.setFlushDenormal(true);
+  context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(false);
 }
 
 int64_t use_threads(int64_t threads) {

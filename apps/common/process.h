@@ -9,16 +9,14 @@ namespace onestep {
 
 /// Settings of the whole process, made before the first parallel region:
 /// - freed blocks are kept and reused (mallopt), since mapping and clearing a network's activations anew in
-/// every
-///   step costs 5 to 20 % of it;
+///   every step costs 5 to 20 % of it;
 /// - subnormal floats count as zero, in this thread and those it starts: they slow arithmetic down, and hold
-/// nothing
-///   that matters here.
+///   nothing that matters here;
+/// - float32 is float32 on a GPU: LibTorch would round what convolutions read to TF32's 10 bits.
 void prepare_process();
 
 /// The number of CPU threads; 0 is what OMP_NUM_THREADS says, and where it says nothing one for each core
-/// that this process may use. Returns the number. Results
-/// of float reductions depend on it.
+/// that this process may use. Returns the number. Results of float reductions depend on it.
 int64_t use_threads(int64_t threads);
 
 /// "cpu", "cuda" or "cuda:N", ready for use. Throws config::ConfigError for another name, and saying why when

@@ -2,6 +2,7 @@
 #include <csignal>
 #include <new>
 
+#include <ATen/Context.h>
 #include <c10/util/Exception.h>
 #include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
@@ -69,4 +70,12 @@ TEST_CASE("threads and devices") {
   CHECK(open_device("cpu").is_cpu());
   for (const char* name : {"", "CPU", "cuda:", "cuda:x", "cuda:-1", "cuda:100", "mps"})
     CHECK_THROWS_AS(open_device(name), config::ConfigError);
+}
+
+TEST_CASE("a command computes in whole float32 on every device") {
+  at::globalContext().setAllowTF32CuDNN(true);  // LibTorch's default
+  exit_code([] {
+    CHECK(!at::globalContext().allowTF32CuDNN());
+    CHECK(!at::globalContext().allowTF32CuBLAS());
+  });
 }
