@@ -153,7 +153,8 @@ const std::vector<Group>& groups() {
          "Share of the samples within the 3rd-neighbour ball of some reference sample (Kynkäänniemi et al. "
          "2019)."},
         {"recall", "recall", true,
-         "Share of the reference within the 3rd-neighbour ball of some sample: what of it the set covers."},
+         "Share of the reference within the 3rd-neighbour ball of some sample: what of it the set covers. "
+         "The error is that of the reference's sample."},
         {"density", "density", true,
          "How many 5th-neighbour balls of the reference a sample is in, over 5 (Naeem et al. 2020); about 1 "
          "for equal laws."},

@@ -285,7 +285,7 @@ Manifold manifold(const Neighbourhood& neighbourhood) {
   std::optional<double> coverage_error = error_of_mean(neighbourhood.sole);
   if (coverage_error) *coverage_error *= (n - 1.0) / m;
   return {share(neighbourhood.realistic),
-          {mean_of(neighbourhood.recalled), std::nullopt},
+          share(neighbourhood.recalled),
           {mean_of(density), error_of_mean(density)},
           {mean_of(neighbourhood.contained > 0), coverage_error}};
 }

@@ -54,7 +54,8 @@ Neighbourhood neighbourhood(const at::Tensor& generated, const at::Tensor& refer
 ///   mean(contained > 0).
 /// Standard errors are those of fresh generated samples, the reference held fixed: binomial (precision),
 /// sd/√N (density), delete-one jackknife (coverage: on the safe side, 1.0 to 1.6 times the true spread of
-/// Gaussians; a binomial one would be too small). Recall has none: its balls move with the samples.
+/// Gaussians; a binomial one would be too small). Recall's is the mirror image of precision's: that of fresh
+/// reference rows, the generated set and its balls held fixed (binomial).
 /// Where both laws are equal, density → 1 and coverage → expected_coverage.
 struct Manifold {
   Estimate precision, recall, density, coverage;

@@ -153,7 +153,7 @@ TEST_CASE("known answers of precision, recall, density and coverage") {
   // Each ball of 5 holds its centre and 4 others; the fifth lies on its surface, which < leaves out.
   CHECK(same_set.density.value == Approx(1.0).epsilon(1e-15));
   CHECK(*same_set.precision.se == 0.0);
-  CHECK_FALSE(same_set.recall.se.has_value());
+  CHECK(*same_set.recall.se == 0.0);
 
   const Manifold far = manifold_metrics(x + 1e3, x);
   for (const Estimate& estimate : {far.precision, far.recall, far.density, far.coverage})
@@ -164,6 +164,7 @@ TEST_CASE("known answers of precision, recall, density and coverage") {
   const Manifold half = manifold_metrics(x, modes);
   CHECK(half.precision.value == 1.0);
   CHECK(half.recall.value == 0.5);
+  CHECK(*half.recall.se == Approx(std::sqrt(0.25 / 400)));
   CHECK(half.coverage.value == 0.5);
   // The other way round: half of what it makes is nothing real, all that is real is made.
   const Manifold beside = manifold_metrics(modes, x);
@@ -210,6 +211,21 @@ TEST_CASE("equal laws: density one, expected coverage, honest standard errors") 
     CHECK(told / spread > 0.8);
     CHECK(told / spread < (metric == 2 ? 1.8 : 1.2));  // a jackknife of coverage errs upwards
   }
+}
+
+TEST_CASE("recall of one generated set spreads over fresh references as its error says") {
+  constexpr int kDraws = 150;
+  const at::Tensor generated = normal_features(1, 60, 3) * 0.7;
+  at::Tensor values = at::zeros({kDraws}, at::kDouble), errors = at::zeros({kDraws}, at::kDouble);
+  for (int draw = 0; draw < kDraws; ++draw) {
+    const Estimate recall =
+        manifold_metrics(generated, normal_features(100 + static_cast<uint64_t>(draw), 90, 3)).recall;
+    values[draw] = recall.value;
+    errors[draw] = *recall.se;
+  }
+  const double spread = values.std().item<double>(), told = errors.mean().item<double>();
+  CHECK(told / spread > 0.8);
+  CHECK(told / spread < 1.2);
 }
 
 TEST_CASE("authentic samples are farther from a training row than its neighbour") {
