@@ -64,7 +64,7 @@ void print_plan(const EvaluateConfig& config) {
   int64_t models = 0;
   for (const SubjectConfig& subject : config.subjects)
     models += std::holds_alternative<ModelSubject>(subject);
-  const int64_t drawn = models * config.seed_sets * config.images;
+  const int64_t drawn = models * config.seed_sets * images_to_draw(config);
   std::printf("# %zu subjects, %lld images to draw; report into %s\n", config.subjects.size(),
               static_cast<long long>(drawn), config.out.c_str());
 }

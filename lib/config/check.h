@@ -7,8 +7,7 @@
 namespace onestep::config {
 
 /// A range or choice that a field must obey. `expected` completes "integer …" or "number …" in errors and
-/// help
-/// ("> 0"), or replaces "text" ("one of edm, ve"). An empty function allows everything. In a list or an
+/// help ("> 0"), or replaces "text" ("one of edm, ve"). An empty function allows everything. In a list or an
 /// optional the check is for each value.
 ///
 /// The check is for defaults too: a field whose default breaks its own check has to be given. That is how a

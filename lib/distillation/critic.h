@@ -37,13 +37,11 @@ struct DiscriminatorConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("features", c.features,
           "whose encoder it looks through: the frozen teacher's, the fake-score network's, or a copy of its "
-          "own that "
-          "learns",
+          "own that learns",
           config::one_of({"teacher", "fake", "own"}));
     visit("head", c.head,
           "convolutional: a small network on each resolution; pixel_mean: the mean over channels is a logit "
-          "for each "
-          "pixel, and the encoder itself learns (SiDA)",
+          "for each pixel, and the encoder itself learns (SiDA)",
           config::one_of({"convolutional", "pixel_mean"}));
     visit("resolutions", c.resolutions, "encoder resolutions that it sees; none takes all",
           config::at_least(1));

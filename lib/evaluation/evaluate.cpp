@@ -40,7 +40,7 @@ std::vector<SeedSet> seed_sets_of(const SubjectConfig& config, const Subject& fi
   if (all.seed_sets == 1 || !std::holds_alternative<ModelSubject>(config)) return {};
   std::vector<SeedSet> sets{{all.first_seed, first.score.fid.value, first.score.se}};
   for (int64_t i = 1; i < all.seed_sets; ++i) {
-    const int64_t first_seed = all.first_seed + i * all.images;
+    const int64_t first_seed = all.first_seed + i * images_to_draw(all);
     const FidScore score = score_of(collect(config, first_seed, collector), reference);
     sets.push_back({first_seed, score.fid.value, score.se});
   }
@@ -122,10 +122,7 @@ Evaluation evaluate(const EvaluateConfig& config, const EvaluationContext& conte
   check_inputs(config);
   Evaluation evaluation{.config = config};
   const Collector collector = make_collector(config, context);
-  if (collector.extractor) {
-    evaluation.network = collector.extractor->path;
-    evaluation.network_sha256 = collector.extractor->sha256;
-  }
+  if (collector.extractor) evaluation.network = collector.extractor->network;
   evaluation.reference = collect_reference(collector);
   MetricReference metric_reference = metric_reference_of(evaluation.reference);
   for (const SubjectConfig& subject : config.subjects)
@@ -135,7 +132,7 @@ Evaluation evaluate(const EvaluateConfig& config, const EvaluationContext& conte
   evaluation.class_names = class_names_of(evaluation);
   evaluation.verdict = verdict_of(evaluation);
   evaluation.directions = directions_of(evaluation);
-  evaluation.departures = departures_from_edm(config);
+  evaluation.departures = departures_from_edm(config, evaluation.network.origin);
   evaluation.warnings = warnings_on(evaluation);
   evaluation.notes = notes_on(evaluation);
   return evaluation;

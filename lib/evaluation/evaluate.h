@@ -7,6 +7,7 @@
 #include "evaluation/context.h"
 #include "evaluation/directions.h"
 #include "evaluation/evaluate_config.h"
+#include "evaluation/feature_extractor.h"
 #include "evaluation/feature_set.h"
 #include "evaluation/frechet.h"
 #include "evaluation/metric.h"
@@ -56,8 +57,7 @@ struct TrendPoint {
 /// Everything that the reports show.
 struct Evaluation {
   EvaluateConfig config;
-  std::string network,
-      network_sha256;  ///< of the features; empty for pixels and where everything came as features
+  NetworkFile network;                   ///< of the features; empty where everything came as features
   std::vector<std::string> class_names;  ///< may be shorter than the classifier's outputs
   Reference reference;
   std::vector<Subject> subjects;  ///< in the order of the configuration

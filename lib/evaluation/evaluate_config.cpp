@@ -27,6 +27,10 @@ bool is_points(const DatasetConfig& data) {
 
 }  // namespace
 
+int64_t images_to_draw(const EvaluateConfig& config) {
+  return config.images.value_or(2000);
+}
+
 std::string EvaluateConfig::problem() const {
   if (subjects.empty()) return "subjects: at least one is needed";
   for (const SubjectConfig& subject : subjects)
@@ -49,8 +53,7 @@ std::string EvaluateConfig::problem() const {
       });
   if (images_somewhere && !has_network(features))
     return "features.model: images need a network to turn them into features: a classifier, or features.kind "
-           "= "
-           "inception, torchscript or pixels";
+           "= inception, torchscript or pixels";
   return "";
 }
 

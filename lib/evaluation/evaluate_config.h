@@ -16,8 +16,7 @@ namespace onestep {
 
 inline constexpr const char* kFeatureFile =
     ".npz or .safetensors with an array 'features' [N, d], or with 'mu' [d] and 'sigma' [d, d] as EDM, "
-    "pytorch-fid and ADM "
-    "write them";
+    "pytorch-fid and ADM write them";
 
 /// A generator: images are drawn from it for consecutive seeds.
 struct ModelSubject {
@@ -34,7 +33,7 @@ struct ModelSubject {
   }
 };
 
-/// Real images, chosen by a permutation that the seed fixes.
+/// Real images: all, or as many as are asked for, chosen by a permutation that the seed fixes.
 struct DatasetSubject {
   static constexpr const char* kind = "dataset";
   std::string name;
@@ -102,7 +101,7 @@ struct EvaluateConfig {
   std::string trend;
   std::string protocol = "none";
   std::vector<std::string> metrics{"fid"};
-  int64_t images = 2000;
+  std::optional<int64_t> images;
   int64_t first_seed = 0;
   int64_t seed_sets = 1;
   std::string classes = "balanced";
@@ -125,7 +124,10 @@ struct EvaluateConfig {
           config::one_of(protocol_names()));
     visit("metrics", c.metrics, "what is measured beside FID, which always is; all is every one",
           config::one_of(metric_keys()));
-    visit("images", c.images, "images a subject (feature files are taken whole)", config::at_least(2));
+    visit("images", c.images,
+          "images a subject; not given: 2000 of a model, and sets of images whole (as feature files always "
+          "are)",
+          config::at_least(2));
     visit("first_seed", c.first_seed, "seeds of generators: first_seed, first_seed + 1, ...",
           config::non_negative);
     visit("seed_sets", c.seed_sets,
@@ -142,5 +144,8 @@ struct EvaluateConfig {
   }
   std::string problem() const;
 };
+
+/// How many images are drawn from each model.
+int64_t images_to_draw(const EvaluateConfig& config);
 
 }  // namespace onestep

@@ -12,6 +12,7 @@
 #include "data/dataset.h"
 #include "io/file_error.h"
 #include "io/numerical_error.h"
+#include "io/safetensors.h"
 #include "io/sha256.h"
 #include "networks/classifier.h"
 #include "networks/inception.h"
@@ -29,8 +30,7 @@ FeatureExtractor open(const ClassifierFeatures& config, at::Device device) {
   const int64_t side = classifier.config.img_resolution;
   const ImageShape expected{classifier.config.img_channels, side, side};
   return {.kind = config.kind,
-          .path = config.model,
-          .sha256 = io::sha256_of_file(config.model),
+          .network = {.path = config.model, .sha256 = io::sha256_of_file(config.model)},
           .knows_data_classes = true,
           .problem = [=](const ImageShape& shape) -> std::string {
             return shape == expected ? ""
@@ -43,11 +43,17 @@ FeatureExtractor open(const ClassifierFeatures& config, at::Device device) {
               }};
 }
 
+std::string origin_of(const std::string& weights) {
+  const auto metadata = io::read_safetensors_metadata(weights);
+  return metadata.contains("source_sha256") && metadata.contains("source") ? metadata.at("source") : "";
+}
+
 FeatureExtractor open(const InceptionFeatures& config, at::Device device) {
   const Inception network = load_inception(config.model, device);
   return {.kind = config.kind,
-          .path = config.model,
-          .sha256 = io::sha256_of_file(config.model),
+          .network = {.path = config.model,
+                      .sha256 = io::sha256_of_file(config.model),
+                      .origin = origin_of(config.model)},
           .problem = [](const ImageShape& shape) -> std::string {
             return shape.channels == 1 || shape.channels == 3 ? "" : "Inception takes grey or RGB images";
           },
@@ -110,7 +116,7 @@ void extract_features(FeatureSet& set, const FeatureExtractor& extractor, Featur
   if (predicted.defined()) set.predicted = predicted.flatten();
   set.feature_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!at::isfinite(set.features).all().item<bool>())
-    throw NumericalError(set.source + ": the " + extractor.kind + " " + extractor.path +
+    throw NumericalError(set.source + ": the " + extractor.kind + " " + extractor.network.path +
                          " gives features that are not finite");
 }
 

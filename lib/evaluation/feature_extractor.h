@@ -20,11 +20,17 @@ struct Extracted {
   at::Tensor logits;    ///< [B, K], where the network has classes
 };
 
+/// The file of a feature network's weights; empty for pixels.
+struct NetworkFile {
+  std::string path, sha256;
+  std::string origin;  ///< what the file says it was converted from, as scripts/convert_inception.py writes
+};
+
 /// A feature space: maps images to vectors.
 struct FeatureExtractor {
-  std::string kind;                 ///< of the configuration: classifier, inception, torchscript, pixels
-  std::string path, sha256;         ///< of the weights; empty for pixels
-  bool knows_data_classes = false;  ///< its classes are those of the data
+  std::string kind;  ///< of the configuration: classifier, inception, torchscript, pixels
+  NetworkFile network;
+  bool knows_data_classes = false;                             ///< its classes are those of the data
   std::function<std::string(const ImageShape&)> problem;       ///< why it can't take such images, or ""
   std::function<Extracted(const at::Tensor& images)> extract;  ///< uint8 [B, C, H, W] on the CPU
 };

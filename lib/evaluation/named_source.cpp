@@ -17,8 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kExpected =
     "is none of: a folder, .zip or .npz of images, an idx file, features or statistics (.npz, .safetensors), "
-    "a model "
-    "(.safetensors), fashion_mnist/train, fashion_mnist/test";
+    "a model (.safetensors), fashion_mnist/train, fashion_mnist/test";
 
 std::optional<DatasetConfig> known_set(const std::string& source) {
   const std::string prefix = "fashion_mnist/";
@@ -58,7 +57,8 @@ bool holds_features(const fs::path& path) {
 }
 
 bool is_model(const fs::path& path) {
-  return path.extension() == ".safetensors" && io::read_safetensors_metadata(path).contains("onestep.network");
+  return path.extension() == ".safetensors" &&
+         io::read_safetensors_metadata(path).contains("onestep.network");
 }
 
 [[noreturn]] void refuse(const std::string& source) {

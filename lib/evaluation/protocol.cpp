@@ -35,18 +35,24 @@ config::Node with_protocol(const config::Node& tree) {
   return tree;  // a name that is none is told when the configuration is read
 }
 
-std::vector<std::string> departures_from_edm(const EvaluateConfig& config) {
+std::vector<std::string> departures_from_edm(const EvaluateConfig& config,
+                                             const std::string& weights_origin) {
   constexpr int64_t kImages = 50000, kSets = 3;
   std::vector<std::string> departures;
   const auto expect = [&](bool kept, const std::string& otherwise) {
     if (!kept) departures.push_back(otherwise);
   };
-  expect(std::holds_alternative<InceptionFeatures>(config.features), "features are not those of Inception");
+  const bool inception = std::holds_alternative<InceptionFeatures>(config.features);
+  expect(inception, "features are not those of Inception");
+  expect(!inception || !weights_origin.empty(),
+         "the file of the Inception weights does not say where they are from (scripts/convert_inception.py "
+         "writes it)");
   if (!std::holds_alternative<ModelSubject>(config.subjects.front())) {
     departures.push_back("the images were not drawn here: their number and seeds are as they came");
     return departures;
   }
-  expect(config.images == kImages, io::format_count(config.images) + " images instead of 50,000");
+  const int64_t images = images_to_draw(config);
+  expect(images == kImages, io::format_count(images) + " images instead of 50,000");
   expect(config.seed_sets == kSets, std::to_string(config.seed_sets) +
                                         (config.seed_sets == 1 ? " set" : " sets") +
                                         " of seeds instead of 3");

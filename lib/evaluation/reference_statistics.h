@@ -7,8 +7,8 @@
 namespace onestep {
 
 /// Mean and covariance of the features of a source in config.features: all of a dataset or feature file, or
-/// config.images images of a model from config.first_seed on. With Inception features also those of the
-/// spatial ones (sFID). Throws as `collect` does.
+/// images_to_draw(config) images of a model from config.first_seed on. With Inception features also those of
+/// the spatial ones (sFID). Throws as `collect` does.
 StatisticsFile reference_statistics(const SubjectConfig& source, const EvaluateConfig& config,
                                     const EvaluationContext& context);
 

@@ -35,23 +35,27 @@ std::string features_kind(const Evaluation& evaluation) {
   return std::visit([](const auto& chosen) { return std::string(chosen.kind); }, evaluation.config.features);
 }
 
+bool is_published_inception(const Evaluation& evaluation) {
+  return features_kind(evaluation) == InceptionFeatures::kind && !evaluation.network.origin.empty();
+}
+
 std::string comparability(const Evaluation& evaluation) {
-  static const std::map<std::string, std::string> sentences{
+  const std::map<std::string, std::string> sentences{
       {"file",
        "Features came from files. These FIDs can be compared with each other and with FIDs in the very same "
        "features, and with no others."},
       {"classifier",
        "These FIDs use the features of a classifier trained on this data. They are not comparable with "
-       "Inception "
-       "FID, the number that papers report, nor with FIDs under another classifier."},
+       "Inception FID, the number that papers report, nor with FIDs under another classifier."},
       {"inception",
-       "These FIDs use the Inception features of published FIDs. They can be compared with others of the "
-       "same "
-       "protocol, N and reference."},
+       is_published_inception(evaluation)
+           ? "These FIDs use the Inception features of published FIDs. They can be compared with others of "
+             "the same protocol, N and reference."
+           : "These FIDs use Inception's features under weights whose file does not say where they are from. "
+             "Only if they are those of 2015-12-05 can these FIDs be compared with published ones."},
       {"torchscript",
        "These FIDs use the features of a network of your own. They can be compared with FIDs in the very "
-       "same "
-       "features, and with no others."},
+       "same features, and with no others."},
       {"pixels",
        "These FIDs compare pixels, not features: for tests and toys. They say little of how images look."}};
   return sentences.at(features_kind(evaluation));
@@ -85,9 +89,9 @@ std::vector<std::string> notes_on(const Evaluation& evaluation) {
       notes.push_back(
           subject.name + ": " + io::format_count(n) + " samples in " + io::format_count(d) +
           " dimensions. The covariance is singular, FID is biased upwards, and no standard error exists.");
-    if (subject.kind == DatasetSubject::kind && n < config.images)
+    if (subject.kind == DatasetSubject::kind && n < config.images.value_or(n))
       notes.push_back(subject.name + ": only " + io::format_count(n) + " images exist; " +
-                      io::format_count(config.images) + " were asked for.");
+                      io::format_count(*config.images) + " were asked for.");
     if (!subject.set.has_samples())
       notes.push_back(subject.name +
                       ": only a mean and a covariance are known. FID is all that can be told, without "

@@ -10,6 +10,9 @@ namespace onestep {
 /// Where the features come from: a kind of the configuration, or "file" where no network was asked.
 std::string features_kind(const Evaluation& evaluation);
 
+/// Whether these are the Inception features of published FIDs, as far as the weights' file tells.
+bool is_published_inception(const Evaluation& evaluation);
+
 /// With which other FIDs these may be compared.
 std::string comparability(const Evaluation& evaluation);
 

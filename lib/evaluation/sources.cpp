@@ -50,19 +50,19 @@ SamplerConfig sampler_of(const ModelSubject& subject) {
 NamedArrays draw(const Denoiser& model, const SamplerConfig& sampler, int64_t first_seed,
                  const std::string& stage, const Collector& collector) {
   const EvaluateConfig& config = collector.config;
-  const int64_t classes = label_dim(model);
+  const int64_t classes = label_dim(model), all = images_to_draw(config);
   const auto start = std::chrono::steady_clock::now();
   std::vector<at::Tensor> images;
   std::vector<int64_t> labels;
   int64_t nfe = 0;
-  for (int64_t begin = 0; begin < config.images; begin += config.batch) {
+  for (int64_t begin = 0; begin < all; begin += config.batch) {
     SampleRequest request;
-    request.seeds = consecutive_seeds(first_seed + begin, std::min(config.batch, config.images - begin));
+    request.seeds = consecutive_seeds(first_seed + begin, std::min(config.batch, all - begin));
     if (classes > 0 && config.classes == "balanced")
       for (int64_t seed : request.seeds) request.classes.push_back(seed % classes);
     // Asked at every network pass, so that a long solver can be stopped, too.
     const SampleWatch pass = [&](int64_t done) {
-      if (collector.context.watch) collector.context.watch(stage, begin + done, config.images);
+      if (collector.context.watch) collector.context.watch(stage, begin + done, all);
     };
     const SampleResult drawn = generate(model, sampler, request, config.batch, pass);
     images.push_back(io::to_uint8(drawn.samples));
@@ -85,7 +85,7 @@ std::string description_of_images(const std::string& model_sha256, const Sampler
                                 {"model", model_sha256},
                                 {"sampler", config::to_json(sampler)},
                                 {"first_seed", first_seed},
-                                {"images", collector.config.images},
+                                {"images", images_to_draw(collector.config)},
                                 {"classes", collector.config.classes},
                                 {"batch", collector.config.batch},
                                 {"device", collector.context.device.str()},
@@ -131,14 +131,15 @@ FeatureSet whole_dataset(const DatasetConfig& config) {
 
 FeatureSet chosen_images(const DatasetSubject& subject, const EvaluateConfig& config) {
   FeatureSet set = whole_dataset(subject.data);
-  const int64_t all = set.images.size(0), n = std::min(config.images, all);
+  const int64_t all = set.images.size(0), n = std::min(config.images.value_or(all), all);
+  set.source += ", " + io::format_count(n) + " of " + io::format_count(all) + " images";
+  if (n == all) return set;
   std::vector<int64_t> chosen;
   for (int64_t i = 0; i < n; ++i)
     chosen.push_back(shuffled_index(static_cast<uint64_t>(config.seed), 0, i, all));
   const at::Tensor rows = at::tensor(chosen);
   set.images = set.images.index_select(0, rows);
   if (set.labels.defined()) set.labels = set.labels.index_select(0, rows);
-  set.source += ", " + io::format_count(n) + " of " + io::format_count(all) + " images";
   return set;
 }
 
@@ -152,7 +153,7 @@ void fill_features(FeatureSet& set, const std::string& stage, const Collector& c
   const FeatureExtractor& extractor = *collector.extractor;
   const nlohmann::ordered_json description{{"what", "features"},
                                            {"version", kCacheVersion},
-                                           {"network", {extractor.kind, extractor.sha256}},
+                                           {"network", {extractor.kind, extractor.network.sha256}},
                                            {"features", config::to_json(collector.config.features)},
                                            {"pixels", pixels_sha256(set.images)},
                                            {"shape", set.images.sizes().vec()},

@@ -66,8 +66,7 @@ FeatureExtractor open_torchscript(const TorchScriptFeatures& config, at::Device 
     }
   };
   return {.kind = config.kind,
-          .path = config.model,
-          .sha256 = io::sha256_of_file(config.model),
+          .network = {.path = config.model, .sha256 = io::sha256_of_file(config.model)},
           .problem = [](const ImageShape&) { return std::string(); },
           .extract = extract};
 }

@@ -32,7 +32,7 @@ figure img { max-width: 100%; height: auto; image-rendering: pixelated; border-r
 details { margin: .8rem 0; } summary { cursor: pointer; color: var(--soft); }
 pre { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem;
   font: 13px/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
-@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } h2 { break-after: avoid; } pre { white-space: pre-wrap; } }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt; } details::details-content { content-visibility: visible; block-size: auto; } h2 { break-after: avoid; } pre { white-space: pre-wrap; } }
 )";
 
 /// The page's stylesheet: colours as variables, dark ones where the reader prefers them.
@@ -117,7 +117,8 @@ std::string page(std::string_view title, std::string_view body) {
 }
 
 std::string section(std::string_view title, std::string_view body, std::string_view id) {
-  return (id.empty() ? "<section>\n" : "<section id=\"" + escape(id) + "\">\n") + element("h2", escape(title)) + std::string(body) + "</section>\n";
+  return (id.empty() ? "<section>\n" : "<section id=\"" + escape(id) + "\">\n") +
+         element("h2", escape(title)) + std::string(body) + "</section>\n";
 }
 
 std::string paragraph(std::string_view text) {

@@ -52,8 +52,7 @@ std::string solver_problem(const Solver& solver) {
   const bool remembers = is<Multistep, UniPC>(method);
   if (remembers && is<Churn, Ancestral>(stochastic))
     return "churn and ancestral noise need a solver of single steps (euler, heun, dpm2, dpmpp2s): a "
-           "multistep "
-           "solver's old slopes carry stale noise";
+           "multistep solver's old slopes carry stale noise";
   const auto* multistep = std::get_if<Multistep>(&method);
   const bool images =
       multistep != nullptr && !extrapolates_slopes(multistep->rule) && multistep->momentum.beta == 1;

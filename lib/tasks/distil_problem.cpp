@@ -15,14 +15,12 @@ std::string ratio_problem(const DistilConfig& c) {
   const bool needed = c.divergence.name != "reverse_kl";
   if (c.ratio.source == "exact" && (c.teacher || !is_analytic(c.student.generator))) {
     return "ratio.source: exact needs densities that are known: analytic data as teacher (teacher: null), "
-           "and a "
-           "gaussian or particles as student";
+           "and a gaussian or particles as student";
   }
   if (needed && c.ratio.source == "discriminator" && !c.discriminator) {
     return "divergence " + c.divergence.name +
            " needs the density ratio, and there is no discriminator to measure it; only reverse_kl does "
-           "without "
-           "(ratio.source: exact or one are the others)";
+           "without (ratio.source: exact or one are the others)";
   }
   if (needed && c.ratio.source == "discriminator" && c.discriminator->loss == "hinge") {
     return "discriminator.loss: a hinge loss's logit is no density ratio, which divergence " +

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,6 +61,28 @@ TEST_CASE("an evaluation collects, scores and judges") {
   const Classifier network = load_classifier(std::get<ClassifierFeatures>(config.features).model, at::kCPU);
   const Classified seen = classify(network, to_float(toy.set.images));
   CHECK((seen.features - toy.set.features).abs().max().item<double>() < 1e-5);
+}
+
+TEST_CASE("a set of images is taken whole and in its order unless fewer are asked for") {
+  const TemporaryFolder folder;
+  EvaluateConfig config = read_config(toy_config(folder));
+  const DatasetSubject real = std::get<DatasetSubject>(config.subjects[2]);
+  config.subjects = {real};
+  config.baseline.clear();
+  const at::Tensor images = load_dataset(real.data).images;
+  config.images = 50;
+  const at::Tensor some = evaluate(config).subjects[0].set.images;
+  CHECK(some.size(0) == 50);
+  CHECK_FALSE(at::equal(some, images.narrow(0, 0, 50)));  // not the first ones: sets may be sorted
+  for (const std::optional<int64_t> asked : {std::optional<int64_t>(), std::optional<int64_t>(1000)}) {
+    config.images = asked;
+    const Evaluation whole = evaluate(config);
+    CHECK(at::equal(whole.subjects[0].set.images, images));
+    const bool told = std::ranges::any_of(whole.notes, [](const std::string& note) {
+      return note.find("only 60 images exist; 1,000 were asked for") != std::string::npos;
+    });
+    CHECK(told == asked.has_value());
+  }
 }
 
 TEST_CASE("images do not depend on the batch") {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
 #include <string>
 
 #include <ATen/TensorOperators.h>
@@ -13,7 +14,9 @@
 #include "evaluation/toys.h"
 #include "io/file_error.h"
 #include "io/numerical_error.h"
+#include "io/safetensors.h"
 #include "networks/classifier.h"
+#include "networks/inception.h"
 
 namespace onestep {
 namespace {
@@ -62,6 +65,36 @@ TEST_CASE("a classifier gives features, what it sees, and logits where they are 
   CHECK((bare.features - whole.features).abs().max().item<double>() < 1e-6);  // whatever the batch
   CHECK(at::equal(bare.predicted, seen.logits.argmax(1)));
   CHECK_FALSE(bare.logits.defined());
+}
+
+TEST_CASE(
+    "Inception gives features, spatial ones and logits, and tells what its weights were converted from") {
+  const TemporaryFolder folder;
+  const std::string path = (folder / "inception.safetensors").string();
+  Inception m = make_inception();
+  for_each_tensor(m, [](const std::string& name, at::Tensor& tensor, bool) {
+    tensor.fill_(name.ends_with("running_var") || name.ends_with("bn.weight") ? 1.0 : 0.001);
+  });
+  const auto opened = [&](const std::map<std::string, std::string>& metadata) {
+    io::write_safetensors(path, named_tensors(m), metadata);
+    return open_extractor(InceptionFeatures{.model = path}, at::kCPU);
+  };
+  CHECK(opened({{"source", "rule"}}).network.origin.empty());  // a name alone is no origin
+  const FeatureExtractor extractor = opened({{"source", "inception.pt"}, {"source_sha256", "0123"}});
+  CHECK(extractor.network.origin == "inception.pt");
+  FeatureSet set{.images = noise_images(3), .source = "the images"};
+  extract_features(set, extractor, {.spatial = true, .logits = true}, 2, "features");
+  const InceptionOutput out = inception(load_inception(path, at::kCPU), set.images);
+  REQUIRE(set.features.sizes() == at::IntArrayRef({3, 2048}));
+  REQUIRE(set.spatial.sizes() == at::IntArrayRef({3, 2023}));
+  REQUIRE(set.logits.sizes() == at::IntArrayRef({3, 1008}));
+  const auto same = [](const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).abs().max().item<double>() < 1e-5 * b.abs().max().item<double>();
+  };
+  CHECK(same(set.features, out.pool));
+  CHECK(same(set.spatial, out.spatial));
+  CHECK(same(set.logits, out.logits));
+  CHECK_FALSE(set.predicted.defined());  // its classes are not those of the data
 }
 
 TEST_CASE("a TorchScript file gets what its configuration says") {

@@ -9,6 +9,8 @@
 namespace onestep {
 namespace {
 
+using Catch::Contains;
+
 EvaluateConfig read_with_protocol(const std::string& yaml) {
   return config::read<EvaluateConfig>(with_protocol(config::parse(yaml, "test")));
 }
@@ -16,6 +18,7 @@ EvaluateConfig read_with_protocol(const std::string& yaml) {
 const std::string kHead =
     "out: x\nreference: {kind: features, path: r.npz}\nsubjects:\n  - {kind: model, name: a, path: "
     "a.safetensors}\n";
+const std::string kOrigin = "inception-2015-12-05.pt";
 const std::string kInception = "features: {model: i.safetensors}\n";
 
 TEST_CASE("a protocol says what the user does not") {
@@ -24,12 +27,12 @@ TEST_CASE("a protocol says what the user does not") {
   CHECK(edm.seed_sets == 3);
   CHECK(edm.classes == "seeds");
   CHECK(std::get<InceptionFeatures>(edm.features).model == "i.safetensors");
-  CHECK(departures_from_edm(edm).empty());
+  CHECK(departures_from_edm(edm, kOrigin).empty());
 
   const EvaluateConfig fewer =
       read_with_protocol(kHead + kInception + "protocol: edm\nimages: 500\nseed_sets: 1\n");
   CHECK(fewer.images == 500);
-  CHECK(departures_from_edm(fewer) ==
+  CHECK(departures_from_edm(fewer, kOrigin) ==
         std::vector<std::string>{"500 images instead of 50,000", "1 set of seeds instead of 3"});
 
   const EvaluateConfig quick =
@@ -42,7 +45,7 @@ TEST_CASE("a protocol says what the user does not") {
 TEST_CASE("every departure from the EDM protocol is named") {
   const auto departures = [](const std::string& changes) {
     const EvaluateConfig config = read_with_protocol(kHead + "protocol: edm\n" + changes);
-    const std::vector<std::string> all = departures_from_edm(config);
+    const std::vector<std::string> all = departures_from_edm(config, kOrigin);
     REQUIRE(all.size() == 1);
     return all[0];
   };
@@ -51,16 +54,19 @@ TEST_CASE("every departure from the EDM protocol is named") {
   CHECK(departures(kInception + "classes: balanced\n") ==
         "classes are balanced instead of drawn from the seeds");
   CHECK(departures(kInception + "images: 49999\n") == "49,999 images instead of 50,000");
+  const EvaluateConfig edm = read_with_protocol(kHead + "protocol: edm\n" + kInception);
+  REQUIRE(departures_from_edm(edm, "").size() == 1);
+  CHECK_THAT(departures_from_edm(edm, "")[0], Contains("does not say where they are from"));
   EvaluateConfig drawn_elsewhere = read_with_protocol(kHead + "protocol: edm\n" + kInception);
   drawn_elsewhere.images = 7;  // says nothing of files
   drawn_elsewhere.subjects = {FeaturesSubject{.name = "a", .path = "a.npz"}};
-  CHECK(departures_from_edm(drawn_elsewhere) ==
+  CHECK(departures_from_edm(drawn_elsewhere, kOrigin) ==
         std::vector<std::string>{"the images were not drawn here: their number and seeds are as they came"});
 }
 
 TEST_CASE("an unknown protocol is refused with a hint") {
   CHECK_THROWS_WITH(read_with_protocol(kHead + kInception + "protocol: emd\n"),
-                    Catch::Contains("did you mean 'edm'"));
+                    Contains("did you mean 'edm'"));
 }
 
 }  // namespace

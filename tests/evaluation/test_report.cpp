@@ -36,7 +36,7 @@ TEST_CASE("report.json follows its schema") {
                   "warnings", "notes", "provenance"});
   has_keys(json["verdict"], {"baseline", "outcome", "gap", "se", "sentence"});
   has_keys(json["reference"], {"source", "sha256", "validity"});
-  has_keys(json["features"], {"kind", "path", "sha256", "d", "comparable_with_inception_fid"});
+  has_keys(json["features"], {"kind", "path", "sha256", "origin", "d", "comparable_with_inception_fid"});
   has_keys(json["provenance"],
            {"command", "date", "onestep", "libtorch", "device", "threads", "seconds", "config"});
   REQUIRE(json["subjects"].size() == 3);

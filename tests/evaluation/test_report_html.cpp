@@ -120,7 +120,8 @@ TEST_CASE("text from outside is escaped wherever it stands") {
     subject.set.sampler += evil;
   }
   evaluation.config.baseline += evil;
-  evaluation.config.title = evaluation.config.trend = evaluation.network = evil;
+  evaluation.config.title = evaluation.config.trend = evil;
+  evaluation.network = {.path = evil, .sha256 = evil, .origin = evil};
   evaluation.reference.set.source = evaluation.warnings.emplace_back(evil);
   for (std::string& name : evaluation.class_names) name += evil;
   Provenance provenance = kProvenance;
@@ -134,6 +135,7 @@ TEST_CASE("published FIDs stand beside Inception FIDs of images of their size al
   Evaluation evaluation = toy_evaluation();
   CHECK_THAT(report_html(evaluation, kProvenance), !Contains("Uni-Instruct"));
   evaluation.config.features = InceptionFeatures{.model = "inception.safetensors"};
+  evaluation.network = {.path = "inception.safetensors", .sha256 = "0123", .origin = "inception.pt"};
   CHECK_THAT(report_html(evaluation, kProvenance), !Contains("Uni-Instruct"));  // 8 × 8
   at::Tensor& images = evaluation.subjects[0].set.images;
   const int64_t n = images.size(0);
@@ -141,6 +143,10 @@ TEST_CASE("published FIDs stand beside Inception FIDs of images of their size al
   const std::string cifar = report_html(evaluation, kProvenance);
   CHECK_THAT(cifar, Contains("Uni-Instruct, unconditional") && Contains("1.923") &&
                         Contains("departs from that protocol") && !Contains("ImageNet"));
+  evaluation.network.origin = "";  // any weights
+  CHECK_THAT(report_html(evaluation, kProvenance),
+             !Contains("1.923") && Contains("does not say where they are from"));
+  evaluation.network.origin = "inception.pt";
   images = at::full({n, 3, 64, 64}, 7, at::kByte);
   evaluation.departures.clear();
   const std::string imagenet = report_html(evaluation, kProvenance);

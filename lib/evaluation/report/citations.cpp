@@ -146,11 +146,13 @@ std::string features_text(const Evaluation& evaluation) {
   const std::string width = std::string(", d = ") + d;
   if (kind == "file") return "features read from files" + width;
   if (kind == PixelFeatures::kind) return "pixels as features" + width;
-  const std::string network =
-      kind == InceptionFeatures::kind    ? "Inception-v3 features (weights of 2015-12-05)"
-      : kind == ClassifierFeatures::kind ? "the features of a classifier trained on this data"
-                                         : "the features of a TorchScript network";
-  return network + hash_text(evaluation.network_sha256) + width;
+  const NetworkFile& file = evaluation.network;
+  const std::string weights = file.origin.empty() ? "" : " under the weights of " + file.origin;
+  const std::string network = kind == InceptionFeatures::kind ? "the features of FID's Inception-v3" + weights
+                              : kind == ClassifierFeatures::kind
+                                  ? "the features of a classifier trained on this data"
+                                  : "the features of a TorchScript network";
+  return network + hash_text(file.sha256) + width;
 }
 
 /// What stands behind several sets of seeds.

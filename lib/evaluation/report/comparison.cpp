@@ -48,10 +48,8 @@ Section comparison_section(const Evaluation& evaluation) {
   }
   const std::string text =
       "The standard error (SE) comes from the influence of each sample on FID. NFE counts network "
-      "evaluations "
-      "an image. “Class right” is the share that the classifier sees as the class asked for, or as the "
-      "label. "
-      "Images/s is for drawing the images on this machine.";
+      "evaluations an image. “Class right” is the share that the classifier sees as the class asked for, or "
+      "as the label. Images/s is for drawing the images on this machine.";
   return {"comparison", "Comparison",
           chart(evaluation) + io::table({"", "FID", "SE", "NFE", "N", "class right", "images/s"}, rows) +
               io::paragraph(text)};

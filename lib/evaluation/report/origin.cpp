@@ -25,10 +25,8 @@ std::string terms(const Evaluation& evaluation) {
   return chart_figure(
       io::bar_chart(bars, {"mean term", "covariance term"}, {.x_label = "FID", .y_label = ""}),
       "FID is a sum of two terms. The mean term tells how far the average features are apart: something is "
-      "there "
-      "too much or too little throughout. The covariance term tells how the spread differs: too little "
-      "variety, "
-      "or variety of another kind.");
+      "there too much or too little throughout. The covariance term tells how the spread differs: too little "
+      "variety, or variety of another kind.");
 }
 
 /// What shift and spread along a direction say, in words.

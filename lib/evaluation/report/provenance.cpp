@@ -48,7 +48,9 @@ std::string files(const Evaluation& evaluation) {
   const auto add = [&](const std::string& name, const std::string& source, const std::string& sha256) {
     rows.push_back({io::escape(name), io::escape(source), "<code>" + io::escape(sha256) + "</code>"});
   };
-  if (!evaluation.network.empty()) add("features", evaluation.network, evaluation.network_sha256);
+  const NetworkFile& network = evaluation.network;
+  const std::string origin = network.origin.empty() ? "" : ", converted from " + network.origin;
+  if (!network.path.empty()) add("features", network.path + origin, network.sha256);
   for (const Subject& subject : evaluation.subjects)
     add(subject.name, subject.set.source, subject.set.sha256);
   add("reference", evaluation.reference.set.source, evaluation.reference.set.sha256);

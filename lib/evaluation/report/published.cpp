@@ -9,8 +9,7 @@ constexpr const char* kFDistill =
     "Xu et al. 2025, One-step Diffusion Models with f-Divergence Distribution Matching (arXiv:2502.15681)";
 constexpr const char* kUniInstruct =
     "Wang et al. 2025, Uni-Instruct: One-step Diffusion Model through Unified Diffusion Divergence "
-    "Instruction "
-    "(arXiv:2505.20755)";
+    "Instruction (arXiv:2505.20755)";
 
 }  // namespace
 

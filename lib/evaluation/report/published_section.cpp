@@ -13,7 +13,7 @@ namespace {
 /// The side of the headline's images where published FIDs are about such; 0 otherwise.
 int64_t published_resolution(const Evaluation& evaluation) {
   const at::Tensor& images = evaluation.subjects.front().set.images;
-  if (features_kind(evaluation) != InceptionFeatures::kind || !images.defined()) return 0;
+  if (!is_published_inception(evaluation) || !images.defined()) return 0;
   const int64_t side = images.size(2);
   return images.size(1) == 3 && side == images.size(3) && !published_data(side).empty() ? side : 0;
 }

@@ -191,10 +191,11 @@ Json reference_json(const Evaluation& evaluation) {
 Json features_json(const Evaluation& evaluation) {
   const std::string kind = features_kind(evaluation);
   return {{"kind", kind},
-          {"path", text_or_null(evaluation.network)},
-          {"sha256", text_or_null(evaluation.network_sha256)},
+          {"path", text_or_null(evaluation.network.path)},
+          {"sha256", text_or_null(evaluation.network.sha256)},
+          {"origin", text_or_null(evaluation.network.origin)},
           {"d", evaluation.reference.set.width()},
-          {"comparable_with_inception_fid", kind == InceptionFeatures::kind},
+          {"comparable_with_inception_fid", is_published_inception(evaluation)},
           {"comparability", comparability(evaluation)}};
 }
 

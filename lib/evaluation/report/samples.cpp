@@ -45,8 +45,7 @@ std::string neighbours(const Evaluation& evaluation, const Subject& first) {
          folded("Not covered: " + share_text(facts.uncovered, m, "of the reference"),
                 ball +
                     "No sample lies in the balls of these, chosen by seed: what the set misses. Equal laws "
-                    "would "
-                    "leave about " +
+                    "would leave about " +
                     percent_text(1 - expected_coverage(n, m, facts.k)) + " uncovered at these sizes.",
                 uncovered_gallery(evaluation, first, kCount));
 }
