@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/isfinite.h>
 #include <c10/core/GradMode.h>
 
 #include "data/dataset.h"
@@ -115,7 +115,8 @@ void extract_features(FeatureSet& set, const FeatureExtractor& extractor, Featur
   if (watch) watch(stage, n, n);
   if (predicted.defined()) set.predicted = predicted.flatten();
   set.feature_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (!at::isfinite(set.features).all().item<bool>())
+  if (!std::isfinite(set.features.amax().item<double>()) ||
+      !std::isfinite(set.features.amin().item<double>()))
     throw NumericalError(set.source + ": the " + extractor.kind + " " + extractor.network.path +
                          " gives features that are not finite");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evaluation/score.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "evaluation/influence.h"
@@ -12,7 +13,8 @@ namespace onestep {
 Gaussian fit(const FeatureSet& set) {
   if (!set.has_samples()) return fit_gaussian(set.statistics->features, set.statistics->n);
   // A finite float64 can still overflow when it is squared.
-  if (!std::isfinite(set.features.norm(2, at::kDouble).item<double>()))
+  const double largest = std::max(set.features.amax().item<double>(), -set.features.amin().item<double>());
+  if (!std::isfinite(largest * largest * static_cast<double>(set.features.numel())))
     throw NumericalError(set.source + ": features are too large, their covariance overflows");
   return fit_gaussian(set.features);
 }
