@@ -57,6 +57,11 @@ struct IdxConfig {
 
 using DatasetConfig = std::variant<FashionMnistConfig, IdxConfig, MixtureConfig, ImageFilesConfig>;
 
+/// Points have no picture and no features.
+inline bool is_points(const DatasetConfig& data) {
+  return std::holds_alternative<MixtureConfig>(data);
+}
+
 /// Reads the whole set, or draws it: the points of a gaussian_mixture are [N, D, 1, 1], their labels the
 /// components; images of one's own have classes where something says so. Throws io::FileError, naming the
 /// file, when one is missing (and says what to install), damaged, of a wrong size, or holds a label that is

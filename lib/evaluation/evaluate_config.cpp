@@ -18,15 +18,6 @@ std::vector<std::string> metric_keys() {
   return keys;
 }
 
-namespace {
-
-/// Points have no picture and no features.
-bool is_points(const DatasetConfig& data) {
-  return std::holds_alternative<MixtureConfig>(data);
-}
-
-}  // namespace
-
 int64_t images_to_draw(const EvaluateConfig& config) {
   return config.images.value_or(2000);
 }

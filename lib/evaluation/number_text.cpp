@@ -37,7 +37,7 @@ std::string number_text(double value, int digits) {
 }
 
 std::string value_text(double value, std::optional<double> se) {
-  if (!se || !(*se > 0.0) || !std::isfinite(value)) return number_text(value, 4);
+  if (!se || !(*se > 1e-12) || !std::isfinite(value)) return number_text(value, 4);
   return fixed(value, decimals_of(*se, 2));
 }
 

@@ -9,7 +9,7 @@ namespace onestep {
 std::string number_text(double value, int digits = 3);
 
 /// A value as precise as its standard error allows: two digits of the error, "7.40" for 7.4035 ± 0.21. Four
-/// significant digits without an error.
+/// significant digits without an error, or where it is no more than rounding.
 std::string value_text(double value, std::optional<double> se);
 
 /// "± 0.21"; "" without an error.

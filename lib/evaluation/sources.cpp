@@ -129,6 +129,15 @@ FeatureSet whole_dataset(const DatasetConfig& config) {
   return set;
 }
 
+DatasetConfig first_image_of(DatasetConfig data) {
+  std::visit(
+      [](auto& set) {
+        if constexpr (requires { set.limit; }) set.limit = 1;
+      },
+      data);
+  return data;
+}
+
 FeatureSet chosen_images(const DatasetSubject& subject, const EvaluateConfig& config) {
   FeatureSet set = whole_dataset(subject.data);
   const int64_t all = set.images.size(0), n = std::min(config.images.value_or(all), all);
@@ -204,7 +213,8 @@ std::vector<KeptModel> kept_models(const std::filesystem::path& run) {
 
 void check_inputs(const EvaluateConfig& config) {
   for (const SubjectConfig& subject : config.subjects)
-    std::visit(Overloaded{[](const ModelSubject& one) { sampler_of(one); }, [](const DatasetSubject&) {},
+    std::visit(Overloaded{[](const ModelSubject& one) { sampler_of(one); },
+                          [](const DatasetSubject& one) { load_dataset(first_image_of(one.data)); },
                           [](const FeaturesSubject& one) { features_from_file(one.path); }},
                subject);
   if (!config.trend.empty()) kept_models(config.trend);

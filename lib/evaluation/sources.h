@@ -21,8 +21,8 @@ struct KeptModel {
 /// Those in the folder `models` of a run, oldest first. Throws io::FileError where there are none.
 std::vector<KeptModel> kept_models(const std::filesystem::path& run);
 
-/// Opens every model and feature file, and checks the samplers, so that a misspelt path ends an evaluation at
-/// its start rather than after half an hour. Throws as `collect` does.
+/// Opens every model and feature file and the first image of every set, and checks the samplers, so that a
+/// misspelt path ends an evaluation at its start rather than after half an hour. Throws as `collect` does.
 void check_inputs(const EvaluateConfig& config);
 
 /// How sources become features.

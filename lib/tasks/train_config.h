@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <optional>
+#include <string>
 #include <variant>
 
 #include "data/dataset.h"
@@ -25,6 +26,13 @@ struct TrainConfig {
     visit("data", c.data, "the training images");
     visit("task", c.task, "what is trained");
     visit("evaluation", c.evaluation, "FID on the way; the best model is kept beside the last");
+  }
+  std::string problem() const {
+    if (!evaluation) return "";
+    if (std::holds_alternative<ClassifyConfig>(task))
+      return "evaluation: a classifier makes no images to score";
+    if (is_points(data)) return "evaluation: only images can be scored, not points of a gaussian_mixture";
+    return "";
   }
 };
 

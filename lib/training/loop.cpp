@@ -131,8 +131,14 @@ class Recorder {
     const Clock::time_point start = Clock::now();
     const std::filesystem::path candidate = folder_.root / "candidate.safetensors";
     task_.save_model(candidate);
-    const std::optional<ModelScore> scored = scoring_.score(candidate);
     std::error_code error;
+    std::optional<ModelScore> scored;
+    try {
+      scored = scoring_.score(candidate);
+    } catch (...) {
+      std::filesystem::remove(candidate, error);
+      throw;
+    }
     if (!scored) {
       std::filesystem::remove(candidate, error);
       return;

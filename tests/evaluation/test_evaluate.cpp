@@ -63,6 +63,15 @@ TEST_CASE("an evaluation collects, scores and judges") {
   CHECK((seen.features - toy.set.features).abs().max().item<double>() < 1e-5);
 }
 
+TEST_CASE("a set of images that is not there ends an evaluation before its first network pass") {
+  const TemporaryFolder folder;
+  EvaluateConfig config = read_config(toy_config(folder));
+  std::get<DatasetSubject>(config.subjects[2]).data = ImageFilesConfig{.path = (folder / "none").string()};
+  const EvaluationContext context{
+      .watch = [](const std::string& stage, int64_t, int64_t) { FAIL("reached " + stage); }};
+  CHECK_THROWS_AS(evaluate(config, context), io::FileError);
+}
+
 TEST_CASE("a set of images is taken whole and in its order unless fewer are asked for") {
   const TemporaryFolder folder;
   EvaluateConfig config = read_config(toy_config(folder));

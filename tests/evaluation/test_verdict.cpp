@@ -36,6 +36,7 @@ TEST_CASE("numbers are as precise as their errors") {
   CHECK(value_and_error(0.10712, 0.00613) == "0.1071 ± 0.0061");
   CHECK(value_and_error(1234.5, 34.0) == "1234 ± 34");
   CHECK(value_text(7.40351, {}) == "7.404");
+  CHECK(value_and_error(2.3e-13, 5.3e-16) == "2.300e-13 ± 5.3e-16");  // a set against itself
   CHECK(number_text(0.0) == "0");
   CHECK(number_text(-3.2e-15) == "-3.20e-15");
   CHECK(number_text(-2.5) == "−2.50");

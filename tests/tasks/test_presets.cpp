@@ -37,6 +37,22 @@ DistilConfig distil_of(const fs::path& file, const std::vector<std::string>& ove
 
 }  // namespace
 
+TEST_CASE("an evaluation on the way is refused where there are no images to score") {
+  const auto refusal = [](const char* file) -> std::string {
+    try {
+      const std::vector<std::string> changes{"run.dir=somewhere", "evaluation.every_images=100",
+                                             "evaluation.features.model=c.safetensors"};
+      config::read<TrainConfig>(config::load(kConfigs / file, changes));
+    } catch (const config::ConfigError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  CHECK(refusal("fashion_mnist/teacher.yaml").empty());
+  CHECK_THAT(refusal("fashion_mnist/classifier.yaml"), Catch::Contains("a classifier makes no images"));
+  CHECK_THAT(refusal("toy/mode_seeking.yaml"), Catch::Contains("not points of a gaussian_mixture"));
+}
+
 TEST_CASE("every experiment that is shipped reads without an error") {
   int64_t experiments = 0;
   for (const char* folder : {"fashion_mnist", "toy"}) {

@@ -174,6 +174,21 @@ TEST_CASE("A scored run keeps its best model beside the last") {
   CHECK(html.find("The best is 0 ± 0.5 after 48 images, kept as best.safetensors") != std::string::npos);
 }
 
+TEST_CASE("A score that fails ends the run and leaves nothing of the model it looked at") {
+  const TemporaryFolder folder;
+  const RunConfig config = run_of(folder / "run");
+  Chain chain;
+  const Scoring failing{.name = "fid",
+                        .every_images = 24,
+                        .score = [](const std::filesystem::path& model) -> std::optional<ModelScore> {
+                          throw io::FileError(model, "cannot be scored");
+                        }};
+  CHECK_THROWS_AS(train(
+                      config, chain, [] { return false; }, failing),
+                  io::FileError);
+  CHECK_FALSE(std::filesystem::exists(folder / "run/candidate.safetensors"));
+}
+
 TEST_CASE("A scored run that is stopped and resumed has the scores and the best of an unbroken one") {
   const TemporaryFolder folder;
   const RunConfig whole = run_of(folder / "whole");
