@@ -3,6 +3,7 @@
 // it.
 #include <set>
 
+#include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
