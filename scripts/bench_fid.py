@@ -6,10 +6,11 @@ What onestep-evaluate is measured against: the published package, fetched into t
 the same weights, which a rule makes (the real ones change no time). Run both at the same thread count, in turns:
 
   ninja -C build/release write_inception_rule && build/release/bin/write_inception_rule rule.safetensors
-  scripts/bench_fid.py rule.safetensors --images 500 --threads 2
+  scripts/bench_fid.py rule.safetensors --images 5000 --threads 2
+  onestep-evaluate configs/fashion_mnist/inception_fid.yaml features.model=rule.safetensors --threads 2 --no-cache
 
-Prints the seconds (wall clock, and CPU, which depends less on what else the machine does) from images in memory to FID,
-and FID. --network times the network alone.
+(For other N, subjects.0.data.limit=N reference.data.limit=N.) Prints the seconds (wall clock, and CPU, which depends
+less on what else the machine does) from images in memory to FID, and FID. --network times the network alone.
 """
 import argparse
 import gzip
