@@ -41,7 +41,7 @@ def find_packages():
 
 
 find_packages()  # before PyTorch, which looks for NumPy when it is imported
-from bench_unet_step import torch  # noqa: E402
+from torch_peer import torch  # noqa: E402
 import torch_fidelity  # noqa: E402
 
 

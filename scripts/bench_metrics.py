@@ -11,7 +11,7 @@ import argparse
 import resource
 
 import bench_fid  # fetches torch-fidelity, scipy and NumPy once
-from bench_unet_step import torch
+from torch_peer import torch
 
 
 def peak_mib():

@@ -3,7 +3,7 @@
 """Times k-diffusion's samplers on the network of the Fashion-MNIST teacher in eager Python.
 
 What build/release/bin/bench_samplers is measured against: the samplers of k-diffusion's own package, fetched into the
-cache, around the network of bench_unet_step.py with random weights. Run both at the same thread count in turns:
+cache, around the network of bench_torch.py with random weights. Run both at the same thread count in turns:
 
   scripts/bench_samplers.py --threads 1 --batch 64 --steps 10 --repeats 5
   build/release/bin/bench_samplers runs/fashion_mnist/teacher/model.safetensors 1 64 10 5
@@ -19,15 +19,15 @@ import time
 import types
 import zipfile
 
-import bench_unet_step
-from bench_unet_step import torch
+from torch_peer import cache_folder, torch
+from torch_peer.networks import SPECS, Denoiser
 
 WHEEL = "k-diffusion==0.1.1.post1"
 
 
 def load_samplers():
     """k_diffusion/sampling.py of the published wheel; what it imports and these samplers do not use stands empty."""
-    folder = bench_unet_step.cache_folder() / "k-diffusion"
+    folder = cache_folder() / "k-diffusion"
     source = folder / "k_diffusion" / "sampling.py"
     if not source.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,14 +64,13 @@ def main():
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
-    net = bench_unet_step.UNet()
-    net.channels_last = False
-    labels = bench_unet_step.F.one_hot(torch.arange(a.batch) % 10, 10).float()
+    net = Denoiser(SPECS["fashion_mnist"]).eval()
+    labels = torch.eye(10)[torch.arange(a.batch) % 10]
     sampling = load_samplers()
     sigmas = sampling.get_sigmas_karras(a.steps, 0.002, 80)
 
     def model(x, sigma, **_):
-        return bench_unet_step.denoise(net, x, sigma, labels)
+        return net(x, sigma, labels)
 
     for name in ("sample_heun", "sample_dpmpp_2m"):
         rates = []

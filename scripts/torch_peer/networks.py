@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The networks in plain PyTorch, written from the papers (Song et al. 2021; Karras et al. 2022) with the layers of
+lib/networks, and sharing no code with it."""
+import dataclasses
+import math
+
+from . import torch
+
+F = torch.nn.functional
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A denoiser and how it is trained."""
+
+    channels: int  # of an image
+    size: int  # its height and width
+    base: int  # channels of the U-Net, times `mult` at each resolution
+    mult: tuple
+    blocks: int  # residual blocks a resolution, one more in the decoder
+    attention: tuple  # resolutions with self-attention beside the middle block
+    dropout: float
+    label_dropout: float
+    patches: bool  # the U-Net sees 2x2 patches as channels
+    sigma_data: float
+    log_sigma: tuple  # mean and standard deviation of ln sigma in training
+    learning_rate: float
+    eye: tuple  # encoder resolutions that the discriminator sees
+    parameters: int  # how many OneStep's network has: a layer that differs would show
+    labels: int = 10
+
+
+SPECS = {
+    # configs/fashion_mnist/teacher.yaml and critic.yaml
+    "fashion_mnist": Spec(
+        channels=1, size=28, base=16, mult=(1, 2), blocks=1, attention=(), dropout=0.0, label_dropout=0.1,
+        patches=True, sigma_data=0.7, log_sigma=(-1.0, 1.2), learning_rate=4e-3, eye=(14, 7), parameters=181_236),
+    # EDM's class-conditional DDPM++ for CIFAR-10 without augmentation labels; the rate is low for want of a warm-up
+    "ddpmpp_cifar10": Spec(
+        channels=3, size=32, base=128, mult=(2, 2, 2), blocks=4, attention=(16,), dropout=0.13, label_dropout=0.0,
+        patches=False, sigma_data=0.5, log_sigma=(-1.2, 1.2), learning_rate=2e-4, eye=(16, 8), parameters=55_734_147),
+}
+
+
+def conv(channels_in, channels_out, kernel, gain=1.0, stride=1):
+    """A convolution that keeps the size, or halves it; Kaiming-normal weights times `gain`, no bias at the start."""
+    layer = torch.nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2)
+    torch.nn.init.normal_(layer.weight, std=gain / math.sqrt(channels_in * kernel**2))
+    torch.nn.init.zeros_(layer.bias)
+    return layer
+
+
+def norm(channels, eps=1e-6):
+    return torch.nn.GroupNorm(min(32, max(channels // 4, 1)), channels, eps=eps)
+
+
+def resize(x, direction):
+    """Filter [1, 1]: halving averages 2x2 pixels, doubling repeats each."""
+    if direction == "down":
+        return F.avg_pool2d(x, 2)
+    return F.interpolate(x, scale_factor=2, mode="nearest") if direction == "up" else x
+
+
+class Attention(torch.nn.Module):
+    """One head over all pixels; softmax in float32."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.norm, self.qkv = norm(channels), conv(channels, 3 * channels, 1)
+        self.proj = conv(channels, channels, 1, 1e-5)
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        q, k, v = self.qkv(self.norm(x)).reshape(n, c, 3, h * w).unbind(2)
+        weights = torch.bmm(q.transpose(1, 2), k / math.sqrt(c)).softmax(2)  # [n, query, key]
+        return self.proj(torch.bmm(v, weights.transpose(1, 2)).reshape(x.shape)) + x
+
+
+class Block(torch.nn.Module):
+    """x + conv1(dropout(silu(norm1(conv0(silu(norm0(x))) + affine(embedding))))), resized on the way in, times
+    sqrt(1/2)."""
+
+    def __init__(self, channels_in, channels_out, embedding, direction=None, attention=False, dropout=0.0):
+        super().__init__()
+        self.direction, self.dropout = direction, dropout
+        self.norm0, self.conv0 = norm(channels_in), conv(channels_in, channels_out, 3)
+        self.affine = torch.nn.Linear(embedding, channels_out)
+        self.norm1, self.conv1 = norm(channels_out), conv(channels_out, channels_out, 3, 1e-5)
+        self.skip = conv(channels_in, channels_out, 1) if direction or channels_in != channels_out else None
+        self.attention = Attention(channels_out) if attention else None
+
+    def forward(self, x, embedding):
+        y = self.conv0(resize(F.silu(self.norm0(x)), self.direction))
+        y = F.silu(self.norm1(y + self.affine(embedding)[:, :, None, None]))
+        y = self.conv1(F.dropout(y, self.dropout, self.training) if self.dropout else y)
+        short = resize(x, self.direction)
+        y = (y + (self.skip(short) if self.skip else short)) * math.sqrt(0.5)
+        return self.attention(y) * math.sqrt(0.5) if self.attention else y
+
+
+class UNet(torch.nn.Module):
+    """DDPM++: every encoder output is a skip, taken up in reverse by the decoder's blocks."""
+
+    def __init__(self, spec):
+        super().__init__()
+        base, levels = spec.base, list(enumerate(spec.mult))
+        channels_io, size = (4 * spec.channels, spec.size // 2) if spec.patches else (spec.channels, spec.size)
+        embedding, self.labels = 4 * base, spec.labels
+        exponents = torch.arange(base // 2) / (base // 2 - 1)
+        self.register_buffer("frequencies", 1e-4**exponents, persistent=False)
+        self.map_label = torch.nn.Linear(spec.labels, base)
+        self.map0, self.map1 = torch.nn.Linear(base, embedding), torch.nn.Linear(embedding, embedding)
+
+        def block(channels_in, channels_out, **more):
+            return Block(channels_in, channels_out, embedding, dropout=spec.dropout, **more)
+
+        encoder, widths, width = [conv(channels_io, base, 3)], [base], base
+        for level, m in levels:
+            if level > 0:
+                encoder.append(block(width, width, direction="down"))
+                widths.append(width)
+            for _ in range(spec.blocks):
+                encoder.append(block(width, base * m, attention=size >> level in spec.attention))
+                width = base * m
+                widths.append(width)
+        decoder = [block(width, width, attention=True), block(width, width)]  # without skips, as those that resize
+        self.takes_skip = [False, False]
+        for level, m in reversed(levels):
+            if level < len(levels) - 1:
+                decoder.append(block(width, width, direction="up"))
+                self.takes_skip.append(False)
+            for i in range(spec.blocks + 1):
+                attention = i == spec.blocks and size >> level in spec.attention
+                decoder.append(block(width + widths.pop(), base * m, attention=attention))
+                self.takes_skip.append(True)
+                width = base * m
+        self.encoder, self.decoder = torch.nn.ModuleList(encoder), torch.nn.ModuleList(decoder)
+        self.out_norm, self.out_conv = norm(width), conv(width, channels_io, 3, 1e-5)
+
+    def encode(self, x, c_noise, labels):
+        """The embedding, and every encoder output."""
+        angles = torch.outer(c_noise, self.frequencies)
+        emb = torch.cat([angles.sin(), angles.cos()], dim=1) + self.map_label(labels * math.sqrt(self.labels))
+        emb = F.silu(self.map1(F.silu(self.map0(emb))))
+        skips = []
+        for layer in self.encoder:
+            x = layer(x, emb) if isinstance(layer, Block) else layer(x)
+            skips.append(x)
+        return emb, skips
+
+    def decode(self, emb, skips):
+        skips = list(skips)
+        x = skips[-1]
+        for block, takes_skip in zip(self.decoder, self.takes_skip):
+            x = block(torch.cat([x, skips.pop()], dim=1) if takes_skip else x, emb)
+        return self.out_conv(F.silu(self.out_norm(x)))
+
+
+class Denoiser(torch.nn.Module):
+    """D = c_skip x + c_out F(c_in x; ln(sigma) / 4) (Karras et al. 2022, table 1)."""
+
+    def __init__(self, spec):
+        super().__init__()
+        self.spec, self.unet, self.channels_last = spec, UNet(spec), False
+        if count(self) != spec.parameters:
+            raise RuntimeError(f"the network has {count(self)} parameters, OneStep's has {spec.parameters}")
+
+    def encode(self, x, sigma, labels):
+        s = sigma.reshape(-1, 1, 1, 1)
+        scaled = x * (s**2 + self.spec.sigma_data**2).rsqrt()
+        scaled = F.pixel_unshuffle(scaled, 2) if self.spec.patches else scaled
+        if self.channels_last:
+            scaled = scaled.contiguous(memory_format=torch.channels_last)
+        return self.unet.encode(scaled, sigma.log() / 4, labels)
+
+    def decode(self, x, sigma, encoded):
+        s, data = sigma.reshape(-1, 1, 1, 1), self.spec.sigma_data
+        raw = self.unet.decode(*encoded)
+        raw = F.pixel_shuffle(raw, 2) if self.spec.patches else raw
+        total = s**2 + data**2
+        return x * (data**2 / total) + raw * (s * data * total.rsqrt())
+
+    def forward(self, x, sigma, labels):
+        return self.decode(x, sigma, self.encode(x, sigma, labels))
+
+
+class Head(torch.nn.Module):
+    """A discriminator on one resolution: convolutions of stride 2 down to at most 4x4, then a linear logit."""
+
+    def __init__(self, resolution, channels):
+        super().__init__()
+        layers = []
+        while resolution > 4:
+            layers += [conv(channels, channels, 3, stride=2), norm(channels, 1e-5), torch.nn.SiLU()]
+            resolution = (resolution + 1) // 2
+        self.layers = torch.nn.Sequential(*layers)
+        self.logit = torch.nn.Linear(channels * resolution**2, 1)
+
+    def forward(self, x):
+        return self.logit(self.layers(x).flatten(1))
+
+
+class Discriminator(torch.nn.Module):
+    """A head for each of the resolutions; logits [n, heads]."""
+
+    def __init__(self, spec):
+        super().__init__()
+        size = spec.size // 2 if spec.patches else spec.size
+        channels = {size >> level: spec.base * m for level, m in enumerate(spec.mult)}
+        self.heads = torch.nn.ModuleList(Head(r, channels[r]) for r in spec.eye)
+
+    def forward(self, features):
+        return torch.cat([head(feature) for head, feature in zip(self.heads, features)], dim=1)
+
+
+def features_of(skips, resolutions):
+    """The deepest encoder output at each resolution."""
+    deepest = {skip.shape[-1]: skip for skip in skips}
+    return [deepest[resolution] for resolution in resolutions]
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
