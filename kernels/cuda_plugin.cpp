@@ -1,14 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cuda_plugin.h"
 
+#include <cstdlib>
 #include <dlfcn.h>
 
+#include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 namespace onestep::kernels {
 namespace {
+
+/// float32 is float32 and not TF32, and the same work gives the same bits: a resumed run must equal an unbroken one.
+void make_repeatable() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // read when cuBLAS is first used
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuDNN(false);
+  context.setAllowTF32CuBLAS(false);
+  context.setBenchmarkCuDNN(false);
+  context.setDeterministicCuDNN(true);
+  context.setDeterministicAlgorithms(true, /*warn_only=*/true);  // what adds by atomics otherwise
+  context.setDeterministicFillUninitializedMemory(false);        // a costly aid for finding bugs
+}
 
 void* open_plugin() {
 #ifdef ONESTEP_HAVE_CUDA
@@ -20,6 +34,7 @@ void* open_plugin() {
               "device cuda: no NVIDIA GPU or driver was found on this machine");
   TORCH_CHECK(at::detail::getCUDAHooks().hasCUDA(),
               "device cuda: the CUDA kernels must be loaded before LibTorch is first used");
+  make_repeatable();
   return plugin;
 #else
   TORCH_CHECK(false, "device cuda: this build has no CUDA kernels (configure with -DONESTEP_CUDA=ON)");

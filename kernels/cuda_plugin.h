@@ -8,7 +8,8 @@
 /// Executables link neither: they start faster, and one build runs on machines with and without a GPU.
 namespace onestep::kernels {
 
-/// Loads the CUDA kernels and LibTorch's CUDA backend; later calls cost nothing. An app that is asked for a
+/// Loads the CUDA kernels and LibTorch's CUDA backend, and sets the latter to float32 without TF32 and to
+/// algorithms that give the same bits again; later calls cost nothing. An app that is asked for a
 /// CUDA device calls it first of all, since LibTorch looks for the backend once, at its first use of any
 /// accelerator hook. Throws c10::Error with one clear line when the build has no CUDA kernels, a library
 /// cannot be loaded, or there is no GPU or driver.

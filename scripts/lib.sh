@@ -3,6 +3,10 @@
 # What the scripts share; sourced, with the repository root as the working folder afterwards.
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
+# What the commands set for themselves, for everything else that a script starts: bits of matrix products that do not
+# depend on where operands lie in memory.
+export MKL_CBWR=${MKL_CBWR:-AVX2,STRICT}
+
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 

@@ -12,18 +12,17 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/headeronly/version.h>
 
+#include "apps/common/matrix_products.h"
 #include "config/node.h"
 #include "kernels/cuda_plugin.h"
 
 namespace onestep {
 
 void prepare_process() {
+  fix_matrix_products();
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  at::Context& context = at::globalContext();
-  context.setFlushDenormal(true);
-  context.setAllowTF32CuDNN(false);
-  context.setAllowTF32CuBLAS(false);
+  at::globalContext().setFlushDenormal(true);
 }
 
 int64_t use_threads(int64_t threads) {

@@ -12,7 +12,7 @@ namespace onestep {
 ///   every step costs 5 to 20 % of it;
 /// - subnormal floats count as zero, in this thread and those it starts: they slow arithmetic down, and hold
 ///   nothing that matters here;
-/// - float32 is float32 on a GPU: LibTorch would round what convolutions read to TF32's 10 bits.
+/// - matrix products do not depend on where their operands lie (matrix_products.h).
 void prepare_process();
 
 /// The number of CPU threads; 0 is what OMP_NUM_THREADS says, and where it says nothing one for each core

@@ -71,10 +71,11 @@ void train(const Options& options) {
   const std::string yaml = config::to_yaml(config);
   use_threads(config.run.threads);
 
+  const at::Device device = open_device(config.run.device);
   const Dataset data = load_dataset(config.data);
   const TaskContext context{
       .run = config.run,
-      .device = open_device(config.run.device),
+      .device = device,
       .data = data,
       .provenance = {{"onestep.provenance", nlohmann::ordered_json{{"onestep", version()},
                                                                    {"libtorch", libtorch_version()},

@@ -185,6 +185,15 @@ std::vector<double> column(const at::Tensor& table, int64_t k) {
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
+/// Square roots of float64 numbers, correctly rounded as std::sqrt is and ATen's need not be: a tie of squares
+/// stays a tie whichever way a root was taken.
+at::Tensor roots(const at::Tensor& squares) {
+  at::Tensor result = squares.clone(at::MemoryFormat::Contiguous);
+  auto* values = result.mutable_data_ptr<double>();
+  std::transform(values, values + result.numel(), values, [](double square) { return std::sqrt(square); });
+  return result;
+}
+
 double mean_of(const at::Tensor& values) {
   return values.to(at::kDouble).mean().item<double>();
 }
@@ -310,10 +319,10 @@ NearestReference nearest_reference(const at::Tensor& generated, const at::Tensor
   const int64_t pairs = n * y.size(0), total = known ? pairs : 2 * pairs;
   for_each_row(x, y, tile, part_of(watch, 0, pairs, total), [&](int64_t i, const Row& row) {
     std::tie(index[i], distance[i]) = nearest_of_all(row);
-    distance[i] = std::sqrt(distance[i]);
   });
+  result.distance = roots(result.distance);
   if (known) {
-    result.gap = reference_radii.select(1, 0).index_select(0, result.index).sqrt();
+    result.gap = roots(reference_radii.select(1, 0).index_select(0, result.index));
     return result;
   }
   // Only rows that are someone's nearest need their own neighbour: never more than N of them.
@@ -323,7 +332,7 @@ NearestReference nearest_reference(const at::Tensor& generated, const at::Tensor
   const auto* self = found.const_data_ptr<int64_t>();
   for_each_row(y.index_select(0, found), y, tile, part_of(watch, pairs, pairs, total),
                [&](int64_t i, const Row& row) { nearest_others(row, self[i], 1, gap + i); });
-  result.gap = gaps.sqrt().index_select(0, place);
+  result.gap = roots(gaps).index_select(0, place);
   return result;
 }
 

@@ -13,6 +13,9 @@
 /// (-DONESTEP_OPENCV=OFF) encode_png, write_png and read_image throw std::runtime_error saying so.
 namespace onestep::io {
 
+/// Whether this build can.
+bool has_image_files();
+
 /// The bytes of a PNG file: a function of the pixels and `text`, lossless. `text` becomes tEXt chunks
 /// (png_text.h). Takes any device; throws c10::Error when `image` is not as above or is empty.
 std::string encode_png(const at::Tensor& image, const std::map<std::string, std::string>& text = {});

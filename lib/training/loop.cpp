@@ -189,7 +189,7 @@ class Recorder {
   }
 
   void snapshot(int64_t nimg) {
-    if (!task_.snapshot) return;
+    if (!task_.snapshot || !io::has_image_files()) return;
     io::write_png(folder_.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot());
   }
 
@@ -233,6 +233,8 @@ RunEnd run_training(const RunConfig& config, const std::string& title, const Run
     return RunEnd::finished;
   }
 
+  if (task.snapshot && !io::has_image_files())
+    io::log_info("no sample sheets: this build was configured with -DONESTEP_OPENCV=OFF");
   io::truncate_jsonl(folder.log(), nimg);
   Recorder recorder(config, title, folder, task, scoring, nimg);
   recorder.catch_up(nimg);

@@ -38,6 +38,10 @@ get_filename_component(_site ${LIBTORCH_ROOT} DIRECTORY)
 file(GLOB _nvidia ${_site}/nvidia/*/lib)
 set(LIBTORCH_RPATH ${LIBTORCH_ROOT}/lib ${_nvidia} /usr/local/cuda/lib64)
 list(JOIN LIBTORCH_RPATH : _rpath)
+set(_rpath_options -rpath-link,${_rpath})
+if(NOT ONESTEP_RELOCATABLE)
+  string(PREPEND _rpath_options -rpath,${_rpath},)
+endif()
 
 add_library(LibTorch::cpu INTERFACE IMPORTED)
 target_include_directories(LibTorch::cpu SYSTEM INTERFACE
@@ -48,7 +52,7 @@ target_link_libraries(LibTorch::cpu INTERFACE
 # First on every link line: OpenCV drags in a reference BLAS, which would shadow LibTorch's own.
 target_link_options(LibTorch::cpu INTERFACE
   "SHELL:-Wl,--push-state,--no-as-needed ${LIBTORCH_torch_cpu} -Wl,--pop-state"
-  -Wl,--disable-new-dtags,-rpath,${_rpath},-rpath-link,${_rpath},--allow-shlib-undefined)
+  -Wl,--disable-new-dtags,${_rpath_options},--allow-shlib-undefined)
 if(LIBTORCH_torch_cuda)
   add_library(LibTorch::cuda INTERFACE IMPORTED)
   target_link_libraries(LibTorch::cuda INTERFACE

@@ -10,15 +10,16 @@ function(onestep_library name)
 endfunction()
 
 # onestep_test(NAME SOURCES … LINKS …): one executable and one CTest entry for a folder of tests, because
-# starting LibTorch costs half a second a process. ONESTEP_GOLDEN is the folder of reference files.
+# starting LibTorch costs half a second a process. Paths in tests are relative to the repository's root, where
+# tests/main.cpp goes: ONESTEP_GOLDEN is the folder of reference files, ONESTEP_BIN that of the commands.
 function(onestep_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(test_${name} ${ARG_SOURCES})
   target_link_libraries(test_${name} PRIVATE ${ARG_LINKS} onestep_test_main Catch2::Catch2)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  file(RELATIVE_PATH bin ${PROJECT_SOURCE_DIR} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})
   target_compile_definitions(test_${name} PRIVATE
-    ONESTEP_GOLDEN="${PROJECT_SOURCE_DIR}/tests/golden" ONESTEP_SOURCE="${PROJECT_SOURCE_DIR}"
-    ONESTEP_BIN="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    ONESTEP_GOLDEN="tests/golden" ONESTEP_SOURCE="." ONESTEP_BIN="${bin}")
   add_test(NAME ${name} COMMAND test_${name})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "OMP_NUM_THREADS=1")
 endfunction()

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <csignal>
+#include <cstdlib>
 #include <new>
+#include <string>
 
-#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <c10/util/Exception.h>
 #include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
@@ -13,6 +17,7 @@
 #include "config/node.h"
 #include "io/file_error.h"
 #include "io/numerical_error.h"
+#include "kernels/philox.h"
 
 using namespace onestep;
 
@@ -72,10 +77,25 @@ TEST_CASE("threads and devices") {
     CHECK_THROWS_AS(open_device(name), config::ConfigError);
 }
 
-TEST_CASE("a command computes in whole float32 on every device") {
-  at::globalContext().setAllowTF32CuDNN(true);  // LibTorch's default
-  exit_code([] {
-    CHECK(!at::globalContext().allowTF32CuDNN());
-    CHECK(!at::globalContext().allowTF32CuBLAS());
-  });
+TEST_CASE("matrix products have the same bits wherever their operands lie in memory") {
+  for (const auto dtype : {at::kFloat, at::kDouble}) {
+    for (const int64_t d : {3, 17, 64, 131}) {
+      const at::Tensor a = kernels::philox_normal(1, 1, at::arange(d), {d}, at::kCPU, dtype);
+      const at::Tensor expected = a.matmul(a.t());
+      for (int64_t offset = 1; offset < 16; ++offset) {
+        const at::Tensor moved = at::empty({offset + a.numel()}, a.options()).slice(0, offset).view({d, d});
+        moved.copy_(a);
+        INFO(dtype << ", " << d << " columns, " << offset << " elements further");
+        CHECK(moved.matmul(moved.t()).equal(expected));
+        CHECK(moved.matmul(a.t()).equal(expected));
+      }
+    }
+  }
+}
+
+TEST_CASE("the user's own choice for matrix products stays") {
+  setenv("MKL_CBWR", "AVX512,STRICT", 1);
+  CHECK(exit_code([] { CHECK(std::string(std::getenv("MKL_CBWR")) == "AVX512,STRICT"); }) == 0);
+  unsetenv("MKL_CBWR");
+  CHECK(exit_code([] { CHECK(std::string(std::getenv("MKL_CBWR")) == "AVX2,STRICT"); }) == 0);
 }

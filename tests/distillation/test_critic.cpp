@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "distillation/critic.h"
+#include "on_devices.h"
 #include "toys.h"
 
 using namespace onestep;
@@ -17,12 +18,13 @@ namespace {
 
 /// A teacher whose parameters would gather gradients if any came their way, a fake score, and a part.
 struct Scene {
-  Denoiser teacher = trained(picture_network(1));
-  Fake fake = make_fake(FakeNetworkConfig{}, picture_network(2));
-  Part part = drawn_part(pictures(9), 20, 6);
+  at::Device device = at::kCPU;
+  Denoiser teacher = trained(clone(picture_network(1), device));
+  Fake fake = make_fake(FakeNetworkConfig{}, clone(picture_network(2), device));
+  Part part = drawn_part(pictures(9), 20, 6, device);
 
   Critic critic(const DiscriminatorConfig& config) const {
-    return make_critic(config, teacher, kSeed, at::kCPU);
+    return make_critic(config, teacher, kSeed, device);
   }
   CriticLoss losses(const Critic& critic, const std::vector<at::Tensor>& features = {}) const {
     return critic_losses(critic, teacher, fake, part, features);
@@ -49,8 +51,8 @@ void scale_heads(const Critic& critic, double factor) {
 
 }  // namespace
 
-TEST_CASE("Critic on the teacher's features: its heads learn, and nothing else") {
-  const Scene s;
+DEVICE_TEST_CASE("Critic on the teacher's features: its heads learn, and nothing else", "[distillation]") {
+  const Scene s{device};
   const Critic critic = s.critic({.resolutions = {4, 2}});
   CHECK_FALSE(trains_encoder(critic.config));
   CHECK_FALSE(networks_of(critic).eye.has_value());
@@ -87,8 +89,8 @@ TEST_CASE("Critic on the fake score's features: convolutional heads learn, the n
         1e-3);
 }
 
-TEST_CASE("SiDA: the mean over channels is a logit for each pixel, and the fake's encoder learns") {
-  const Scene s;
+DEVICE_TEST_CASE("SiDA: the mean over channels is a logit for each pixel, and the fake's encoder learns", "[distillation]") {
+  const Scene s{device};
   const Critic critic = s.critic({.features = "fake", .head = "pixel_mean"});
   CHECK(trains_encoder(critic.config));
   CHECK_FALSE(critic.networks.has_value());  // nothing is its own
@@ -104,7 +106,7 @@ TEST_CASE("SiDA: the mean over channels is a logit for each pixel, and the fake'
   CHECK_FALSE(has_gradient(s.teacher));
 
   // Cached features have no graph: with an encoder that learns they are not made use of.
-  const Scene again;
+  const Scene again{device};
   again.losses(critic, {features[0].detach() * 0, features[1].detach() * 0}).losses.sum().backward();
   CHECK(relative_error(gradients(again.fake.network->module), gradients(s.fake.network->module)) < 1e-5);
 
@@ -114,8 +116,8 @@ TEST_CASE("SiDA: the mean over channels is a logit for each pixel, and the fake'
   CHECK(has_gradient(*networks_of(own).eye));
 }
 
-TEST_CASE("Critic with an encoder of its own: that learns, and no other") {
-  const Scene s;
+DEVICE_TEST_CASE("Critic with an encoder of its own: that learns, and no other", "[distillation]") {
+  const Scene s{device};
   const Critic critic = s.critic({.features = "own", .resolutions = {2}});
   CHECK(trains_encoder(critic.config));
   s.losses(critic).losses.sum().backward();
@@ -125,8 +127,8 @@ TEST_CASE("Critic with an encoder of its own: that learns, and no other") {
   CHECK_FALSE(has_gradient(s.fake.network->module));
 }
 
-TEST_CASE("The critic's loss: real images noised to the student's levels, with their own classes") {
-  const Scene s;
+DEVICE_TEST_CASE("The critic's loss: real images noised to the student's levels, with their own classes", "[distillation]") {
+  const Scene s{device};
   Part part = s.part;
   part.labels = s.part.real_labels.roll(1, 1);  // the student was asked for other classes
   for (const std::string loss : {"logistic", "hinge"}) {

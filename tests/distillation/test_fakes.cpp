@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "distillation/fake.h"
+#include "on_devices.h"
 #include "toys.h"
 
 using namespace onestep;
@@ -136,9 +137,9 @@ TEST_CASE("A fake-score network is compared with guidance, and seen through the 
       Catch::Contains("guidance 2") && Catch::Contains("class-conditional"));
 }
 
-TEST_CASE("The fake score learns by the denoising loss, at noise levels of its own") {
-  const Part part = drawn_part(points(9), 30, 6);
-  const Denoiser network = point_network(4);
+DEVICE_TEST_CASE("The fake score learns by the denoising loss, at noise levels of its own", "[distillation]") {
+  const Part part = drawn_part(points(9), 30, 6, device);
+  const Denoiser network = clone(point_network(4), device);
   const LogNormalLaw law{.mean = 0.3, .std = 0.8};
   for (const double w : {1.0, 1.5}) {
     const Fake fake = make_fake(FakeNetworkConfig{.sigma = law, .training_guidance = w}, network);

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
+#include "on_devices.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 #include "toys.h"
@@ -60,10 +61,10 @@ std::vector<int64_t> stops(const SteppedStudent& m, const Part& part, const at::
 
 }  // namespace
 
-TEST_CASE("A one-step student is D(sigma_init z; sigma_init)") {
-  const Denoiser network = point_network(3);
-  const Student student = make_student(OneStepConfig{.sigma_init = 2.5}, network, points(9), kSeed, at::kCPU);
-  const Part part = part_of(points(9), 40, 6);
+DEVICE_TEST_CASE("A one-step student is D(sigma_init z; sigma_init)", "[distillation]") {
+  const Denoiser network = clone(point_network(3), device);
+  const Student student = make_student(OneStepConfig{.sigma_init = 2.5}, network, points(9), kSeed, device);
+  const Part part = part_of(points(9), 40, 6, device);
   const at::Tensor z = draws(part, Purpose::student_latent, {2, 1, 1});
   const at::Tensor expected = denoise(network, 2.5 * z, at::full({}, 2.5), part.labels);
   CHECK(relative_error(student_images(student, part), expected) < 1e-6);

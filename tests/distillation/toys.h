@@ -24,13 +24,13 @@ using test::relative_error;
 
 inline constexpr uint64_t kSeed = 7;
 
-inline at::Tensor normal(at::IntArrayRef shape, int64_t n, uint64_t seed = 1) {
-  return kernels::philox_normal(seed, 0, at::arange(n), shape, at::kCPU);
+inline at::Tensor normal(at::IntArrayRef shape, int64_t n, uint64_t seed = 1, at::Device device = at::kCPU) {
+  return kernels::philox_normal(seed, 0, at::arange(n), shape, device);
 }
 
 /// The draws of a part's images for `purpose`, without the code under test.
 inline at::Tensor draws(const Part& part, Purpose purpose, at::IntArrayRef shape) {
-  return kernels::philox_normal(part.seed, word(purpose), part.indices, shape, at::kCPU);
+  return kernels::philox_normal(part.seed, word(purpose), part.indices, shape, part.real.device());
 }
 
 /// Numbers [n] over images.
@@ -83,18 +83,18 @@ inline Denoiser picture_network(uint64_t seed) {
 }
 
 /// The images first … first + n − 1 of a run, with classes.
-inline Part part_of(const Dataset& data, int64_t first, int64_t n) {
-  Part part = begin_part(read_batch(data, kSeed, first, n, /*flip=*/false), kSeed, first, n, at::kCPU);
+inline Part part_of(const Dataset& data, int64_t first, int64_t n, at::Device device = at::kCPU) {
+  Part part = begin_part(read_batch(data, kSeed, first, n, /*flip=*/false), kSeed, first, n, device);
   part.labels = part.real_labels;
   return part;
 }
 
 /// The same with student images y, and noise levels and noise to compare them at.
-inline Part drawn_part(const Dataset& data, int64_t first, int64_t n) {
-  Part part = part_of(data, first, n);
-  part.y = normal(part.real.sizes().slice(1), n, 21);
+inline Part drawn_part(const Dataset& data, int64_t first, int64_t n, at::Device device = at::kCPU) {
+  Part part = part_of(data, first, n, device);
+  part.y = normal(part.real.sizes().slice(1), n, 21, device);
   part.sigma = draw_sigma(LogNormalLaw{.mean = -0.5, .std = 0.7}, kSeed, Purpose::student_sigma, part.indices,
-                          at::kCPU);
+                          device);
   part.epsilon = unit_noise(part, Purpose::student_noise);
   return part;
 }

@@ -17,6 +17,7 @@
 #include "io/safetensors.h"
 #include "networks/classifier.h"
 #include "networks/inception.h"
+#include "on_devices.h"
 
 namespace onestep {
 namespace {
@@ -29,9 +30,9 @@ at::Tensor noise_images(int64_t n, int64_t channels = 1) {
 }
 
 FeatureSet extracted(const FeaturesConfig& config, const at::Tensor& images, FeatureParts parts = {},
-                     int64_t batch = 7) {
+                     int64_t batch = 7, at::Device device = at::kCPU) {
   FeatureSet set{.images = images, .source = "the images"};
-  extract_features(set, open_extractor(config, at::kCPU), parts, batch, "features");
+  extract_features(set, open_extractor(config, device), parts, batch, "features");
   return set;
 }
 
@@ -54,15 +55,17 @@ TEST_CASE("pixels are features of 0 to 1") {
   CHECK_FALSE(set.predicted.defined());
 }
 
-TEST_CASE("a classifier gives features, what it sees, and logits where they are wanted") {
+DEVICE_TEST_CASE("a classifier gives features, what it sees, and logits where they are wanted", "[evaluation]") {
   const TemporaryFolder folder;
   const at::Tensor images = noise_images(10);
   const ClassifierFeatures config{.model = toy_classifier(folder).string()};
   const Classified seen = classify(load_classifier(config.model, at::kCPU), to_float(images));
-  const FeatureSet bare = extracted(config, images), whole = extracted(config, images, {.logits = true}, 10);
-  CHECK((whole.features - seen.features).abs().max().item<double>() < 1e-6);
-  CHECK((whole.logits - seen.logits).abs().max().item<double>() < 1e-6);
-  CHECK((bare.features - whole.features).abs().max().item<double>() < 1e-6);  // whatever the batch
+  const FeatureSet bare = extracted(config, images, {}, 7, device),
+                   whole = extracted(config, images, {.logits = true}, 10, device);
+  const double tolerance = device.is_cpu() ? 1e-6 : 1e-5;
+  CHECK((whole.features - seen.features).abs().max().item<double>() < tolerance);
+  CHECK((whole.logits - seen.logits).abs().max().item<double>() < tolerance);
+  CHECK((bare.features - whole.features).abs().max().item<double>() < tolerance);  // whatever the batch
   CHECK(at::equal(bare.predicted, seen.logits.argmax(1)));
   CHECK_FALSE(bare.logits.defined());
 }

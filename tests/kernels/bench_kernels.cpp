@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each kernel against the ATen operators it replaces, one thread, alternating runs, medians. A kernel whose
 // ratio is not above 1 should go. Run by hand:  bench_kernels [cuda]
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 
+#include "bench.h"
 #include "kernels/cuda_plugin.h"
 #include "kernels/philox.h"
 #include "kernels/resize_tf1.h"
@@ -31,11 +31,6 @@ double seconds(Work work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
-}
-
 template <class Ours, class Composed>
 void compare(const char* name, double elements, Ours ours, Composed composed) {
   std::vector<double> a, b;
@@ -43,7 +38,7 @@ void compare(const char* name, double elements, Ours ours, Composed composed) {
     a.push_back(seconds(ours));
     b.push_back(seconds(composed));
   }
-  const double x = median(a), y = median(b);
+  const double x = onestep::bench::median(a), y = onestep::bench::median(b);
   std::printf("%-44s %8.1f M/s, ATen %8.1f M/s, ratio %5.2f\n", name, elements / x * 1e-6,
               elements / y * 1e-6, y / x);
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string>
 
+#include <ATen/Context.h>
 #include <ATen/ops/zeros.h>
 #include <catch2/catch.hpp>
 
 #include "kernels/cuda_plugin.h"
 #include "kernels/philox.h"
+#include "on_devices.h"
 
 using namespace onestep::kernels;
 
@@ -30,4 +32,14 @@ TEST_CASE("a launcher that the plugin lacks is named", "[cuda_plugin][gpu]") {
   } catch (const c10::Error& error) {
     CHECK(std::string(error.what_without_backtrace()).starts_with("device cuda: "));
   }
+}
+
+TEST_CASE("on CUDA float32 is whole, and the same work gives the same bits", "[cuda_plugin][gpu]") {
+  if (!cuda_ready()) return;
+  const at::Context& context = at::globalContext();
+  CHECK(!context.allowTF32CuDNN());
+  CHECK(!context.allowTF32CuBLAS());
+  CHECK(!context.benchmarkCuDNN());
+  CHECK(context.deterministicCuDNN());
+  CHECK(context.deterministicAlgorithms());
 }

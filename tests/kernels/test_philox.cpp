@@ -14,7 +14,7 @@
 #include <ATen/ops/tensor.h>
 #include <catch2/catch.hpp>
 
-#include "kernels/devices.h"
+#include "on_devices.h"
 #include "kernels/philox.h"
 #include "kernels/philox_core.h"
 

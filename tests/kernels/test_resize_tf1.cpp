@@ -12,7 +12,7 @@
 #include <catch2/catch.hpp>
 
 #include "io/safetensors.h"
-#include "kernels/devices.h"
+#include "on_devices.h"
 #include "kernels/philox.h"
 #include "kernels/resize_tf1.h"
 

@@ -14,7 +14,7 @@
 #include <catch2/catch.hpp>
 
 #include "io/safetensors.h"
-#include "kernels/devices.h"
+#include "on_devices.h"
 #include "kernels/philox.h"
 #include "kernels/score_difference.h"
 

@@ -11,16 +11,17 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "divergences/close.h"
-#include "io/safetensors.h"
+#include "golden_file.h"
 #include "kernels/philox.h"
 #include "losses/adversarial.h"
 #include "losses/one_dimension.h"
+#include "on_devices.h"
 
 namespace onestep {
 namespace {
 
-TEST_CASE("the logistic pair agrees with FastGen, values and gradients") {
-  const io::TensorFile golden = io::read_safetensors(ONESTEP_GOLDEN "/losses/fastgen_gan.safetensors");
+DEVICE_TEST_CASE("the logistic pair agrees with FastGen, values and gradients", "[losses]") {
+  const io::TensorFile golden = test::golden_file("losses/fastgen_gan", device);
   const at::Tensor real = golden.at("real_logits").clone().requires_grad_();
   const at::Tensor fake = golden.at("fake_logits").clone().requires_grad_();
 

@@ -6,25 +6,22 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "divergences/close.h"
-#include "io/safetensors.h"
+#include "golden_file.h"
 #include "losses/denoising.h"
+#include "on_devices.h"
 
 namespace onestep {
 namespace {
 
-io::TensorFile golden(const std::string& name) {
-  return io::read_safetensors(ONESTEP_GOLDEN "/losses/" + name + ".safetensors");
-}
-
-TEST_CASE("the denoising loss is EDM's, summed over each sample's pixels") {
-  const io::TensorFile edm = golden("loss_edm");
+DEVICE_TEST_CASE("the denoising loss is EDM's, summed over each sample's pixels", "[losses]") {
+  const io::TensorFile edm = test::golden_file("losses/loss_edm", device);
   const at::Tensor loss = denoising_loss(edm.at("D_yn"), edm.at("y"), edm.at("weight"));
   CHECK(worst_relative_error(loss, edm.at("loss").flatten(1).sum(1)) < 5e-5);
   CHECK(relative_error(loss.sum().view(1), edm.at("loss_sum")) < 5e-5);
 }
 
-TEST_CASE("the fake network's loss is SiD's, with its gradients") {
-  const io::TensorFile sid = golden("sid_fake_score");
+DEVICE_TEST_CASE("the fake network's loss is SiD's, with its gradients", "[losses]") {
+  const io::TensorFile sid = test::golden_file("losses/sid_fake_score", device);
   const at::Tensor a = sid.at("a_fake").clone().requires_grad_(),
                    b = sid.at("b_fake").clone().requires_grad_();
   const at::Tensor sigma = sid.at("sigma");
@@ -37,8 +34,8 @@ TEST_CASE("the fake network's loss is SiD's, with its gradients") {
   CHECK(relative_error(gradients[1], sid.at("grad_b")) < 1e-5);
 }
 
-TEST_CASE("without a weight it is the plain squared error, FastGen's but for the mean") {
-  const io::TensorFile fastgen = golden("fastgen_denoising");
+DEVICE_TEST_CASE("without a weight it is the plain squared error, FastGen's but for the mean", "[losses]") {
+  const io::TensorFile fastgen = test::golden_file("losses/fastgen_denoising", device);
   const at::Tensor loss = denoising_loss(fastgen.at("net_pred"), fastgen.at("x0"));
   CHECK(relative_error(loss.sum().view(1) / static_cast<double>(fastgen.at("x0").numel()),
                        fastgen.at("loss/x0")) < 1e-5);

@@ -13,6 +13,7 @@
 #include "divergences/close.h"
 #include "kernels/philox.h"
 #include "losses/expanded.h"
+#include "on_devices.h"
 
 namespace onestep {
 namespace {
@@ -22,9 +23,9 @@ struct Sample {
   DivergenceWeights weights;
 };
 
-Sample random_sample(int64_t count, at::ScalarType dtype = at::kDouble) {
+Sample random_sample(int64_t count, at::ScalarType dtype = at::kDouble, at::Device device = at::kCPU) {
   const auto normal = [&](uint32_t purpose, at::IntArrayRef shape) {
-    return kernels::philox_normal(5, purpose, at::arange(count, at::kLong), shape, at::kCPU, dtype);
+    return kernels::philox_normal(5, purpose, at::arange(count, at::kLong), shape, device, dtype);
   };
   return {normal(0, {3, 4, 4}), normal(1, {3, 4, 4}), normal(2, {3, 4, 4}),
           normal(3, {3, 4, 4}), normal(4, {}).exp(),  {normal(5, {}).exp(), normal(6, {}), normal(7, {})}};
@@ -62,8 +63,8 @@ ExpandedConfig with(const std::string& form, std::optional<double> clip = {}) {
   return {.form = form, .surrogate_clip = clip};
 }
 
-TEST_CASE("values are the formulas, without the surrogate") {
-  const Sample s = random_sample(5);
+DEVICE_TEST_CASE("values are the formulas, without the surrogate", "[losses]") {
+  const Sample s = random_sample(5, at::kDouble, device);
   const auto& [h, rh_prime, r2h_second] = s.weights;
   for (const std::string& normalisation : normalisations()) {
     for (const double alpha : {0.5, 1.2}) {
@@ -77,8 +78,8 @@ TEST_CASE("values are the formulas, without the surrogate") {
   }
 }
 
-TEST_CASE("the forms differ by a multiple of g, sample by sample") {
-  const Sample s = random_sample(5);
+DEVICE_TEST_CASE("the forms differ by a multiple of g, sample by sample", "[losses]") {
+  const Sample s = random_sample(5, at::kDouble, device);
   const Step frozen = step(with("frozen_ratio"), s), exact = step(with("exact"), s);
   CHECK(relative_error(exact.gradient - frozen.gradient, per_sample(exact.scale * exact.kappa) * exact.g) <
         1e-12);
@@ -94,8 +95,8 @@ TEST_CASE("the forms differ by a multiple of g, sample by sample") {
   CHECK(paper.loss.equal(first_term.loss));
 }
 
-TEST_CASE("the surrogate's weight is bounded in units of sigma h, and nothing else is") {
-  const Sample s = random_sample(64);
+DEVICE_TEST_CASE("the surrogate's weight is bounded in units of sigma h, and nothing else is", "[losses]") {
+  const Sample s = random_sample(64, at::kDouble, device);
   const Step frozen = step(with("frozen_ratio"), s), free = step(with("exact"), s);
   for (const double clip : {0.3, 1.0, 10.0}) {
     INFO(clip);

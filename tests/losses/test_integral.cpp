@@ -13,9 +13,10 @@
 #include "divergences/close.h"
 #include "divergences/density_ratio.h"
 #include "divergences/divergence.h"
-#include "io/safetensors.h"
+#include "golden_file.h"
 #include "kernels/philox.h"
 #include "losses/integral.h"
+#include "on_devices.h"
 
 namespace onestep {
 namespace {
@@ -24,9 +25,9 @@ struct Images {
   at::Tensor y, teacher, fake, sigma, h;
 };
 
-Images random_images(int64_t samples, at::ScalarType dtype) {
+Images random_images(int64_t samples, at::ScalarType dtype, at::Device device = at::kCPU) {
   const auto normal = [&](uint32_t purpose, at::IntArrayRef shape) {
-    return kernels::philox_normal(7, purpose, at::arange(samples, at::kLong), shape, at::kCPU, dtype);
+    return kernels::philox_normal(7, purpose, at::arange(samples, at::kLong), shape, device, dtype);
   };
   return {normal(0, {3, 4, 4}), normal(1, {3, 4, 4}), normal(2, {3, 4, 4}), normal(3, {}).exp(),
           normal(4, {}).exp()};
@@ -46,10 +47,10 @@ at::Tensor expected_gradient(const std::string& normalisation, const Images& b) 
   return per_sample(w) * (b.fake - b.teacher);
 }
 
-TEST_CASE("every normalisation is its formula, sample by sample") {
+DEVICE_TEST_CASE("every normalisation is its formula, sample by sample", "[losses]") {
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     const double tolerance = dtype == at::kFloat ? 1e-5 : 1e-12;
-    Images b = random_images(5, dtype);
+    Images b = random_images(5, dtype, device);
     b.y.select(0, 2).copy_(b.teacher.select(0, 2));  // where sid and dmd need their floors
     for (const std::string& name : normalisations()) {
       INFO(name);
@@ -76,8 +77,8 @@ TEST_CASE("every normalisation is its formula, sample by sample") {
 
 // Taking a norm or a mean over the batch before the per-sample weight would make samples depend on each
 // other.
-TEST_CASE("a sample's step does not depend on its neighbours") {
-  const Images b = random_images(4, at::kFloat);
+DEVICE_TEST_CASE("a sample's step does not depend on its neighbours", "[losses]") {
+  const Images b = random_images(4, at::kFloat, device);
   for (const std::string& name : normalisations()) {
     INFO(name);
     const IntegralConfig c{.normalisation = name};
@@ -100,10 +101,10 @@ TEST_CASE("the step moves a student's image from what the fake network sees to w
   }
 }
 
-TEST_CASE("variational score distillation agrees with FastGen") {
+DEVICE_TEST_CASE("variational score distillation agrees with FastGen", "[losses]") {
   for (const std::string name : {"fastgen_vsd", "fastgen_vsd_scaled", "fastgen_vsd_f64"}) {
     INFO(name);
-    const io::TensorFile golden = io::read_safetensors(ONESTEP_GOLDEN "/losses/" + name + ".safetensors");
+    const io::TensorFile golden = test::golden_file("losses/" + name, device);
     const at::Tensor y = golden.at("gen_data"), one = at::ones({y.size(0)}, y.options());
     const at::Tensor h = golden.has("additional_scale") ? golden.at("additional_scale") : one;
     const auto step = score_difference({.normalisation = "dmd"}, y, golden.at("teacher_x0"),
@@ -116,12 +117,11 @@ TEST_CASE("variational score distillation agrees with FastGen") {
   }
 }
 
-TEST_CASE("logits become the weights of f-distill") {
+DEVICE_TEST_CASE("logits become the weights of f-distill", "[losses]") {
   const RatioConfig ratio{.logit_clamp = 10, .minimum = 0.1, .maximum = 20};
   for (const std::string name : {"forward_kl", "jeffreys", "jensen_shannon", "neyman_chi2",
                                  "softened_reverse_kl", "squared_hellinger"}) {
-    const io::TensorFile golden =
-        io::read_safetensors(ONESTEP_GOLDEN "/losses/fastgen_weight_" + name + "_plain.safetensors");
+    const io::TensorFile golden = test::golden_file("losses/fastgen_weight_" + name + "_plain", device);
     for (const std::string step : {"step0/", "step1/", "step2/"}) {
       INFO(name << " " << step);
       const at::Tensor r = density_ratio(golden.at(step + "logits"), ratio);

@@ -14,15 +14,16 @@
 
 #include "config/config.h"
 #include "divergences/close.h"
-#include "io/safetensors.h"
+#include "golden_file.h"
 #include "losses/expanded.h"
 #include "networks/denoiser.h"
+#include "on_devices.h"
 
 namespace onestep {
 namespace {
 
-io::TensorFile golden(const std::string& name) {
-  return io::read_safetensors(ONESTEP_GOLDEN "/losses/sid_generator_" + name + ".safetensors");
+io::TensorFile golden(const std::string& name, at::Device device) {
+  return test::golden_file("losses/sid_generator_" + name, device);
 }
 
 nlohmann::json described(const io::TensorFile& file) {
@@ -58,10 +59,10 @@ void check(const LossAndGradient& got, const io::TensorFile& file, double tolera
   CHECK(relative_error(got.gradient, file.at("grad_images")) < tolerance);
 }
 
-TEST_CASE("SiD's loss with denoised images that do not depend on the student's") {
+DEVICE_TEST_CASE("SiD's loss with denoised images that do not depend on the student's", "[losses]") {
   for (const std::string alpha : {"0.5", "1", "1.2"}) {
     INFO("alpha " << alpha);
-    const io::TensorFile file = golden("constant_alpha" + alpha);
+    const io::TensorFile file = golden("constant_alpha" + alpha, device);
     const auto constant = [&](const char* name) {
       return [image = file.at(name)](const at::Tensor&) { return image; };
     };
@@ -73,10 +74,10 @@ auto affine(const io::TensorFile& file, const std::string& which) {
   return [a = file.at("a_" + which), b = file.at("b_" + which)](const at::Tensor& x) { return a * x + b; };
 }
 
-TEST_CASE("SiD's loss with affine denoisers: the gradient flows through both") {
+DEVICE_TEST_CASE("SiD's loss with affine denoisers: the gradient flows through both", "[losses]") {
   for (const std::string alpha : {"0.5", "1", "1.2"}) {
     INFO("alpha " << alpha);
-    const io::TensorFile file = golden("affine_alpha" + alpha);
+    const io::TensorFile file = golden("affine_alpha" + alpha, device);
     check(sid_step(file, file.at("sigma"), affine(file, "real"), affine(file, "fake")), file, 1e-5);
   }
 }
@@ -87,8 +88,8 @@ at::Tensor sid_sigma(const at::Tensor& u, double tmax) {
   return (top + (1 - u * tmax / 1000) * (bottom - top)).pow(7);
 }
 
-TEST_CASE("samples holding NaN do not touch the others' losses and gradients") {
-  const io::TensorFile file = golden("nan");
+DEVICE_TEST_CASE("samples holding NaN do not touch the others' losses and gradients", "[losses]") {
+  const io::TensorFile file = golden("nan", device);
   const at::Tensor sigma = sid_sigma(file.at("rnd_t"), described(file).at("tmax")), kept = file.at("kept");
   const LossAndGradient got = sid_step(file, sigma, affine(file, "real"), affine(file, "fake"));
   CHECK(relative_error(got.loss.index_select(0, kept), file.at("loss").flatten(1).sum(1)) < 1e-5);
@@ -110,13 +111,13 @@ Denoiser network(const io::TensorFile& file, const std::string& prefix) {
   Denoiser denoiser =
       make_denoiser({.network = config::read<SongUNetConfig>(config::parse(kwargs.dump(), prefix))}, 1);
   load_tensors(denoiser, file, prefix);
-  return denoiser;
+  return clone(denoiser, file.at("sigma").device());
 }
 
-TEST_CASE("SiD's loss through two networks") {
-  const io::TensorFile file = golden("networks_alpha1.2");
+DEVICE_TEST_CASE("SiD's loss through two networks", "[losses]") {
+  const io::TensorFile file = golden("networks_alpha1.2", device);
   const at::Tensor sigma = file.at("sigma");
-  const DenoiserInputs inputs{.augment_labels = at::zeros({sigma.size(0), 9})};
+  const DenoiserInputs inputs{.augment_labels = at::zeros({sigma.size(0), 9}, sigma.options())};
   const auto through = [&](const Denoiser& denoiser) {
     return [&](const at::Tensor& x) { return denoise(denoiser, x, sigma, inputs); };
   };

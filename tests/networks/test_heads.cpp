@@ -10,6 +10,7 @@
 #include "kernels/philox.h"
 #include "networks/classifier.h"
 #include "networks/head.h"
+#include "on_devices.h"
 
 using namespace onestep;
 using test::relative_error;
@@ -22,14 +23,17 @@ at::Tensor noise(at::IntArrayRef shape, int64_t n) {
 
 }  // namespace
 
-TEST_CASE("A discriminator gives one logit for each selected resolution") {
-  const Discriminator d = make_discriminator({14, 7, 4}, {16, 32, 8}, 1);
+DEVICE_TEST_CASE("A discriminator gives one logit for each selected resolution", "[networks]") {
+  const Discriminator on_cpu = make_discriminator({14, 7, 4}, {16, 32, 8}, 1), d = clone(on_cpu, device);
   CHECK(d.heads[0].second.convs.size() == 2);  // 14 → 7 → 4
   CHECK(d.heads[1].second.convs.size() == 1);
   CHECK(d.heads[2].second.convs.empty());
-  const std::vector<at::Tensor> features{noise({16, 14, 14}, 5), noise({32, 7, 7}, 5), noise({8, 4, 4}, 5)};
+  std::vector<at::Tensor> features{noise({16, 14, 14}, 5), noise({32, 7, 7}, 5), noise({8, 4, 4}, 5)};
+  const at::Tensor expected = forward(on_cpu, features);
+  for (at::Tensor& feature : features) feature = feature.to(device);
   const at::Tensor logits = forward(d, features);
   CHECK(logits.sizes() == at::IntArrayRef{5, 3});
+  CHECK(relative_error(logits, expected) < 1e-4);
   std::vector<at::Tensor> some;
   for (const at::Tensor& feature : features) some.push_back(feature.slice(0, 1, 3));
   CHECK(relative_error(forward(d, some), logits.slice(0, 1, 3)) < 1e-5);

@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "closeness.h"
-#include "kernels/devices.h"
+#include "on_devices.h"
 #include "networks/inception_rule.h"
 #include "temporary_folder.h"
 

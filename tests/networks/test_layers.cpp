@@ -3,25 +3,32 @@
 #include <limits>
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/eye.h>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "closeness.h"
+#include "golden_file.h"
 #include "networks/unet_block.h"
+#include "on_devices.h"
 
 using namespace onestep;
 using test::relative_error;
 
 namespace {
 
-io::TensorFile ops() {
-  return io::read_safetensors(std::string(ONESTEP_GOLDEN) + "/networks/ops.safetensors");
+/// `module` with the file's numbers below `prefix`, on the file's device.
+template <class M>
+M loaded(M module, const io::TensorFile& file, const std::string& prefix) {
+  module = clone(module, file.tensors.begin()->second.device());
+  load_tensors(module, file, prefix);
+  return module;
 }
 
 }  // namespace
 
-TEST_CASE("Convolutions with every resampling equal the reference") {
-  const io::TensorFile file = ops();
+DEVICE_TEST_CASE("Convolutions with every resampling equal the reference", "[networks]") {
+  const io::TensorFile file = test::golden_file("networks/ops", device);
   const auto convs = nlohmann::json::parse(file.metadata.at("case")).at("convs");
   for (const auto& [name, c] : convs.items()) {
     INFO(name);
@@ -35,7 +42,7 @@ TEST_CASE("Convolutions with every resampling equal the reference") {
     if (conv.resample_filter.defined()) {
       CHECK(relative_error(conv.resample_filter, file.at(name + "/resample_filter")) < 1e-6);
     }
-    load_tensors(conv, file, name + "/");
+    conv = loaded(conv, file, name + "/");
     CHECK(relative_error(forward(conv, file.at(name + "/x")), file.at(name + "/y")) < 1e-5);
     if (conv.box && !conv.fused) {  // the shortcut against the filter itself
       conv.box = false;
@@ -44,10 +51,9 @@ TEST_CASE("Convolutions with every resampling equal the reference") {
   }
 }
 
-TEST_CASE("Group normalisation, embeddings and attention equal the reference") {
-  const io::TensorFile file = ops();
-  GroupNorm norm = make_group_norm(160, 1e-6);
-  load_tensors(norm, file, "groupnorm/");
+DEVICE_TEST_CASE("Group normalisation, embeddings and attention equal the reference", "[networks]") {
+  const io::TensorFile file = test::golden_file("networks/ops", device);
+  const GroupNorm norm = loaded(make_group_norm(160, 1e-6), file, "groupnorm/");
   CHECK(relative_error(forward(norm, file.at("groupnorm/x")), file.at("groupnorm/y")) < 1e-5);
 
   const at::Tensor labels = file.at("embedding/labels");
@@ -64,7 +70,7 @@ TEST_CASE("Group normalisation, embeddings and attention equal the reference") {
   const at::Tensor q = file.at("attention/q");
   const at::Tensor weights = file.at("attention/w");
   const at::Tensor identity =
-      at::arange(weights.size(2)).unsqueeze(0).eq(at::arange(weights.size(2)).unsqueeze(1)).to(at::kFloat);
+      at::eye(weights.size(2), weights.options());
   const at::Tensor read = attend(q, file.at("attention/k"), identity.expand({q.size(0), -1, -1}));
   CHECK(relative_error(read.transpose(1, 2), weights) < 1e-5);
 }

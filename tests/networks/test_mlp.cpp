@@ -12,6 +12,7 @@
 
 #include "closeness.h"
 #include "kernels/philox.h"
+#include "learning.h"
 #include "networks/cost.h"
 #include "networks/head.h"
 #include "noise/preconditioning.h"
@@ -159,15 +160,16 @@ TEST_CASE("space_to_depth is for images") {
   CHECK_THROWS_WITH(make_denoiser({.network = GaussianMixtureConfig{}}, 0), Catch::Contains("tensors"));
 }
 
-TEST_CASE("A trained mlp comes near the exact denoiser") {
+TEST_CASE("A trained mlp comes near the exact denoiser", "[learning]") {
   const Toy toy;
+  const int64_t seed = learning_seed(), first = 1'000'000 * seed;
   Denoiser d = make_denoiser(
-      {.preconditioning = {.sigma_data = 0.93}, .network = MlpConfig{.dim = 1, .width = 48, .depth = 2}}, 1);
+      {.preconditioning = {.sigma_data = 0.93}, .network = MlpConfig{.dim = 1, .width = 48, .depth = 2}}, 1 + seed);
   Optimiser optimiser{.flat = flatten(d)};
   constexpr int64_t kSteps = 1500, kBatch = 256;
   for (int64_t step = 0; step < kSteps; ++step) {
-    const at::Tensor y = toy.draw(kBatch, step), sigma = level(kBatch, step);
-    const at::Tensor x = y + sigma.reshape({-1, 1, 1, 1}) * noise({1, 1, 1}, kBatch, kSteps + step);
+    const at::Tensor y = toy.draw(kBatch, first + step), sigma = level(kBatch, first + step);
+    const at::Tensor x = y + sigma.reshape({-1, 1, 1, 1}) * noise({1, 1, 1}, kBatch, first + kSteps + step);
     const at::Tensor c_out = edm_preconditioning(sigma, 0.93).c_out;
     ((denoise(d, x, sigma, at::Tensor()) - y) / c_out).square().mean().backward();
     optimiser.step(4e-3 * (1 - static_cast<double>(step) / kSteps));

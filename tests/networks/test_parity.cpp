@@ -7,8 +7,10 @@
 
 #include "closeness.h"
 #include "config/config.h"
+#include "golden_file.h"
 #include "networks/denoiser.h"
 #include "noise/preconditioning.h"
+#include "on_devices.h"
 
 using namespace onestep;
 using test::relative_error;
@@ -17,16 +19,17 @@ namespace {
 
 struct Case {
   io::TensorFile file;
+  at::ScalarType dtype;
   Denoiser denoiser;
 
-  at::Tensor get(const std::string& name, at::ScalarType dtype) const {
+  /// An input, in the precision of the network.
+  at::Tensor get(const std::string& name) const {
     return file.has(name) ? file.at(name).to(dtype) : at::Tensor();
   }
 };
 
-Case load_case(const std::string& name, at::ScalarType dtype) {
-  io::TensorFile file =
-      io::read_safetensors(std::string(ONESTEP_GOLDEN) + "/networks/" + name + ".safetensors");
+Case load_case(const std::string& name, at::ScalarType dtype, at::Device device) {
+  io::TensorFile file = test::golden_file("networks/" + name, device);
   auto kwargs = nlohmann::json::parse(file.metadata.at("case")).at("kwargs");
   DenoiserConfig config;
   if (kwargs.contains("sigma_data")) config.preconditioning.sigma_data = kwargs.at("sigma_data");
@@ -35,23 +38,24 @@ Case load_case(const std::string& name, at::ScalarType dtype) {
   config.network = config::read<SongUNetConfig>(config::parse(kwargs.dump(), name));
   Denoiser denoiser = make_denoiser(config, 1);
   load_tensors(denoiser, file, "weights/");
-  return {std::move(file), clone(denoiser, at::kCPU, dtype)};
+  return {std::move(file), dtype, clone(denoiser, device, dtype)};
 }
 
-void check_case(const std::string& name, at::ScalarType dtype, double tolerance, double gradient_tolerance) {
+void check_case(const std::string& name, at::Device device, at::ScalarType dtype, double tolerance,
+                double gradient_tolerance) {
   const bool wide = dtype == at::kDouble;
-  Case c = load_case(name, dtype);
+  Case c = load_case(name, dtype, device);
   flatten(c.denoiser);
   INFO(name << (wide ? " float64" : " float32"));
 
-  const at::Tensor x = c.get("x", dtype).set_requires_grad(true);
-  const at::Tensor sigma = c.get("sigma", dtype);
-  const DenoiserInputs inputs{.labels = c.get("class_labels", dtype),
-                              .augment_labels = c.get("augment_labels", dtype)};
+  const at::Tensor x = c.get("x").set_requires_grad(true);
+  const at::Tensor sigma = c.get("sigma");
+  const DenoiserInputs inputs{.labels = c.get("class_labels"),
+                              .augment_labels = c.get("augment_labels")};
   const at::Tensor denoised = denoise(c.denoiser, x, sigma, inputs);
   CHECK(relative_error(denoised, c.file.at(wide ? "D_x_f64" : "D_x")) < tolerance);
 
-  (denoised * c.get("v", dtype)).sum().backward();
+  (denoised * c.get("v")).sum().backward();
   CHECK(relative_error(x.grad(), c.file.at(wide ? "grad_f64/x" : "grad/x")) < gradient_tolerance);
   if (wide) return;
 
@@ -78,16 +82,16 @@ void check_case(const std::string& name, at::ScalarType dtype, double tolerance,
 
 }  // namespace
 
-TEST_CASE("SongUNet equals the reference: outputs, gradients, missing labels") {
+DEVICE_TEST_CASE("SongUNet equals the reference: outputs, gradients, missing labels", "[networks]") {
   for (const char* name : {"edm_ddpmpp_uncond_aug", "edm_ddpmpp_3level", "edm_ncsnpp_cond_aug"}) {
-    check_case(name, at::kFloat, 2e-5, 1e-4);
-    check_case(name, at::kDouble, 1e-10, 1e-10);
+    check_case(name, device, at::kFloat, 2e-5, 1e-4);
+    check_case(name, device, at::kDouble, 1e-10, 1e-10);
   }
 }
 
 TEST_CASE("Every official tensor has a place, and none is left over") {
   for (const char* name : {"edm_ddpmpp_uncond_aug", "edm_ddpmpp_3level", "edm_ncsnpp_cond_aug"}) {
-    const Case c = load_case(name, at::kFloat);
+    const Case c = load_case(name, at::kFloat, at::kCPU);
     size_t official = 0;
     for (const auto& [key, tensor] : c.file.tensors) official += key.starts_with("weights/");
     CHECK(named_tensors(c.denoiser).size() == official);

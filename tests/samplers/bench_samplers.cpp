@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_samplers MODEL [threads] [batch] [steps] [repeats]: images/s of solvers, and the share of a run's
-// time that is not the denoiser's. Medians over the repeats. Beside it: scripts/bench_samplers.py.
-#include <algorithm>
-#include <chrono>
+// bench_samplers MODEL: images/s of solvers, and the share of a run's time
+// that is not the denoiser's. Medians over the repeats. Beside it: scripts/bench_samplers.py.
 #include <cstdio>
-#include <cstdlib>
+#include <string>
 
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
+#include <CLI/CLI.hpp>
+#include <c10/core/GradMode.h>
+#include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
+#include "apps/common/run_app.h"
+#include "bench.h"
 #include "networks/denoiser.h"
 #include "noise/sigma_grid.h"
 #include "samplers/integrate.h"
@@ -21,58 +25,79 @@ using namespace onestep;
 
 namespace {
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+struct Options {
+  std::string model, device = "cpu";
+  std::vector<std::string> solvers{"euler", "heun", "dpmpp2m", "unipc2", "ab4", "hb3.8", "ghvb3.8", "lms4", "euler_ancestral"};
+  int64_t threads = 1, batch = 64, steps = 10, repeats = 5;
+  bool tf32 = false, json = false;
+};
 
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
+void run(const Options& o) {
+  use_threads(o.threads);
+  const at::Device device = open_device(o.device);
+  at::globalContext().setAllowTF32CuDNN(o.tf32);
+  at::globalContext().setAllowTF32CuBLAS(o.tf32);
+  const Denoiser denoiser = load_denoiser(o.model, device);
+  const auto [channels, height, width] = image_shape(denoiser);
+  const std::vector<int64_t> seeds = consecutive_seeds(0, o.batch), shape{channels, height, width};
+  at::Tensor labels;
+  if (const int64_t classes = label_dim(denoiser); classes > 0) {
+    labels = at::zeros({o.batch, classes});
+    for (int64_t i = 0; i < o.batch; ++i) labels[i][i % classes] = 1;
+    labels = labels.to(device);
+  }
+  const std::vector<double> sigmas = sigma_grid({}, o.steps);
+  const at::Tensor start = sigmas[0] * latents_from_seeds(seeds, shape).to(device, at::kDouble);
+  const c10::NoGradGuard no_grad;
+
+  for (const std::string& name : o.solvers) {
+    const Solver solver = parse_solver(name);
+    std::vector<double> seconds, shares;
+    for (int64_t repeat = 0; repeat <= o.repeats; ++repeat) {
+      double inside = 0;
+      const Denoise timed = [&](const at::Tensor& x, double sigma) {
+        at::Tensor d;
+        inside += bench::seconds(device, [&] {
+          const auto options = x.options().dtype(at::kFloat);
+          d = denoise(denoiser, x.to(at::kFloat), at::scalar_tensor(sigma, options), labels);
+        });
+        return d;
+      };
+      History history;
+      history.noise = [&](int64_t step, int64_t draw) {
+        return noise_from_seeds(seeds, step, draw, shape).to(device, at::kDouble);
+      };
+      const double all = bench::seconds(device, [&] { integrate(solver, timed, start, sigmas, history); });
+      if (repeat == 0) continue;  // warms up
+      seconds.push_back(all);
+      shares.push_back(1 - inside / all);
+    }
+    const double rate = static_cast<double>(o.batch) / bench::median(seconds), outside = bench::median(shares);
+    if (!o.json) {
+      std::printf("%-16s %8.1f images/s, outside the denoiser %.2f %%\n", name.c_str(), rate, 100 * outside);
+      continue;
+    }
+    nlohmann::ordered_json line{{"solver", name},       {"device", o.device},      {"batch", o.batch},
+                                {"steps", o.steps},     {"tf32", o.tf32},          {"images_per_sec", rate},
+                                {"outside_denoiser", outside}};
+    if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
+    std::printf("%s\n", line.dump().c_str());
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto number = [&](int i, int64_t standard) { return argc > i ? std::atoll(argv[i]) : standard; };
-  if (argc < 2) return std::puts("bench_samplers MODEL [threads] [batch] [steps] [repeats]"), 2;
-  prepare_process();
-  use_threads(number(2, 1));
-  const int64_t batch = number(3, 64), steps = number(4, 10), repeats = number(5, 5);
-  const Denoiser denoiser = load_denoiser(argv[1], at::kCPU);
-  const auto [channels, height, width] = image_shape(denoiser);
-  const std::vector<int64_t> seeds = consecutive_seeds(0, batch), shape{channels, height, width};
-  at::Tensor labels;
-  if (const int64_t classes = label_dim(denoiser); classes > 0) {
-    labels = at::zeros({batch, classes});
-    for (int64_t i = 0; i < batch; ++i) labels[i][i % classes] = 1;
-  }
-  const std::vector<double> sigmas = sigma_grid({}, steps);
-  const at::Tensor start = sigmas[0] * latents_from_seeds(seeds, shape).to(at::kDouble);
-
-  for (const char* name :
-       {"euler", "heun", "dpmpp2m", "unipc2", "ab4", "hb3.8", "ghvb3.8", "lms4", "euler_ancestral"}) {
-    const Solver solver = parse_solver(name);
-    std::vector<double> seconds, shares;
-    for (int64_t repeat = 0; repeat <= repeats; ++repeat) {
-      double inside = 0;
-      const Denoise timed = [&](const at::Tensor& x, double sigma) {
-        const double begin = now();
-        at::Tensor d = denoise(denoiser, x.to(at::kFloat), at::scalar_tensor(sigma, at::kFloat), labels);
-        inside += now() - begin;
-        return d;
-      };
-      History history;
-      history.noise = [&](int64_t step, int64_t draw) {
-        return noise_from_seeds(seeds, step, draw, shape).to(at::kDouble);
-      };
-      const double begin = now();
-      integrate(solver, timed, start, sigmas, history);
-      const double all = now() - begin;
-      if (repeat == 0) continue;  // warms up
-      seconds.push_back(all);
-      shares.push_back(1 - inside / all);
-    }
-    std::printf("%-16s %8.1f images/s, outside the denoiser %.2f %%\n", name,
-                static_cast<double>(batch) / median(seconds), 100 * median(shares));
-  }
+  CLI::App app("Times solvers, and the denoiser's calls in them.", "bench_samplers");
+  Options o;
+  app.add_option("model", o.model, "model file")->required();
+  app.add_option("--solvers", o.solvers, "which ones")->delimiter(',');
+  app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--threads", o.threads, "CPU threads")->capture_default_str();
+  app.add_option("--batch", o.batch, "images at once")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--steps", o.steps, "steps, including the one to noise level 0")->capture_default_str();
+  app.add_option("--repeats", o.repeats, "runs of each; the median counts")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_flag("--tf32", o.tf32, "let a GPU round what products read to TF32");
+  app.add_flag("--json", o.json, "print a line of JSON for each");
+  return run_app(app, argc, argv, [&] { run(o); });
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "noise/sigma_grid.h"
+#include "on_devices.h"
 #include "samplers/solver_names.h"
 #include "samplers/toys.h"
 
@@ -69,7 +70,7 @@ struct Reference {
 
 }  // namespace
 
-TEST_CASE("k-diffusion's samplers, call by call") {
+DEVICE_TEST_CASE("k-diffusion's samplers, call by call", "[samplers]") {
   const SolverOptions churn{.noise_scale = 1.003, .churn = 20, .churn_min = 0.05, .churn_max = 40};
   const Reference reference = GENERATE_COPY(values<Reference>({
       {"euler_n6", "euler"},
@@ -111,7 +112,7 @@ TEST_CASE("k-diffusion's samplers, call by call") {
       {"dpmpp_3m_sde_eta_n10", "dpmpp3m_sde", {.eta = 0.4}},
   }));
   INFO(reference.file << " as " << reference.solver);
-  const io::TensorFile file = toys::golden("kdiff_" + reference.file);
+  const io::TensorFile file = toys::golden("kdiff_" + reference.file, device);
   check_run(parse_solver(reference.solver, reference.options), file, file.at("x_init"),
             toys::numbers(file.at("sigmas")), recorded_noise(file));
 }
@@ -180,9 +181,9 @@ TEST_CASE("diffusers' DPM-Solver++ and UniPC, state by state") {
   }
 }
 
-TEST_CASE("Heun makes the EDM sampler's calls") {
+DEVICE_TEST_CASE("Heun makes the EDM sampler's calls", "[samplers]") {
   const int64_t n = GENERATE(6, 10, 18);
-  const io::TensorFile file = toys::golden("edm_heun_n" + std::to_string(n));
+  const io::TensorFile file = toys::golden("edm_heun_n" + std::to_string(n), device);
   const std::vector<double> sigmas = sigma_grid({}, n);
   check_run({Heun{}}, file, sigmas[0] * file.at("latents"), sigmas);
 }
@@ -205,8 +206,8 @@ TEST_CASE("EDM's second-order family, on its own and iDDPM's levels") {
   check_run(parse_solver(solver), file, sigmas[0] * file.at("latents"), sigmas);
 }
 
-TEST_CASE("slopes are mixed as the momentum paper's code does") {
-  const io::TensorFile file = toys::golden("momentum_mixer");
+DEVICE_TEST_CASE("slopes are mixed as the momentum paper's code does", "[samplers]") {
+  const io::TensorFile file = toys::golden("momentum_mixer", device);
   const auto orders = nlohmann::json::parse(file.metadata.at("case")).at("orders");
   std::map<std::string, int> cases;
   for (const auto& [name, order] : orders.items()) {

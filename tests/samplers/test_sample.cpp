@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "io/numerical_error.h"
+#include "on_devices.h"
 #include "samplers/integrate.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
@@ -45,11 +46,11 @@ Denoiser reference_network(const io::TensorFile& file) {
   for_each_tensor(denoiser, [&](const std::string& path, at::Tensor& tensor, bool is_buffer) {
     if (!is_buffer || file.has("weights/" + path)) copy_tensor(file, "weights/" + path, tensor);
   });
-  return denoiser;
+  return clone(denoiser, file.at("latents").device());
 }
 
 std::vector<int64_t> classes_of(const io::TensorFile& file) {
-  const at::Tensor classes = file.at("class_labels").argmax(1);
+  const at::Tensor classes = file.at("class_labels").argmax(1).cpu();
   return {classes.data_ptr<int64_t>(), classes.data_ptr<int64_t>() + classes.numel()};
 }
 
@@ -232,8 +233,8 @@ TEST_CASE("the samples of a mixture are its own") {
   CHECK(x.abs().mean().item<double>() == Approx(3).margin(0.02));
 }
 
-TEST_CASE("a conditional network sampled end to end is the EDM reference") {
-  const io::TensorFile file = toys::golden("edm_network_heun");
+DEVICE_TEST_CASE("a conditional network sampled end to end is the EDM reference", "[samplers]") {
+  const io::TensorFile file = toys::golden("edm_network_heun", device);
   const Denoiser denoiser = reference_network(file);
   const SampleRequest request{.seeds = {0, 1, 2}, .classes = classes_of(file), .latents = file.at("latents")};
   SamplerConfig config;

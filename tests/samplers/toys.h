@@ -10,7 +10,7 @@
 #include <ATen/ops/tensor.h>
 
 #include "closeness.h"
-#include "io/safetensors.h"
+#include "golden_file.h"
 #include "networks/gaussian_mixture.h"
 #include "samplers/integrate.h"
 
@@ -97,12 +97,12 @@ inline GaussianMixture mixture_of(const io::TensorFile& file) {
   return {file.at("mix_weight"), images("mix_mean"), images("mix_std")};
 }
 
-inline io::TensorFile golden(const std::string& name) {
-  return io::read_safetensors(std::string(ONESTEP_GOLDEN) + "/samplers/" + name + ".safetensors");
+inline io::TensorFile golden(const std::string& name, at::Device device = at::kCPU) {
+  return test::golden_file("samplers/" + name, device);
 }
 
 inline std::vector<double> numbers(const at::Tensor& tensor) {
-  const at::Tensor values = tensor.to(at::kDouble).contiguous();
+  const at::Tensor values = tensor.to(at::kCPU, at::kDouble).contiguous();
   return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
 }
 

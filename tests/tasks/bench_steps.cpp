@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_steps CONFIG.yaml [key=value …]: times whole training steps against the network passes that the
 // method cannot do without, alternating, and prints medians: what is left is optimiser, EMA, losses, noise
-// and data.
-#include <algorithm>
-#include <chrono>
+// and data. Beside it: scripts/bench_torch.py.
 #include <cstdio>
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones_like.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
+#include "apps/common/run_app.h"
+#include "bench.h"
 #include "config/config.h"
 #include "data/loader.h"
+#include "kernels/cuda_sync.h"
 #include "networks/guidance.h"
 #include "networks/head.h"
 #include "tasks/train_config.h"
@@ -22,23 +26,10 @@ using namespace onestep;
 
 namespace {
 
-constexpr int kRepeats = 60;
-
-double seconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> times) {
-  std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
-  return times[times.size() / 2];
-}
-
 struct Passes {
-  const Batch& batch;
-  at::Tensor x = batch.images;
-  at::Tensor sigma = at::full({batch.images.size(0)}, 1.0f);
+  at::Tensor x, labels;
+  at::Tensor sigma = at::full({x.size(0)}, 1.0f, x.options());
+  at::Device device = x.device();
 
   static void train(Denoiser& network, const at::Tensor& x, const at::Tensor& sigma,
                     const at::Tensor& labels) {
@@ -47,15 +38,15 @@ struct Passes {
   }
 
   std::function<void()> operator()(const DenoiseConfig& config) const {
-    Denoiser network = make_denoiser(config.denoiser, 0);
+    Denoiser network = clone(make_denoiser(config.denoiser, 0), device);
     flatten(network);
-    return [network, *this]() mutable { train(network, x, sigma, batch.labels); };
+    return [network, *this]() mutable { train(network, x, sigma, labels); };
   }
 
   /// A one-step student with heads on the teacher's encoder, or none: what the two branches have in common,
   /// and what the expanded one needs beside it, the way back through D_p and D_q to their input.
   std::function<void()> operator()(const DistilConfig& config) const {
-    const Denoiser teacher = load_denoiser(config.teacher.value(), at::kCPU);
+    const Denoiser teacher = load_denoiser(config.teacher.value(), device);
     Denoiser student = clone(teacher), fake = clone(teacher);
     flatten(student);
     flatten(fake);
@@ -64,64 +55,111 @@ struct Passes {
         config.discriminator ? config.discriminator->resolutions : std::vector<int64_t>{};
     std::vector<int64_t> channels;
     for (const int64_t r : resolutions) channels.push_back(feature_channels(teacher, r));
-    Discriminator heads = make_discriminator(resolutions, channels, 0);
+    Discriminator heads = clone(make_discriminator(resolutions, channels, 0), device);
     if (!resolutions.empty()) flatten(heads);
     return [=, *this]() mutable {
-      train(student, x, sigma, batch.labels);  // G(z) and its backward pass
+      train(student, x, sigma, labels);  // G(z) and its backward pass
       const bool adversarial = config.adversarial.has_value();
       const at::Tensor seen_x = x.detach().set_requires_grad(expanded || adversarial);
       const auto back = [&](const at::Tensor& value, bool keep) {
         value.sum().backward({}, keep, false, std::vector<at::Tensor>{seen_x});
       };
       const Perceived seen =
-          perceive_guided(teacher, seen_x, sigma, batch.labels, 1, resolutions);  // D_p, features
+          perceive_guided(teacher, seen_x, sigma, labels, 1, resolutions);  // D_p, features
       std::vector<at::Tensor> features;
       {
         const c10::AutoGradMode mode(expanded);
-        const at::Tensor denoised = denoise(fake, seen_x, sigma, batch.labels);  // D_q
+        const at::Tensor denoised = denoise(fake, seen_x, sigma, labels);  // D_q
         if (expanded) back(seen.denoised + denoised, adversarial);
       }
       if (adversarial) back(forward(heads, seen.features), false);
       for (const at::Tensor& feature : seen.features) features.push_back(feature.detach());
-      train(fake, x, sigma, batch.labels);
+      train(fake, x, sigma, labels);
       if (resolutions.empty()) return;
       std::vector<at::Tensor> real;
       {
         const c10::NoGradGuard no_grad;
-        real = perceive(teacher, x, sigma, batch.labels, resolutions, false).features;
+        real = perceive(teacher, x, sigma, labels, resolutions, false).features;
       }
       (forward(heads, real).sum() + forward(heads, features).sum()).backward();
     };
   }
 
   std::function<void()> operator()(const ClassifyConfig& config) const {
-    Classifier network = make_classifier(config.network, 0);
+    Classifier network = clone(make_classifier(config.network, 0), device);
     flatten(network);
     return [network, *this]() mutable { classify(network, x).logits.sum().backward(); };
   }
 };
 
+struct Options {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool tf32 = false, json = false;
+  int64_t steps = 1, repeats = 60;
+  double seconds = 0;
+};
+
+void bench(const Options& options) {
+  const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
+  use_threads(config.run.threads);
+  const at::Device device = open_device(config.run.device);
+  at::globalContext().setAllowTF32CuDNN(options.tf32);
+  at::globalContext().setAllowTF32CuBLAS(options.tf32);
+  const Dataset data = load_dataset(config.data);
+  Task task = make_task(config.task, {.run = config.run, .device = device, .data = data, .provenance = {}});
+  Loader loader(data, config.run.seed, 0, config.run.batch, config.run.flip);
+  const Batch first = read_batch(data, 0, 0, config.run.batch, false);
+  const std::function<void()> passes =
+      std::visit(Passes{first.images.to(device), first.labels.to(device)}, config.task);
+  const auto times = [&](const auto& work) {
+    return bench::seconds(device, [&] {
+             for (int64_t i = 0; i < options.steps; ++i) work();
+           }) /
+           static_cast<double>(options.steps);
+  };
+  std::vector<double> whole, alone;
+  double start = bench::now();
+  for (int64_t repeat = 0; repeat <= options.repeats; ++repeat) {
+    if (repeat == 1) start = bench::now();
+    if (repeat > 3 && options.seconds > 0 && bench::now() - start > options.seconds) break;
+    const double step = times([&] { task.step(loader.next()); }), pass = times(passes);
+    if (repeat == 0) continue;  // the first of all steps chooses algorithms and fills the memory pool
+    whole.push_back(step);
+    alone.push_back(pass);
+  }
+  const double step = bench::median(whole), pass = bench::median(alone), images = static_cast<double>(config.run.batch);
+  if (!options.json) {
+    std::printf("threads %d  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them %.1f %%\n",
+                at::get_num_threads(), 1e3 * step, images / step, 1e3 * pass, 100 * (1 - pass / step));
+    return;
+  }
+  nlohmann::ordered_json line{{"config", options.config},
+                              {"device", config.run.device},
+                              {"batch", config.run.batch},
+                              {"threads", at::get_num_threads()},
+                              {"tf32", options.tf32},
+                              {"parameters", task.cost.parameters.front().second},
+                              {"images_per_sec", images / step},
+                              {"ms_per_step", 1e3 * step},
+                              {"outside_passes", 1 - pass / step}};
+  if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
+  if (device.is_cuda())
+    line["syncs_per_step"] = kernels::count_cuda_syncs([&] { task.step(loader.next()); });
+  std::printf("%s\n", line.dump().c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) return std::fprintf(stderr, "bench_steps CONFIG.yaml [key=value ...]\n"), 2;
-  prepare_process();
-  const auto config =
-      config::read<TrainConfig>(config::load(argv[1], std::vector<std::string>(argv + 2, argv + argc)));
-  use_threads(config.run.threads);
-  const Dataset data = load_dataset(config.data);
-  Task task = make_task(config.task, {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}});
-  const Batch first = read_batch(data, 0, 0, config.run.batch, false);
-  const std::function<void()> passes = std::visit(Passes{first}, config.task);
-  std::vector<double> whole, alone;
-  for (int64_t i = 0; i < kRepeats; ++i) {
-    whole.push_back(seconds([&] {
-      task.step(read_batch(data, config.run.seed, i * config.run.batch, config.run.batch, config.run.flip));
-    }));
-    alone.push_back(seconds(passes));
-  }
-  const double step = median(whole), pass = median(alone);
-  std::printf("threads %d  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them %.1f %%\n",
-              at::get_num_threads(), 1e3 * step, static_cast<double>(config.run.batch) / step, 1e3 * pass,
-              100 * (1 - pass / step));
+  CLI::App app("Times training steps, and the network passes in them.", "bench_steps");
+  Options options;
+  app.add_option("config", options.config, "experiment, YAML")->required();
+  app.add_option("overrides", options.overrides, "key.path=value, over the file's values");
+  app.add_flag("--tf32", options.tf32, "let a GPU round what products read to TF32");
+  app.add_option("--steps", options.steps, "steps that are timed together")->check(CLI::PositiveNumber);
+  app.add_option("--repeats", options.repeats, "times that this is done; the median counts")->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds, "stop after about so long, with three repeats at least; 0: never");
+  app.add_flag("--json", options.json, "print one line of JSON");
+  return run_app(app, argc, argv, [&] { bench(options); });
 }

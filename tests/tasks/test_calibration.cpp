@@ -14,6 +14,7 @@
 #include "distillation/critic.h"
 #include "distillation/ratio.h"
 #include "kernels/philox.h"
+#include "learning.h"
 #include "noise/sigma_law.h"
 
 using namespace onestep;
@@ -43,6 +44,8 @@ struct Experiment {
   Critic critic;
   SigmaLaw law = LogNormalLaw{.mean = -0.5, .std = 1.2};
 
+  uint64_t seed = 1 + static_cast<uint64_t>(learning_seed());
+
   explicit Experiment(int64_t images) {
     const auto holder =
         config::read<Holder>(config::parse(std::string("{data: ") + kMixture +
@@ -55,11 +58,11 @@ struct Experiment {
     student = make_student(GaussianStudentConfig{.mean = 0.2, .std = 0.9}, {}, data, 1, at::kCPU);
     const AdamConfig adam{.learning_rate = {.peak = 5e-3, .decay = "linear"}, .beta2 = 0.99};
     critic =
-        make_critic({.features = "own", .optimizer = adam}, make_denoiser(holder.network, 3), 3, at::kCPU);
+        make_critic({.features = "own", .optimizer = adam}, make_denoiser(holder.network, 2 + seed), 2 + seed, at::kCPU);
     constexpr int64_t kBatch = 256;
     const Denoiser unused;
     for (int64_t nimg = 0; nimg < images; nimg += kBatch) {
-      const Part part = draw(read_batch(data, 1, nimg, kBatch, false), nimg);
+      const Part part = draw(read_batch(data, seed, nimg, kBatch, false), nimg);
       critic_losses(critic, unused, fake, part, {}).losses.mean().backward();
       update(*critic.networks, nimg, kBatch, images);
     }
@@ -67,10 +70,10 @@ struct Experiment {
 
   Part draw(const Batch& batch, int64_t nimg) const {
     const c10::NoGradGuard no_grad;
-    Part part = begin_part(batch, 1, nimg, batch.images.size(0), at::kCPU);
+    Part part = begin_part(batch, seed, nimg, batch.images.size(0), at::kCPU);
     part.real_labels = at::Tensor();
     part.y = student_images(student, part);
-    part.sigma = draw_sigma(law, 1, Purpose::student_sigma, part.indices, at::kCPU);
+    part.sigma = draw_sigma(law, seed, Purpose::student_sigma, part.indices, at::kCPU);
     part.epsilon = unit_noise(part, Purpose::student_noise);
     return part;
   }
@@ -78,11 +81,11 @@ struct Experiment {
 
 }  // namespace
 
-TEST_CASE("the ratio that a discriminator measures is the true one, at every noise level") {
+TEST_CASE("the ratio that a discriminator measures is the true one, at every noise level", "[learning]") {
   const Experiment trained(120'000), fresh(256);
   // Points that it has not seen.
   const int64_t count = 40'000;
-  const Part part = trained.draw(read_batch(trained.data, 1, 10'000'000, count, false), 10'000'000);
+  const Part part = trained.draw(read_batch(trained.data, trained.seed, 10'000'000, count, false), 10'000'000);
   const c10::NoGradGuard no_grad;
   const at::Tensor truth =
       exact_log_ratio(trained.teacher, *exact_density(trained.student), part.x(), part.sigma);

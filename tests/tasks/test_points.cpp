@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "learning.h"
 #include "tasks/train_config.h"
 #include "temporary_folder.h"
 
@@ -20,7 +21,7 @@ const std::string kData =
 void run(const std::filesystem::path& dir, const std::string& task) {
   const std::string yaml =
       "run: {dir: " + dir.string() +
-      ", images: 12800, batch: 64, snapshot_images: 6400, checkpoint_images: 6400}\n" + kData +
+      ", seed: " + std::to_string(learning_seed()) + ", images: 12800, batch: 64, snapshot_images: 6400, checkpoint_images: 6400}\n" + kData +
       "task: {kind: denoise, sigma: {kind: lognormal, mean: 0}, ema: {half_life_kimg: 0.5}, "
       "optimizer: {learning_rate: {peak: 5.0e-3}}, " +
       task + "}\n";
@@ -34,7 +35,7 @@ void run(const std::filesystem::path& dir, const std::string& task) {
 
 }  // namespace
 
-TEST_CASE("A teacher of points learns its components by name, and draws no sheets") {
+TEST_CASE("A teacher of points learns its components by name, and draws no sheets", "[learning]") {
   const TemporaryFolder folder;
   run(folder / "run",
       "preconditioning: {sigma_data: 2}, network: {kind: mlp, dim: 2, label_dim: 2, width: 32, "

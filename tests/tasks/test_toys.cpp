@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
+#include "learning.h"
 #include "tasks/train_config.h"
 #include "temporary_folder.h"
 
@@ -19,6 +20,7 @@ struct Finished {
 
   Finished(const std::string& experiment, std::vector<std::string> overrides) {
     overrides.push_back("run.dir=" + (folder / "run").string());
+    overrides.push_back("run.seed=" + std::to_string(learning_seed()));
     const auto config = config::read<TrainConfig>(
         config::load(fs::path(ONESTEP_SOURCE) / "configs/toy" / (experiment + ".yaml"), overrides));
     const Dataset data = load_dataset(config.data);
@@ -35,7 +37,8 @@ struct Finished {
 }  // namespace
 
 TEST_CASE(
-    "a student with one mode before data with two: reverse KL takes a mode, forward KL matches the moments") {
+    "a student with one mode before data with two: reverse KL takes a mode, forward KL matches the moments",
+    "[learning]") {
   const Finished seeking("mode_seeking", {}), covering("mode_covering", {});
   CHECK(seeking.student.means.item<double>() == Approx(1.5).margin(0.1));
   CHECK(seeking.student.stds.item<double>() == Approx(0.5).margin(0.1));
@@ -50,7 +53,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("the expanded branch finds data that its student can be") {
+TEST_CASE("the expanded branch finds data that its student can be", "[learning]") {
   // One mode alone: both branches, every divergence that is asked, end in p itself.
   for (const char* divergence : {"reverse_kl", "forward_kl", "jensen_shannon"}) {
     INFO(divergence);

@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include "closeness.h"
+#include "on_devices.h"
 #include "training/adam.h"
 #include "training/ema.h"
 #include "training/stats.h"
@@ -18,17 +19,17 @@ using test::relative_error;
 
 namespace {
 
-FlatParameters parameters() {
-  return {at::linspace(-1, 1, 7), at::linspace(0.3, -0.4, 7)};
+FlatParameters parameters(at::Device device = at::kCPU) {
+  return {at::linspace(-1, 1, 7).to(device), at::linspace(0.3, -0.4, 7).to(device)};
 }
 
 }  // namespace
 
-TEST_CASE("AdamW equals its formula, step by step") {
+DEVICE_TEST_CASE("AdamW equals its formula, step by step", "[optimiser]") {
   const AdamConfig config{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-7, .weight_decay = 0.1};
-  FlatParameters p = parameters();
+  FlatParameters p = parameters(device);
   Adam adam = make_adam(config, p);
-  at::Tensor w = p.values.to(at::kDouble).clone();
+  at::Tensor w = parameters().values.to(at::kDouble);
   at::Tensor m = at::zeros({7}, at::kDouble), v = at::zeros({7}, at::kDouble);
   for (int t = 1; t <= 5; ++t) {
     const at::Tensor g = (at::linspace(0.3, -0.4, 7) * t).to(at::kFloat);
@@ -46,9 +47,9 @@ TEST_CASE("AdamW equals its formula, step by step") {
   CHECK(adam.step.item<double>() == 5);
 }
 
-TEST_CASE("Gradients are clipped by the norm of the whole") {
-  const auto moments = [](double clip, double scale) {
-    FlatParameters p = parameters();
+DEVICE_TEST_CASE("Gradients are clipped by the norm of the whole", "[optimiser]") {
+  const auto moments = [&](double clip, double scale) {
+    FlatParameters p = parameters(device);
     Adam adam = make_adam({.beta1 = 0, .clip_norm = clip}, p);
     p.gradients.mul_(scale);
     adam_step(adam, p, 0.1);
@@ -60,9 +61,9 @@ TEST_CASE("Gradients are clipped by the norm of the whole") {
   CHECK(relative_error(moments(0, 100), parameters().gradients * 100) < 1e-6);  // 0 does not clip
 }
 
-TEST_CASE("A gradient that is not finite changes nothing, and is counted") {
+DEVICE_TEST_CASE("A gradient that is not finite changes nothing, and is counted", "[optimiser]") {
   for (const float bad : {NAN, INFINITY}) {
-    FlatParameters p = parameters();
+    FlatParameters p = parameters(device);
     Adam adam = make_adam({.clip_norm = 1}, p);
     adam_step(adam, p, 0.1);
     const at::Tensor values = p.values.clone(), average = adam.exp_avg.clone();
@@ -94,8 +95,8 @@ TEST_CASE("Learning rates: warm-up, decay, end") {
   CHECK_THROWS_AS(learning_rate({.decay = "cubic"}, 0, 1, 2), c10::Error);
 }
 
-TEST_CASE("EMA: after a half-life, half of the old value is left; the ramp shortens it") {
-  at::Tensor average = at::full({3}, 8.0), values = at::zeros({3});
+DEVICE_TEST_CASE("EMA: after a half-life, half of the old value is left; the ramp shortens it", "[optimiser]") {
+  at::Tensor average = at::full({3}, 8.0, at::device(device)), values = at::zeros({3}, at::device(device));
   ema_step({.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 1000, 1000);
   CHECK(average[0].item<double>() == Approx(4));
   average.fill_(8);
@@ -106,12 +107,12 @@ TEST_CASE("EMA: after a half-life, half of the old value is left; the ramp short
   CHECK(average[0].item<double>() == Approx(4));
 }
 
-TEST_CASE("Tick means are per name, since the last look") {
+DEVICE_TEST_CASE("Tick means are per name, since the last look", "[optimiser]") {
   TickMeans means;
   StepStats a, b;
-  a.add("loss", at::tensor(1.0f));
-  a.add("rare", at::tensor(5.0f));
-  b.add("loss", at::tensor(3.0f));
+  a.add("loss", at::tensor(1.0f).to(device));
+  a.add("rare", at::tensor(5.0f).to(device));
+  b.add("loss", at::tensor(3.0f).to(device));
   means.add(a);
   means.add(b);
   const auto taken = means.take();

@@ -57,6 +57,7 @@ int64_t affordable(const at::Tensor& images, int64_t wanted) {
 }
 
 std::string picture(const at::Tensor& image, const std::string& text) {
+  if (!io::has_image_files()) return "<small>(this build draws no images)</small>";
   const at::Tensor small = thumbnail(image);
   return "<img alt=\"" + io::escape(text) + "\" width=\"" + std::to_string(shown_width(image.size(2))) +
          "\" src=\"" + io::png_data_uri(io::encode_png(small)) + "\">";

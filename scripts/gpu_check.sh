@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What of OneStep works on a GPU, in two halves: prepared on any machine, run on a bare one that has the GPU.
+#
+#   scripts/gpu_check.sh pack            builds the programs and gathers all that they need in build/gpu_pack
+#   scripts/gpu_check.sh run [OPTION…]   runs the check from there (or from any copy of that folder: its own `run`);
+#                                        options of scripts/gpu_check/check.py, such as --out DIR and --device cpu
+#
+# The machine with the GPU needs a driver, Python 3 with torch 2.11 (CUDA 13) and glibc 2.36: no network, no compiler.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+readonly pack=build/gpu_pack build=build/gpu
+readonly tools=(bench_steps bench_samplers bench_metrics bench_kernels compare_devices compare_runs)
+
+build() {
+  local cuda=ON torch
+  if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
+    say "no nvcc here: the pack has no CUDA kernels and runs with --device cpu alone"
+    cuda=AUTO
+  fi
+  scripts/setup.sh
+  # Without image files, which a bare machine has no libraries for; with an RPATH that holds anywhere.
+  cmake --preset cuda -B "$build" -DONESTEP_CUDA=$cuda -DONESTEP_OPENCV=OFF -DONESTEP_RELOCATABLE=ON >&2
+  cmake --build "$build" --parallel "$(build_jobs)" --target all "${tools[@]}" >&2
+}
+
+# The shared libraries of a program that are neither the system's own nor LibTorch's.
+foreign_libraries() {
+  ldd "$@" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+    grep -vE '/(libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s|ld-linux[^/]*)\.so' | grep -vE '/(torch|nvidia)/|/cuda'
+}
+
+# The LibTorch that the pack was built with.
+libtorch() { sed -n 's/^LIBTORCH_ROOT:PATH=//p' "$build/CMakeCache.txt"; }
+
+gather() {
+  local program
+  rm -rf "$pack"
+  mkdir -p "$pack"/{bin,lib,scripts,data/fashion-mnist,tests}
+  cp "$build"/bin/{onestep-*,test_*} "$pack/bin"
+  for program in "${tools[@]}"; do cp "$build/bin/$program" "$pack/bin"; done
+  rm -f "$pack"/bin/test_{architecture,apps,config,io}  # nothing of these meets a GPU
+  if [ -e "$build/lib/libonestep_cuda.so" ]; then cp "$build/lib/libonestep_cuda.so" "$pack/lib"; fi
+  LD_LIBRARY_PATH=$(libtorch)/lib foreign_libraries "$pack"/bin/* | xargs -r cp -Lt "$pack/lib"
+  strip "$pack"/bin/* "$pack"/lib/*
+  cp -r configs "$pack"
+  find "$pack/configs" -type f ! -name '*.yaml' -delete
+  cp -r tests/golden "$pack/tests"
+  cp -r scripts/gpu_check scripts/bench_torch.py scripts/torch_peer "$pack/scripts"
+  cp /usr/share/datasets/fashion-mnist/t10k-*.gz "$pack/data/fashion-mnist"
+  printf '#!/bin/sh\nexec python3 "$(dirname "$0")/scripts/gpu_check/check.py" "$@"\n' > "$pack/run"
+  chmod +x "$pack/run"
+  find "$pack" -name __pycache__ -prune -exec rm -rf {} +
+}
+
+case ${1:-} in
+  pack)
+    build
+    gather
+    mib=$(du -sm --apparent-size "$pack" | cut -f1)
+    [ "$mib" -le 60 ] || die "the pack takes $mib MiB, more than 60"
+    say "$pack: $mib MiB; on the machine with the GPU: $pack/run"
+    ;;
+  run)
+    [ -x "$pack/run" ] || die "there is no pack: scripts/gpu_check.sh pack makes it"
+    torch=()
+    if ! python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("torch") is None)' && [ -e "$build/CMakeCache.txt" ]; then
+      torch=(--torch "$(libtorch)")
+    fi
+    exec "$pack/run" --out build/gpu_check "${torch[@]}" "${@:2}"
+    ;;
+  *) sed -n '3,9s/^# \{0,1\}//p' "$0"; [ "${1:-}" = --help ] && exit 0 || exit 2 ;;
+esac

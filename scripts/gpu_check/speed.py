@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fast, beside the same network in eager and compiled PyTorch, and how much memory it takes."""
+import random
+import struct
+import zipfile
+
+from report import Row
+
+SECTION = "speed"
+WORKS = {"teacher": "teacher", "f_distill": "f-distill cycle"}
+NETWORKS = {"fashion_mnist": "quickstart's network", "ddpmpp_cifar10": "DDPM++, 56 M"}
+
+
+def write_images(path, count, side):
+    """Colour noise with ten classes, as an .npz of arr_0 [N, H, W, 3] uint8 and arr_1 [N] int64."""
+
+    def npy(kind, shape, data):
+        head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}"
+        head += " " * (-(len(head) + 11) % 64) + "\n"
+        return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head.encode() + data
+
+    labels = struct.pack(f"<{count}q", *(i % 10 for i in range(count)))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("arr_0.npy", npy("|u1", (count, side, side, 3), random.Random(0).randbytes(count * side * side * 3)))
+        archive.writestr("arr_1.npy", npy("<i8", (count,), labels))
+
+
+class Bench:
+    """Programs and files of this section."""
+
+    def __init__(self, pack, options, work):
+        self.pack, self.device, self.tiny = pack, options.device, options.device == "cpu"
+        self.images = work / "noise.npz"
+        write_images(self.images, 512, 32)
+        self.data = {"fashion_mnist": ["data.root=data/fashion-mnist", "data.split=test"],
+                     "ddpmpp_cifar10": [f"data={{kind: images, path: {self.images}}}"]}
+        self.folder = {"fashion_mnist": "configs/fashion_mnist", "ddpmpp_cifar10": "configs/cifar10"}
+        self.model = {network: work / f"{network}/model.safetensors" for network in NETWORKS}
+        self.seconds = 1 if self.tiny else 4
+        self.known = {}  # our figures by (network, work, batch, tf32): compiled peers stand beside them, too
+
+    def make_model(self, network):
+        """An untrained teacher's file: one step of a training."""
+        batch = 2 if self.tiny else 32
+        more = [f"run.device={self.device}", f"run.batch={batch}", "run.micro_batch=0", f"run.images={batch}",
+                f"run.dir={self.model[network].parent}"]
+        return self.pack.run(["onestep-train", f"{self.folder[network]}/teacher.yaml", *more, *self.data[network]], 60, 2)
+
+    def ours(self, network, work, batch, tf32):
+        more = [f"run.batch={batch}", "run.micro_batch=0", f"run.device={self.device}", "run.threads=1",
+                *self.data[network]]
+        if work != "teacher":
+            more.append(f"task.teacher={self.model[network]}")
+        steps = 1 if self.tiny or network != "fashion_mnist" else 10
+        flags = ["--json", "--steps", steps, "--repeats", 1 if self.tiny else 12, "--seconds", self.seconds]
+        return self.pack.run(["bench_steps", f"{self.folder[network]}/{work}.yaml", *more, *flags,
+                              *(["--tf32"] if tf32 else [])], 60)
+
+    def peer(self, network, work, batch, tf32, compiled):
+        flags = ["--device", self.device, "--batch", batch, "--seconds", self.seconds, "--json"]
+        flags += (["--tf32"] if tf32 else []) + (["--compile"] if compiled else [])
+        return self.pack.run(["scripts/bench_torch.py", "--work", work, "--network", network, *flags],
+                             150 if compiled else 60)
+
+
+def figures_of(ended):
+    """The line of JSON that a bench ends in; None where it failed."""
+    lines = ended.json_lines() if ended.code == 0 else []
+    return lines[-1] if lines else None
+
+
+def row_of(what, ended, text):
+    """A measurement; running out of memory or of time is one, too, and every other failure is a failure."""
+    figures = figures_of(ended)
+    if figures is not None:
+        return Row(SECTION, what, "measured", text(figures), ended.command, figures)
+    if ended.code is None:
+        return Row(SECTION, what, "measured", ended.why() if ended.seconds else "no time was left", ended.command)
+    memory = "out of memory" in (ended.err + ended.out).lower()
+    return Row(SECTION, what, "measured" if memory else "FAILED", "out of memory" if memory else ended.why(), ended.command)
+
+
+def rate(figures):
+    text = f"{figures['images_per_sec']:.4g} images/s"
+    for key, words in (("ms_per_step", "{:.4g} ms a step"), ("peak_mib", "{:.0f} MiB"), ("syncs_per_step", "{} waits a step"),
+                       ("compile_seconds", "compiled in {:.0f} s")):
+        if figures.get(key) is not None:
+            text += ", " + words.format(figures[key])
+    return text
+
+
+def beside(bench, network, work, batch, tf32, compiled):
+    """Ours and the peer in one run, and their ratio."""
+    kind = f"{NETWORKS[network]}, {WORKS[work]}, batch {batch}, {'TF32' if tf32 else 'float32'}"
+    key = (network, work, batch, tf32)
+    rows = []
+    if key not in bench.known:
+        ended = bench.ours(*key)
+        bench.known[key] = figures_of(ended)
+        rows.append(row_of(f"{kind}: OneStep", ended, rate))
+    ended = bench.peer(*key, compiled)
+    known, mode = bench.known[key], "torch.compile" if compiled else "eager PyTorch"
+
+    def text(figures):
+        ratio = known["images_per_sec"] / figures["images_per_sec"] if known else float("nan")
+        return f"{rate(figures)}: OneStep is {ratio:.2f} x as fast"
+
+    return rows + [row_of(f"{kind}: {mode}", ended, text)]
+
+
+def samplers_and_inception(bench):
+    """Images/s of 18 steps of Heun's method, and of the Inception network."""
+    pack, device, tiny = bench.pack, bench.device, bench.tiny
+    rows = []
+    batch, steps = (2, 2) if tiny else (256, 18)
+    for network in ("fashion_mnist",) if tiny else NETWORKS:
+        what = f"{NETWORKS[network]}, Heun, {steps} steps, batch {batch}"
+        flags = ["--solvers", "heun", "--steps", steps, "--batch", batch, "--device", device, "--repeats", 1 if tiny else 3]
+        rows.append(row_of(f"{what}: OneStep", pack.run(["bench_samplers", bench.model[network], *flags, "--json"], 60), rate))
+        rows.append(row_of(f"{what}: eager PyTorch", bench.peer(network, "sample", batch, False, False), rate))
+    batch = 1 if tiny else 256
+    rows.append(row_of(f"Inception, batch {batch}: OneStep", pack.run(["bench_metrics", "inception", batch, device], 60), rate))
+    if not tiny:
+        rows.append(row_of(f"Inception, batch {batch}: torchvision's v3",
+                           bench.peer("fashion_mnist", "inception", batch, False, False), rate))
+    return rows
+
+
+def all_of(pack, options, work):
+    """Steps, samplers and Inception beside eager and compiled PyTorch, with peaks of memory."""
+    bench = Bench(pack, options, work)
+    rows = []
+    for network in ("fashion_mnist",) if bench.tiny else NETWORKS:
+        ended = bench.make_model(network)
+        if ended.code != 0:
+            rows.append(Row(SECTION, f"{NETWORKS[network]}: a model file", "FAILED", ended.why(), ended.command))
+    if bench.tiny:
+        return rows + beside(bench, "fashion_mnist", "teacher", 4, False, False) + samplers_and_inception(bench)
+    for network, kind in [("ddpmpp_cifar10", "teacher"), ("fashion_mnist", "teacher"), ("ddpmpp_cifar10", "f_distill"),
+                          ("fashion_mnist", "f_distill")]:
+        for batch in (32, 256):
+            for tf32 in (False, True):
+                rows += beside(bench, network, kind, batch, tf32, compiled=False)
+    rows += samplers_and_inception(bench)
+    # Compiling takes a minute each: as many as there is time for.
+    for network, kind, batch, tf32 in [("ddpmpp_cifar10", "teacher", 32, True), ("fashion_mnist", "teacher", 32, False),
+                                       ("ddpmpp_cifar10", "teacher", 256, True), ("ddpmpp_cifar10", "teacher", 32, False),
+                                       ("ddpmpp_cifar10", "f_distill", 32, True)]:
+        rows += beside(bench, network, kind, batch, tf32, compiled=True)
+    return rows

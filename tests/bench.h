@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/Device.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+/// What the programs that measure have in common.
+namespace onestep::bench {
+
+/// Wall clock, seconds.
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Waits for all work that the device was given.
+inline void wait_for(at::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+/// Wall-clock seconds of work that begins and ends with an idle device.
+template <class Work>
+double seconds(at::Device device, Work&& work) {
+  wait_for(device);
+  const double start = now();
+  work();
+  wait_for(device);
+  return now() - start;
+}
+
+inline double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+/// The most memory that tensors took on the device since the process began, MiB; none on a CPU.
+inline std::optional<double> peak_mib(at::Device device) {
+  if (device.is_cpu()) return std::nullopt;
+  const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+  return static_cast<double>(stats.allocated_bytes[0].peak) / 1048576;
+}
+
+}  // namespace onestep::bench
