@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pretended device itself: the CPU's bits, and CUDA's strictness.
+#include <csignal>
+#include <functional>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/arange.h>
@@ -15,7 +20,9 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/sort.h>
 #include <ATen/ops/zeros.h>
+#include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "devices/pretend_device.h"
 #include "kernels/philox.h"
@@ -80,8 +87,11 @@ TEST_CASE("gradients of a small convolutional network have the CPU's bits") {
     for (const at::Tensor& t : {x, weight, bias}) leaves.push_back(t.to(device).detach().requires_grad_());
     const at::Tensor h = at::conv2d(leaves[0], leaves[1], leaves[2], {1, 1}, {1, 1});
     const at::Tensor y = at::silu(at::group_norm(h, 2)).flatten(1).logsumexp(1).sum();
-    y.backward({}, /*retain_graph=*/true, /*create_graph=*/true, std::vector<at::Tensor>{leaves[0]});
-    leaves[0].grad().square().sum().backward();
+    // Through a gradient's own graph, and only to what is asked for.
+    const at::Tensor slope =
+        torch::autograd::grad({y}, {leaves[0]}, {}, /*retain_graph=*/true, /*create_graph=*/true)[0];
+    y.backward({}, /*retain_graph=*/true, /*create_graph=*/false, std::vector<at::Tensor>{leaves[0]});
+    slope.square().sum().backward();
     std::vector<at::Tensor> all;
     for (const at::Tensor& leaf : leaves) all.push_back(leaf.grad().detach().cpu());
     return all;
@@ -126,6 +136,21 @@ TEST_CASE("what makes the host wait is counted") {
   CHECK(syncs_of([&] { there.equal(there); }) == 1);
   CHECK(syncs_of([&] { there.nonzero(); }) == 1);
   CHECK(syncs_of([&] { there.index({there > 0}); }) == 1);
+}
+
+TEST_CASE("the host cannot read the memory of the pretended device") {
+  const at::Tensor there = at::ones({4}).to(pretend_device());
+  const float* const data = there.const_data_ptr<float>();
+  CHECK(*static_cast<const float*>(host_address(data)) == 1);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(SIGSEGV, SIG_DFL);
+    std::signal(SIGBUS, SIG_DFL);
+    ::_exit(*const_cast<const volatile float*>(data) == 1 ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
 }
 
 TEST_CASE("our own kernels run through launchers, which take addresses of the device only") {

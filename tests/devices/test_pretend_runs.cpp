@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole training runs on the pretended device: they run, with the CPU's bits, and their steps never wait.
-#include <map>
-
 #include <ATen/core/Tensor.h>
 #include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
@@ -68,7 +66,7 @@ std::vector<Experiment> experiments(const TemporaryFolder& folder) {
   return all;
 }
 
-/// Some steps of a task, each on its own; what made the host wait in the last of them.
+/// What made the host wait in a task's steps, all but the first, in which some things are made that stay.
 std::vector<std::string> waits_of(const std::filesystem::path& dir, const Experiment& e,
                                   int64_t micro_batch) {
   const TrainConfig config =
@@ -77,24 +75,22 @@ std::vector<std::string> waits_of(const std::filesystem::path& dir, const Experi
   const TaskContext context{.run = config.run, .device = pretend_device(), .data = e.data, .provenance = {}};
   Task task = make_task(config.task, context);
   TickMeans means;
-  for (int64_t nimg = 0; nimg < 8 * 16; nimg += 16) {
-    const Batch batch = read_batch(e.data, config.run.seed, nimg, 16, /*flip=*/true);
-    reset_pretend_syncs();
-    means.add(task.step(batch));
+  for (int64_t nimg = 0; nimg <= 64;
+       nimg += 16) {  // the last ones have every term, and look at both branches
+    means.add(task.step(read_batch(e.data, config.run.seed, nimg, 16, /*flip=*/true)));
+    if (nimg == 0) reset_pretend_syncs();
   }
   return pretend_syncs();
 }
 
 }  // namespace
 
-TEST_CASE("Every task on a device: it runs with the CPU's bits, whole or resumed") {
+TEST_CASE("Every task on a device: stopped and resumed, it has the bits of the CPU's unbroken run") {
   const TemporaryFolder folder;
   for (const Experiment& e : experiments(folder)) {
-    DYNAMIC_SECTION(e.name) {
-      const Finished here = run(folder / (e.name + "_cpu"), e.task, kBudget, 0, e.data);
-      check_equal(here, run(folder / (e.name + "_device"), e.task, kBudget, 0, e.data, pretend_device()));
-      check_equal(here, run(folder / (e.name + "_cut"), e.task, kBudget, 3, e.data, pretend_device()));
-    }
+    INFO(e.name);
+    const Finished here = run(folder / (e.name + "_cpu"), e.task, kBudget, 0, e.data);
+    check_equal(here, run(folder / (e.name + "_cut"), e.task, kBudget, 3, e.data, pretend_device()));
   }
 }
 
@@ -106,7 +102,7 @@ TEST_CASE("Every task on a device: no step waits for it") {
       std::string text;
       for (const std::string& line : waits) text += line + "\n";
       INFO(e.name << ", micro_batch " << micro_batch << ":\n" << text);
-      CHECK(waits.size() == 0);
+      CHECK(waits.empty());
     }
   }
 }
