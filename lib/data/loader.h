@@ -27,8 +27,8 @@ struct Batch {
   at::Tensor indices;  ///< int64 [B], nimg of each image: the key of every random draw for it
 };
 
-/// The batch on `device`, sent from pinned memory so that the host does not wait for it; on the CPU the batch
-/// itself.
+/// A batch of the host on `device`, sent from pinned memory so that the host does not wait for it; on the CPU
+/// the batch itself.
 Batch to_device(const Batch& batch, at::Device device);
 
 /// The images first_nimg ... first_nimg + size - 1 of the run. Image nimg is number

@@ -157,7 +157,7 @@ class Call {
 
   c10::IValue lend(const c10::IValue& argument) {
     if (argument.isTensor()) return lend(argument.toTensor());
-    if (argument.isDevice()) return argument.toDevice() == kDevice ? at::Device(at::kCPU) : argument;
+    if (argument.isDevice()) return argument.toDevice().is_privateuseone() ? at::Device(at::kCPU) : argument;
     if (argument.isTensorList()) {
       c10::List<at::Tensor> lent;
       for (const at::Tensor& t : argument.toTensorVector()) lent.push_back(lend(t));
@@ -201,8 +201,9 @@ class Call {
   at::Tensor lend(const at::Tensor& t) {
     if (!t.defined()) return t;
     if (!t.is_privateuseone()) {
-      TORCH_CHECK(t.dim() == 0, "Expected all tensors to be on the same device, but ", name_,
-                  " got tensors on ", kDevice, " and one of shape ", t.sizes(), " on ", t.device());
+      TORCH_CHECK(t.unsafeGetTensorImpl()->is_wrapped_number(),
+                  "Expected all tensors to be on the same device, but ", name_, " got tensors on ", kDevice,
+                  " and one of shape ", t.sizes(), " on ", t.device());
       return t;
     }
     loans_.push_back({t, on_host(t)});

@@ -8,8 +8,9 @@
 
 /// A device that finds, on a machine without a GPU, what the first run on one would stumble over. It computes
 /// with the CPU's kernels, so that every result must have the CPU's bits, but it is as strict as CUDA:
-/// - an operation takes tensors of this device only, and numbers (0-d tensors) of the host; not index tensors
-///   of the host either, which CUDA would copy in silence;
+/// - an operation takes tensors of this device and C++ numbers, nothing else: no 0-d tensor of the host
+/// either,
+///   which CUDA takes in some operations, and no index of the host, which it copies in silence;
 /// - the addresses of its memory are none of the host's: who reads or writes one crashes;
 /// - backward passes run in a thread of the device, as CUDA's do;
 /// - whatever would make the host wait for a GPU is written down;

@@ -112,7 +112,7 @@ TEST_CASE("lists of tensors are updated in place") {
   CHECK(updated(pretend_device()).equal(updated(at::kCPU)));
 }
 
-TEST_CASE("tensors of two devices do not mix, but a number of the host is taken") {
+TEST_CASE("tensors of two devices do not mix, and numbers are taken") {
   const at::Tensor there = normal({4}).to(pretend_device()), here = normal({4}), index = at::arange(2);
   const auto refused = Catch::Contains("Expected all tensors to be on the same device");
   CHECK_THROWS_WITH(there + here, refused);
@@ -120,7 +120,8 @@ TEST_CASE("tensors of two devices do not mix, but a number of the host is taken"
   CHECK_THROWS_WITH(at::cat({there, here}), refused);
   CHECK_THROWS_WITH(there.index_select(0, index), refused);
   CHECK_THROWS_WITH(there.index({index}), refused);
-  CHECK((there * here[0]).cpu().equal(here * here[0]));
+  CHECK_THROWS_WITH(there * here[0], refused);
+  CHECK((2 - there).cpu().equal(2 - here));
 }
 
 TEST_CASE("what makes the host wait is counted") {

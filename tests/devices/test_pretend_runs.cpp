@@ -94,6 +94,14 @@ TEST_CASE("Every task on a device: stopped and resumed, it has the bits of the C
   }
 }
 
+TEST_CASE("A device may be named without its number") {
+  const TemporaryFolder folder;
+  const std::string task = distil(make_teacher(folder, 64), kCritic);
+  const at::Device some(at::kPrivateUse1), number = pretend_device();
+  check_equal(run(folder / "some", task, kBudget, 0, halves(), some),
+              run(folder / "number", task, kBudget, 0, halves(), number));
+}
+
 TEST_CASE("Every task on a device: no step waits for it") {
   const TemporaryFolder folder;
   for (const Experiment& e : experiments(folder)) {
