@@ -59,6 +59,13 @@ void* cuda_symbol(const char* name) {
   return symbol;
 }
 
+void* launcher_symbol(const char* name, at::Device device) {
+  if (device.is_cuda()) return cuda_symbol(name);
+  void* const symbol = dlsym(RTLD_DEFAULT, name);
+  TORCH_CHECK(symbol != nullptr, "device ", device, ": the executable has no ", name);
+  return symbol;
+}
+
 void* current_stream(at::Device device) {
   return c10::impl::VirtualGuardImpl(device.type()).getStream(device).native_handle();
 }

@@ -18,7 +18,16 @@ void load_cuda_plugin();
 /// The launcher of that name in the plugin. Throws c10::Error when it is missing.
 void* cuda_symbol(const char* name);
 
-/// The cudaStream_t that LibTorch currently uses on that device.
+/// Whether kernels run on the device by launchers: CUDA, and the device that the tests pretend to have
+/// (tests/devices), whose launchers are in the executable.
+inline bool has_launchers(at::Device device) {
+  return device.is_cuda() || device.is_privateuseone();
+}
+
+/// The device's launcher of that name. Throws c10::Error when it is missing.
+void* launcher_symbol(const char* name, at::Device device);
+
+/// The stream that LibTorch currently uses on that device; on CUDA a cudaStream_t.
 void* current_stream(at::Device device);
 
 /// Calls a launcher on LibTorch's current stream of the device. Launchers are extern "C" functions that take
@@ -26,7 +35,7 @@ void* current_stream(at::Device device);
 /// c10::Error.
 template <class Launcher, class... Arguments>
 void launch(const char* name, at::Device device, Arguments... arguments) {
-  const auto launcher = reinterpret_cast<Launcher*>(cuda_symbol(name));
+  const auto launcher = reinterpret_cast<Launcher*>(launcher_symbol(name, device));
   const c10::DeviceGuard guard(device);
   const char* const error = launcher(arguments..., current_stream(device));
   TORCH_CHECK(error == nullptr, name, ": ", error);

@@ -13,10 +13,9 @@ namespace {
 
 at::Tensor draw(PhiloxLaw law, uint64_t seed, uint32_t purpose, const at::Tensor& indices,
                 at::IntArrayRef shape, at::Device device, at::ScalarType dtype) {
-  TORCH_CHECK(
-      indices.defined() && indices.dim() == 1 && indices.scalar_type() == at::kLong && indices.is_cpu(),
-      "philox: indices must be an int64 vector on the CPU");
-  TORCH_CHECK(device.is_cpu() || device.is_cuda(), "philox: no kernel for device ", device);
+  TORCH_CHECK(indices.defined() && indices.dim() == 1 && indices.scalar_type() == at::kLong,
+              "philox: indices must be an int64 vector");
+  TORCH_CHECK(device.is_cpu() || has_launchers(device), "philox: no kernel for device ", device);
   if (device.is_cuda()) load_cuda_plugin();
   const int64_t rows = indices.size(0);
   std::vector<int64_t> sizes{rows};
@@ -24,12 +23,14 @@ at::Tensor draw(PhiloxLaw law, uint64_t seed, uint32_t purpose, const at::Tensor
   at::Tensor out = at::empty(sizes, at::TensorOptions().dtype(at::kFloat).device(device));
   if (out.numel() == 0) return out.to(dtype);
 
+  TORCH_CHECK(indices.is_cpu() || indices.device() == out.device(), "philox: indices on ", indices.device(),
+              " for noise on ", out.device());
   const int64_t row_size = out.numel() / rows;
   TORCH_CHECK(row_size <= int64_t{4} << 32, "philox: a row holds at most 2^34 values, got ", row_size);
   const at::Tensor index = indices.contiguous().to(out.device());
   const auto* index_data = index.const_data_ptr<int64_t>();
   auto* out_data = out.mutable_data_ptr<float>();
-  if (device.is_cuda()) {
+  if (has_launchers(device)) {
     launch<decltype(onestep_philox_cuda)>("onestep_philox_cuda", out.device(), law, seed, purpose, index_data,
                                           rows, row_size, out_data);
   } else {

@@ -15,10 +15,10 @@
 /// image in every precision.
 namespace onestep::kernels {
 
-/// Standard normal noise, [N, *shape] for `indices` int64 [N] on the CPU (Box–Muller in float32, |z| ≤ 6.66).
-/// `dtype` is any floating type. Row i depends on seed, purpose, indices[i] and nothing else; a longer row
-/// starts with the values of a shorter one. Throws c10::Error if indices have another type or rank, dtype is
-/// not floating, a row exceeds 2^34 values, or CUDA is asked for and absent.
+/// Standard normal noise, [N, *shape] for `indices` int64 [N] on `device`, or on the CPU at the price of a
+/// copy (Box–Muller in float32, |z| ≤ 6.66; `dtype` is floating). Row i depends on seed, purpose, indices[i]
+/// and nothing else; a longer row begins as a shorter one. Throws c10::Error if indices have another type,
+/// rank or device, dtype is not floating, a row exceeds 2^34 values, or CUDA is asked for and absent.
 at::Tensor philox_normal(uint64_t seed, uint32_t purpose, const at::Tensor& indices, at::IntArrayRef shape,
                          at::Device device, at::ScalarType dtype = at::kFloat);
 

@@ -18,7 +18,8 @@ void check(const at::Tensor& images, int64_t height, int64_t width) {
               "resize_tf1: images must be [B, C, H, W] with 1 or 3 channels, got ", images.sizes());
   TORCH_CHECK(images.scalar_type() == at::kByte, "resize_tf1: images must be uint8, got ",
               images.scalar_type());
-  TORCH_CHECK(images.is_cpu() || images.is_cuda(), "resize_tf1: no kernel for device ", images.device());
+  TORCH_CHECK(images.is_cpu() || has_launchers(images.device()), "resize_tf1: no kernel for device ",
+              images.device());
   for (const int64_t side : {images.size(2), images.size(3), height, width}) {
     TORCH_CHECK(side >= 1 && side <= kLargestSide, "resize_tf1: cannot resize ", images.sizes(), " to ",
                 height, " × ", width);

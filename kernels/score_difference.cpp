@@ -15,7 +15,7 @@ void check(const at::Tensor& y, const at::Tensor& teacher, const at::Tensor& fak
   TORCH_CHECK(y.dim() >= 1, "score_difference: y must be [N, ...]");
   TORCH_CHECK(y.scalar_type() == at::kFloat || y.scalar_type() == at::kDouble,
               "score_difference: y must be float32 or float64, got ", y.scalar_type());
-  TORCH_CHECK(y.is_cpu() || y.is_cuda(), "score_difference: no kernel for device ", y.device());
+  TORCH_CHECK(y.is_cpu() || has_launchers(y.device()), "score_difference: no kernel for device ", y.device());
   const auto check_like_y = [&](const at::Tensor& image, const char* name) {
     TORCH_CHECK(
         image.sizes() == y.sizes() && image.scalar_type() == y.scalar_type() && image.device() == y.device(),

@@ -60,6 +60,15 @@ int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n) {
   return static_cast<int64_t>(value);
 }
 
+Batch to_device(const Batch& batch, at::Device device) {
+  if (device.is_cpu()) return batch;
+  const auto sent = [&](const at::Tensor& t) {
+    if (t.numel() == 0) return t.to(device);  // there is no pinned memory of no bytes
+    return t.pin_memory().to(device, t.scalar_type(), /*non_blocking=*/true);
+  };
+  return {sent(batch.images), sent(batch.labels), sent(batch.indices)};
+}
+
 Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip) {
   TORCH_CHECK(data.images.dim() == 4 && data.images.size(0) > 0, "read_batch: the data set is empty");
   TORCH_CHECK(first_nimg >= 0, "read_batch: first_nimg must not be negative, got ", first_nimg);

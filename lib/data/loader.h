@@ -27,6 +27,10 @@ struct Batch {
   at::Tensor indices;  ///< int64 [B], nimg of each image: the key of every random draw for it
 };
 
+/// A batch of the host on `device`, sent from pinned memory so that the host does not wait for it; on the CPU
+/// the batch itself.
+Batch to_device(const Batch& batch, at::Device device);
+
 /// The images first_nimg ... first_nimg + size - 1 of the run. Image nimg is number
 /// shuffled_index(seed, nimg / N, nimg % N, N) of the set, mirrored left to right for half of all nimg where
 /// `flip` is set: a function of (seed, nimg) alone, however the run is cut into batches. A batch may span

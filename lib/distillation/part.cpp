@@ -12,12 +12,13 @@ at::Tensor Part::x() const {
 }
 
 Part begin_part(const Batch& batch, uint64_t seed, int64_t nimg, int64_t size, at::Device device) {
+  const Batch here = to_device(batch, device);
   return {.seed = seed,
           .nimg = nimg,
           .size = size,
-          .indices = batch.indices,
-          .real = batch.images.to(device),
-          .real_labels = batch.labels.to(device)};
+          .indices = here.indices,
+          .real = here.images,
+          .real_labels = here.labels};
 }
 
 at::Tensor noised(const at::Tensor& y, const at::Tensor& sigma, const at::Tensor& epsilon) {

@@ -9,14 +9,14 @@ namespace onestep {
 struct Part {
   uint64_t seed;                 ///< of the run
   int64_t nimg, size;            ///< where the whole batch starts, and how many images it has
-  at::Tensor indices;            ///< int64 [n], CPU: nimg of each image, the key of every draw for it
+  at::Tensor indices;            ///< int64 [n], nimg of each image: the key of every draw for it
   at::Tensor real, real_labels;  ///< [n, C, H, W] and one-hot [n, K], on the run's device
   at::Tensor y, labels;          ///< the student's images and their classes
   at::Tensor sigma, epsilon;     ///< the noise level at which teacher and student are compared; unit noise
   at::Tensor x() const;          ///< y + σ ε, of which y may carry gradient
 };
 
-/// Images of a batch and nothing drawn yet.
+/// Images of a batch, sent to the device, and nothing drawn yet.
 Part begin_part(const Batch& batch, uint64_t seed, int64_t nimg, int64_t size, at::Device device);
 
 /// y + σ ε with σ [n].

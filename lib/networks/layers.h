@@ -82,7 +82,7 @@ at::Tensor fourier_embedding(const at::Tensor& x, const at::Tensor& frequencies)
 struct DropoutStream {
   double rate;
   uint64_t seed;
-  at::Tensor indices;  ///< int64 [N], CPU
+  at::Tensor indices;  ///< int64 [N], on the images' device
   uint64_t layer = 0;
 };
 /// x · mask / (1 − rate); x itself without a stream.

@@ -49,8 +49,8 @@ struct KarrasLaw {
 /// The distribution that training draws noise levels from.
 using SigmaLaw = std::variant<LogNormalLaw, KarrasLaw>;
 
-/// Noise levels [N] (float32, on `device`) for the images numbered `indices` (int64 [N], CPU): a pure
-/// function of (seed, purpose, index).
+/// Noise levels [N] (float32, on `device`) for the images numbered `indices` (int64 [N], as philox_normal
+/// takes them): a pure function of (seed, purpose, index).
 at::Tensor draw_sigma(const SigmaLaw& law, uint64_t seed, Purpose purpose, const at::Tensor& indices,
                       at::Device device);
 

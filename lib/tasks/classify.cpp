@@ -30,9 +30,10 @@ struct ClassifyTask {
     const int64_t size = batch.images.size(0);
     at::Tensor total;
     at::Tensor correct;
-    for (const Batch& part : split(batch, run.micro_batch)) {
-      const at::Tensor labels = part.labels.to(device).argmax(1);
-      const at::Tensor logits = classify(student.module, part.images.to(device)).logits;
+    for (const Batch& some : split(batch, run.micro_batch)) {
+      const Batch part = to_device(some, device);
+      const at::Tensor labels = part.labels.argmax(1);
+      const at::Tensor logits = classify(student.module, part.images).logits;
       const at::Tensor loss =
           at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum, -100, config.label_smoothing) /
           static_cast<double>(size);

@@ -29,7 +29,7 @@ struct DenoiseTask {
     const int64_t size = batch.images.size(0);
     at::Tensor total;
     for (const Batch& part : split(batch, run.micro_batch)) {
-      const at::Tensor loss = losses_of(part).sum() / static_cast<double>(size);
+      const at::Tensor loss = losses_of(to_device(part, device)).sum() / static_cast<double>(size);
       loss.backward();
       total = total.defined() ? total + loss.detach() : loss.detach();
     }
@@ -41,9 +41,9 @@ struct DenoiseTask {
     return stats;
   }
 
-  /// The weighted error of every image of a part, [n], a mean over pixels.
+  /// The weighted error of every image of a part on the device, [n], a mean over pixels.
   at::Tensor losses_of(const Batch& part) {
-    const at::Tensor y = part.images.to(device);
+    const at::Tensor& y = part.images;
     const at::Tensor sigma = draw_sigma(config.sigma, run.seed, Purpose::sigma, part.indices, device);
     const at::Tensor noise =
         kernels::philox_normal(run.seed, word(Purpose::noise), part.indices, y.sizes().slice(1), device);
@@ -60,7 +60,7 @@ struct DenoiseTask {
   /// One-hot rows, some of them blanked.
   at::Tensor training_labels(const Batch& part) {
     const double hidden = label_dropout_rate(config.denoiser.network);
-    const at::Tensor labels = labels_for(student.module, part.labels.to(device));
+    const at::Tensor labels = labels_for(student.module, part.labels);
     if (!labels.defined() || hidden == 0) return labels;
     const at::Tensor u =
         kernels::philox_uniform(run.seed, word(Purpose::label_dropout), part.indices, {1}, device);

@@ -9,12 +9,17 @@ function(onestep_library name)
   target_link_libraries(onestep_${name} PUBLIC ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
 endfunction()
 
-# onestep_test(NAME SOURCES … LINKS …): one executable and one CTest entry for a folder of tests, because
+# onestep_test(NAME [DEVICES] SOURCES … LINKS …): one executable and one CTest entry for a folder of tests, because
 # starting LibTorch costs half a second a process. Paths in tests are relative to the repository's root, where
 # tests/main.cpp goes: ONESTEP_GOLDEN is the folder of reference files, ONESTEP_BIN that of the commands.
+# DEVICES: it has tests that run on devices, the pretended one among them (tests/on_devices.h).
 function(onestep_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "DEVICES" "" "SOURCES;LINKS" ${ARGN})
   add_executable(test_${name} ${ARG_SOURCES})
+  if(ARG_DEVICES)
+    target_link_libraries(test_${name} PRIVATE onestep_pretend_device)
+    set_target_properties(test_${name} PROPERTIES ENABLE_EXPORTS ON)
+  endif()
   target_link_libraries(test_${name} PRIVATE ${ARG_LINKS} onestep_test_main Catch2::Catch2)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   file(RELATIVE_PATH bin ${PROJECT_SOURCE_DIR} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY})

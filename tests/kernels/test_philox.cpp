@@ -234,7 +234,7 @@ TEST_CASE("philox_bits are the first words of a block", "[philox]") {
 }
 
 TEST_CASE("philox refuses what it cannot draw", "[philox]") {
-  CHECK_THROWS_WITH(noise(at::tensor({1.0f}), {2}), Contains("indices must be an int64 vector on the CPU"));
+  CHECK_THROWS_WITH(noise(at::tensor({1.0f}), {2}), Contains("indices must be an int64 vector"));
   CHECK_THROWS_WITH(noise(counting(4).view({2, 2}), {2}), Contains("indices must be an int64 vector"));
   CHECK_THROWS_WITH(noise(at::Tensor(), {2}), Contains("indices must be an int64 vector"));
   CHECK_THROWS_WITH(philox_normal(1, 2, counting(1), {2}, at::kCPU, at::kInt),

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/tensor.h>
 
 #include "closeness.h"
@@ -87,7 +88,7 @@ struct Mixture {
 inline Denoise denoise_of(const GaussianMixture& mixture) {
   return [mixture](const at::Tensor& x, double sigma) {
     const at::Tensor images = x.reshape({x.size(0), 1, 1, -1});
-    return onestep::denoise(mixture, images, at::tensor(sigma, at::kDouble)).reshape(x.sizes());
+    return onestep::denoise(mixture, images, at::scalar_tensor(sigma, x.options())).reshape(x.sizes());
   };
 }
 

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// compare_runs [--device cuda] [--json]: every task and every kind of distillation, a few hundred tiny images each, on
+// the CPU and on another device: how far its losses are from the CPU's, whether a stopped and resumed run has the bits
+// of an unbroken one, and how often a step makes the host wait.
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "apps/common/process.h"
+#include "apps/common/run_app.h"
+#include "io/jsonl.h"
+#include "io/numerical_error.h"
+#include "kernels/cuda_sync.h"
+#include "tasks/toy_runs.h"
+
+using namespace onestep;
+using namespace onestep::toys;
+
+namespace {
+
+struct Options {
+  std::string device = "cuda";
+  bool json = false;
+};
+
+/// What seven steps of Adam make of rounding: its first updates go by the gradients' signs. Other instruction sets of
+/// one CPU differ by 1e-3 and less.
+constexpr double kTolerance = 2e-2;
+
+struct Compared {
+  double loss_difference = 0;
+  std::string first_difference;  ///< of the resumed run from the unbroken one
+  double syncs = 0;              ///< a step
+  bool holds() const { return loss_difference <= kTolerance && first_difference.empty() && syncs == 0; }
+};
+
+/// The losses that a run's log ends with, by name: details have a slash in theirs.
+std::map<std::string, double> losses_of(const std::filesystem::path& run) {
+  std::map<std::string, double> losses;
+  const auto last = io::read_jsonl(run / "log.jsonl").back();
+  for (const auto& [name, value] : last.items())
+    if (value.is_number() && name.find('/') == std::string::npos && name != "nimg" && name != "images_per_sec")
+      losses[name] = value.get<double>();
+  return losses;
+}
+
+double difference_of(const std::map<std::string, double>& a, const std::map<std::string, double>& b) {
+  double worst = a.size() == b.size() ? 0 : std::numeric_limits<double>::infinity();
+  for (const auto& [name, value] : a) {
+    const auto other = b.find(name);
+    const double gap = other == b.end() ? NAN : std::abs(value - other->second) / std::max(std::abs(other->second), 1e-3);
+    worst = std::max(worst, std::isfinite(gap) ? gap : std::numeric_limits<double>::infinity());
+  }
+  return worst;
+}
+
+/// Waits in a task's steps after the first, in which some things are made that stay.
+double syncs_of(const std::filesystem::path& dir, const Experiment& e, at::Device device) {
+  if (!device.is_cuda()) return 0;
+  constexpr int kSteps = 4;
+  const TrainConfig config = config_of(dir, e.task, "images: 1000, batch: 16");
+  std::filesystem::create_directories(dir);
+  Task task = make_task(config.task, {.run = config.run, .device = device, .data = e.data, .provenance = {}});
+  const auto step = [&](int64_t i) { task.step(read_batch(e.data, config.run.seed, 16 * i, 16, /*flip=*/true)); };
+  step(0);
+  const int64_t syncs = kernels::count_cuda_syncs([&] {
+    for (int64_t i = 1; i <= kSteps; ++i) step(i);
+  });
+  return static_cast<double>(syncs) / kSteps;
+}
+
+Compared compare(const TemporaryFolder& folder, const Experiment& e, at::Device device) {
+  const auto place = [&](const char* kind) { return folder / (e.name + kind); };
+  run(place("_cpu"), e.task, kBudget, 0, e.data);
+  const Finished whole = run(place("_whole"), e.task, kBudget, 0, e.data, device);
+  const Finished cut = run(place("_cut"), e.task, kBudget, 3, e.data, device);
+  return {difference_of(losses_of(place("_whole")), losses_of(place("_cpu"))), first_difference(cut, whole),
+          syncs_of(place("_syncs"), e, device)};
+}
+
+void run_all(const Options& options) {
+  use_threads(1);
+  const at::Device device = open_device(options.device);
+  const TemporaryFolder folder;
+  int64_t failed = 0, all = 0;
+  for (const Experiment& e : experiments(folder)) {
+    nlohmann::ordered_json line{{"task", e.name}, {"tolerance", kTolerance}, {"holds", false}};
+    try {
+      const Compared c = compare(folder, e, device);
+      line["holds"] = c.holds();
+      line["loss_difference"] = c.loss_difference;
+      line["resumes_equal"] = c.first_difference.empty();
+      line["first_difference"] = c.first_difference;
+      line["syncs"] = c.syncs;
+    } catch (const c10::Error& error) {
+      line["error"] = error.what_without_backtrace();
+    } catch (const std::exception& error) {
+      line["error"] = error.what();
+    }
+    ++all;
+    failed += !line["holds"].get<bool>();
+    if (options.json) {
+      std::printf("%s\n", line.dump().c_str());
+    } else if (line.contains("error")) {
+      std::printf("%-18s FAILED  %s\n", e.name.c_str(), line["error"].get<std::string>().c_str());
+    } else {
+      std::printf("%-18s %s  losses differ by %.1e, resumed %s, %g waits a step\n", e.name.c_str(),
+                  line["holds"].get<bool>() ? "holds " : "FAILED", line["loss_difference"].get<double>(),
+                  line["resumes_equal"].get<bool>() ? "equal" : "DIFFERENT", line["syncs"].get<double>());
+    }
+    std::fflush(stdout);
+  }
+  if (failed > 0) throw NumericalError(std::to_string(failed) + " of " + std::to_string(all) + " tasks do not hold");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Every task and every kind of distillation on the CPU and on another device.", "compare_runs");
+  Options options;
+  app.add_option("--device", options.device, "cuda, cuda:N, or cpu")->capture_default_str();
+  app.add_flag("--json", options.json, "print a line of JSON for each");
+  return run_app(app, argc, argv, [&] { run_all(options); });
+}
