@@ -8,4 +8,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 preset=${ONESTEP_PRESET:-release}
 scripts/setup.sh --build "$preset"
 say "testing preset $preset"
-ctest --preset "$preset" --no-tests=error --timeout 600 "$@"
+ctest --preset "$preset" --no-tests=error --timeout 600 --parallel "$(nproc)" "$@"

@@ -5,7 +5,7 @@
 #include "devices/device_case.h"
 #include "evaluation/feature_extractor.h"
 #include "evaluation/frechet.h"
-#include "evaluation/kernel_distance.h"
+#include "networks/classifier.h"
 #include "networks/inception.h"
 #include "networks/inception_rule.h"
 #include "temporary_folder.h"
