@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A test program runs under the settings of the commands, from the repository's root: paths in tests are relative
-// to it, so that the program can be moved to another machine together with what it reads (ONESTEP_ROOT).
+// A test program runs under the settings of the commands, from the repository's root: paths in tests are
+// relative to it, so that the program can be moved to another machine together with what it reads
+// (ONESTEP_ROOT).
 #define CATCH_CONFIG_RUNNER
-#include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+
+#include <catch2/catch.hpp>
 
 #include "apps/common/matrix_products.h"
 

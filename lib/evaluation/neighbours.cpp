@@ -185,8 +185,8 @@ std::vector<double> column(const at::Tensor& table, int64_t k) {
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
-/// Square roots of float64 numbers, correctly rounded as std::sqrt is and ATen's need not be: a tie of squares
-/// stays a tie whichever way a root was taken.
+/// Square roots of float64 numbers, correctly rounded as std::sqrt is and ATen's need not be: a tie of
+/// squares stays a tie whichever way a root was taken.
 at::Tensor roots(const at::Tensor& squares) {
   at::Tensor result = squares.clone(at::MemoryFormat::Contiguous);
   auto* values = result.mutable_data_ptr<double>();
@@ -317,9 +317,8 @@ NearestReference nearest_reference(const at::Tensor& generated, const at::Tensor
   const bool known = reference_radii.defined();
   if (known) check_radii(reference_radii, y.size(0), 1);
   const int64_t pairs = n * y.size(0), total = known ? pairs : 2 * pairs;
-  for_each_row(x, y, tile, part_of(watch, 0, pairs, total), [&](int64_t i, const Row& row) {
-    std::tie(index[i], distance[i]) = nearest_of_all(row);
-  });
+  for_each_row(x, y, tile, part_of(watch, 0, pairs, total),
+               [&](int64_t i, const Row& row) { std::tie(index[i], distance[i]) = nearest_of_all(row); });
   result.distance = roots(result.distance);
   if (known) {
     result.gap = roots(reference_radii.select(1, 0).index_select(0, result.index));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// compare_devices [--device cuda] [--json]: every part of the library on the CPU and on another device, side by
-// side: the largest relative difference of its float32 numbers, and whether that is within its tolerance.
+// compare_devices [--device cuda] [--json]: every part of the library on the CPU and on another device, side
+// by side: the largest relative difference of its float32 numbers, and whether that is within its tolerance.
 // With --device cpu the CPU's float64 numbers stand on the other side.
 #include <cstdio>
 
@@ -55,25 +55,28 @@ void run(const Options& options) {
     ++all;
     failed += !holds;
     if (options.json) {
-      nlohmann::ordered_json line{{"part", work.part}, {"name", work.name}, {"tolerance", work.tolerance}, {"holds", holds}};
+      nlohmann::ordered_json line{
+          {"part", work.part}, {"name", work.name}, {"tolerance", work.tolerance}, {"holds", holds}};
       if (compared.error.empty())
         line["difference"] = compared.difference;
       else
         line["error"] = compared.error;
       std::printf("%s\n", line.dump().c_str());
     } else {
-      std::printf("%-10s %-40s %9.2e of %7.0e  %s %s\n", work.part.c_str(), work.name.c_str(), compared.difference,
-                  work.tolerance, holds ? "" : "FAILED", compared.error.c_str());
+      std::printf("%-10s %-40s %9.2e of %7.0e  %s %s\n", work.part.c_str(), work.name.c_str(),
+                  compared.difference, work.tolerance, holds ? "" : "FAILED", compared.error.c_str());
     }
     std::fflush(stdout);
   }
-  if (failed > 0) throw NumericalError(std::to_string(failed) + " of " + std::to_string(all) + " differ by too much");
+  if (failed > 0)
+    throw NumericalError(std::to_string(failed) + " of " + std::to_string(all) + " differ by too much");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Every part of the library on the CPU and on another device, side by side.", "compare_devices");
+  CLI::App app("Every part of the library on the CPU and on another device, side by side.",
+               "compare_devices");
   Options options;
   app.add_option("--device", options.device, "cuda, cuda:N, or cpu")->capture_default_str();
   app.add_flag("--json", options.json, "print a line of JSON for each");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// compare_runs [--device cuda] [--json]: every task and every kind of distillation, a few hundred tiny images each, on
-// the CPU and on another device: how far its losses are from the CPU's, whether a stopped and resumed run has the bits
-// of an unbroken one, and how often a step makes the host wait.
+// compare_runs [--device cuda] [--json]: every task and every kind of distillation, a few hundred tiny images
+// each, on the CPU and on another device: how far its losses are from the CPU's, whether a stopped and
+// resumed run has the bits of an unbroken one, and how often a step makes the host wait.
 #include <cstdio>
 
 #include <CLI/CLI.hpp>
@@ -24,8 +24,8 @@ struct Options {
   bool json = false;
 };
 
-/// What seven steps of Adam make of rounding: its first updates go by the gradients' signs. Other instruction sets of
-/// one CPU differ by 1e-3 and less.
+/// What seven steps of Adam make of rounding: its first updates go by the gradients' signs. Other instruction
+/// sets of one CPU differ by 1e-3 and less.
 constexpr double kTolerance = 2e-2;
 
 struct Compared {
@@ -40,7 +40,8 @@ std::map<std::string, double> losses_of(const std::filesystem::path& run) {
   std::map<std::string, double> losses;
   const auto last = io::read_jsonl(run / "log.jsonl").back();
   for (const auto& [name, value] : last.items())
-    if (value.is_number() && name.find('/') == std::string::npos && name != "nimg" && name != "images_per_sec")
+    if (value.is_number() && name.find('/') == std::string::npos && name != "nimg" &&
+        name != "images_per_sec")
       losses[name] = value.get<double>();
   return losses;
 }
@@ -49,7 +50,8 @@ double difference_of(const std::map<std::string, double>& a, const std::map<std:
   double worst = a.size() == b.size() ? 0 : std::numeric_limits<double>::infinity();
   for (const auto& [name, value] : a) {
     const auto other = b.find(name);
-    const double gap = other == b.end() ? NAN : std::abs(value - other->second) / std::max(std::abs(other->second), 1e-3);
+    const double gap =
+        other == b.end() ? NAN : std::abs(value - other->second) / std::max(std::abs(other->second), 1e-3);
     worst = std::max(worst, std::isfinite(gap) ? gap : std::numeric_limits<double>::infinity());
   }
   return worst;
@@ -62,7 +64,9 @@ double syncs_of(const std::filesystem::path& dir, const Experiment& e, at::Devic
   const TrainConfig config = config_of(dir, e.task, "images: 1000, batch: 16");
   std::filesystem::create_directories(dir);
   Task task = make_task(config.task, {.run = config.run, .device = device, .data = e.data, .provenance = {}});
-  const auto step = [&](int64_t i) { task.step(read_batch(e.data, config.run.seed, 16 * i, 16, /*flip=*/true)); };
+  const auto step = [&](int64_t i) {
+    task.step(read_batch(e.data, config.run.seed, 16 * i, 16, /*flip=*/true));
+  };
   step(0);
   const int64_t syncs = kernels::count_cuda_syncs([&] {
     for (int64_t i = 1; i <= kSteps; ++i) step(i);
@@ -111,7 +115,8 @@ void run_all(const Options& options) {
     }
     std::fflush(stdout);
   }
-  if (failed > 0) throw NumericalError(std::to_string(failed) + " of " + std::to_string(all) + " tasks do not hold");
+  if (failed > 0)
+    throw NumericalError(std::to_string(failed) + " of " + std::to_string(all) + " tasks do not hold");
 }
 
 }  // namespace

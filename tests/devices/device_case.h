@@ -10,8 +10,8 @@
 #include "closeness.h"
 #include "kernels/philox.h"
 
-/// Work of every part of the library that must come out alike on every device. One list: the tests go through it
-/// (float32 against float64 on the CPU, the CPU against CUDA), and compare_devices prints it as a table.
+/// Work of every part of the library that must come out alike on every device. One list: the tests go through
+/// it (float32 against float64 on the CPU, the CPU against CUDA), and compare_devices prints it as a table.
 namespace onestep::test {
 
 /// Tensors that a piece of work ends in, on the device.
@@ -36,7 +36,8 @@ std::vector<DeviceCase> evaluation_cases();
 std::vector<DeviceCase> device_cases();
 
 /// Standard normal numbers [n, *shape], the same ones on every device and in every dtype.
-inline at::Tensor normal(uint32_t purpose, int64_t n, at::IntArrayRef shape, at::Device device, at::ScalarType dtype) {
+inline at::Tensor normal(uint32_t purpose, int64_t n, at::IntArrayRef shape, at::Device device,
+                         at::ScalarType dtype) {
   return kernels::philox_normal(1, purpose, at::arange(n), shape, at::kCPU, dtype).to(device);
 }
 

@@ -38,7 +38,8 @@ Outputs classifier(at::Device device, at::ScalarType) {
 }
 
 Outputs inception_passes(at::Device device, at::ScalarType) {
-  const InceptionOutput out = inception(clone(fold_batch_norm(rule_inception(1)), device), pictures(1, 2).to(device));
+  const InceptionOutput out =
+      inception(clone(fold_batch_norm(rule_inception(1)), device), pictures(1, 2).to(device));
   return {out.pool, out.spatial, out.logits};
 }
 

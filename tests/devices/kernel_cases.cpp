@@ -19,17 +19,21 @@ std::vector<DeviceCase> kernel_cases() {
        }},
       {"kernels", "resize as TensorFlow 1", 0,
        [](at::Device device, at::ScalarType) {
-         const at::Tensor images = (philox_uniform(1, 0, at::arange(3), {3, 31, 33}, at::kCPU) * 255).to(at::kByte);
+         const at::Tensor images =
+             (philox_uniform(1, 0, at::arange(3), {3, 31, 33}, at::kCPU) * 255).to(at::kByte);
          return Outputs{resize_tf1(images.to(device))};
        },
        /*any_dtype=*/false}};
-  for (const auto& [name, normalisation] : {std::pair("none", Normalisation::none),
-                                            {"dmd", Normalisation::dmd}, {"sid", Normalisation::sid}}) {
+  for (const auto& [name, normalisation] :
+       {std::pair("none", Normalisation::none), {"dmd", Normalisation::dmd}, {"sid", Normalisation::sid}}) {
     cases.push_back({"kernels", std::string("score difference, ") + name, 1e-6,
                      [normalisation](at::Device device, at::ScalarType dtype) {
-                       const auto image = [&](uint32_t purpose) { return normal(purpose, 16, {3, 32, 32}, device, dtype); };
+                       const auto image = [&](uint32_t purpose) {
+                         return normal(purpose, 16, {3, 32, 32}, device, dtype);
+                       };
                        const at::Tensor h = normal(4, 16, {}, device, dtype).exp();
-                       const ScoreDifference step = score_difference(image(1), image(2), image(3), h, normalisation);
+                       const ScoreDifference step =
+                           score_difference(image(1), image(2), image(3), h, normalisation);
                        return Outputs{step.loss, step.gradient};
                      }});
   }

@@ -35,8 +35,9 @@ Outputs with_gradient(const at::Tensor& leaf, const at::Tensor& losses) {
 
 template <class Loss>
 DeviceCase loss_case(const std::string& name, const Loss& loss) {
-  return {"losses", name, 1e-4,
-          [loss](at::Device device, at::ScalarType dtype) { return loss(Draw{device, dtype}); }};
+  return {"losses", name, 1e-4, [loss](at::Device device, at::ScalarType dtype) {
+            return loss(Draw{device, dtype});
+          }};
 }
 
 Outputs denoising(const Draw& draw) {
@@ -46,8 +47,9 @@ Outputs denoising(const Draw& draw) {
 
 Outputs integral(const Draw& draw, const std::string& normalisation) {
   const at::Tensor y = draw.image(1).requires_grad_();
-  return with_gradient(y, score_difference_loss({.normalisation = normalisation}, y, draw.image(2), draw.image(3),
-                                                draw.sigma(), normalise_by_mean(draw.number(4).exp())));
+  return with_gradient(
+      y, score_difference_loss({.normalisation = normalisation}, y, draw.image(2), draw.image(3),
+                               draw.sigma(), normalise_by_mean(draw.number(4).exp())));
 }
 
 /// With elementwise denoisers, so that gradient flows through both.
@@ -59,7 +61,8 @@ Outputs expanded(const Draw& draw, const ExpandedConfig& config) {
 }
 
 Outputs adversarial(const Draw& draw, const std::string& name) {
-  const at::Tensor real = draw.image(1).flatten(1).requires_grad_(), fake = draw.image(2).flatten(1).requires_grad_();
+  const at::Tensor real = draw.image(1).flatten(1).requires_grad_(),
+                   fake = draw.image(2).flatten(1).requires_grad_();
   const at::Tensor losses = discriminator_loss(name, real, fake) + generator_loss(name, fake) +
                             r1_penalty(real, real * 1.1 + 0.1, 0.1);
   losses.sum().backward();
@@ -85,7 +88,8 @@ Outputs regression(const Draw& draw) {
 
 Outputs reward(const Draw& draw) {
   const at::Tensor logits = draw.image(1).flatten(1).narrow(1, 0, kImages).clone().requires_grad_();
-  return with_gradient(logits, classifier_reward(logits, at::eye(kImages, logits.options().requires_grad(false))));
+  return with_gradient(logits,
+                       classifier_reward(logits, at::eye(kImages, logits.options().requires_grad(false))));
 }
 
 Outputs fidelity(const Draw& draw, const MeasurementConfig& operation) {
@@ -96,21 +100,26 @@ Outputs fidelity(const Draw& draw, const MeasurementConfig& operation) {
 }  // namespace
 
 std::vector<DeviceCase> loss_cases() {
-  std::vector<DeviceCase> cases{loss_case("denoising", denoising), loss_case("density ratio and its bins", ratio),
+  std::vector<DeviceCase> cases{loss_case("denoising", denoising),
+                                loss_case("density ratio and its bins", ratio),
                                 loss_case("regression", regression), loss_case("reward", reward)};
   for (const std::string& name : normalisations())
-    cases.push_back(loss_case("integral branch, " + name, [name](const Draw& d) { return integral(d, name); }));
+    cases.push_back(
+        loss_case("integral branch, " + name, [name](const Draw& d) { return integral(d, name); }));
   for (const std::string form : {"exact", "frozen_ratio", "paper"})
     cases.push_back(
         loss_case("expanded branch, " + form, [form](const Draw& d) { return expanded(d, {.form = form}); }));
-  cases.push_back(
-      loss_case("expanded branch, pseudo-Huber", [](const Draw& d) { return expanded(d, {.distance = "pseudo_huber"}); }));
+  cases.push_back(loss_case("expanded branch, pseudo-Huber",
+                            [](const Draw& d) { return expanded(d, {.distance = "pseudo_huber"}); }));
   for (const std::string& name : adversarial_losses())
-    cases.push_back(loss_case("adversarial, " + name, [name](const Draw& d) { return adversarial(d, name); }));
+    cases.push_back(
+        loss_case("adversarial, " + name, [name](const Draw& d) { return adversarial(d, name); }));
   for (const std::string& name : divergence_names())
     cases.push_back(loss_case("weights of " + name, [name](const Draw& d) { return divergence(d, name); }));
   const std::vector<std::pair<std::string, MeasurementConfig>> operations{
-      {"mask", MaskOperator{.shape = "random"}}, {"blur", BlurOperator{}}, {"downsample", DownsampleOperator{}}};
+      {"mask", MaskOperator{.shape = "random"}},
+      {"blur", BlurOperator{}},
+      {"downsample", DownsampleOperator{}}};
   for (const auto& [name, operation] : operations)
     cases.push_back(loss_case("data fidelity, " + name,
                               [operation = operation](const Draw& d) { return fidelity(d, operation); }));

@@ -36,8 +36,9 @@ Outputs pass(const DenoiserConfig& config, at::Device device, at::ScalarType dty
   const std::vector<int64_t> shape{channels, height, width};
   const at::Tensor x = normal(1, kImages, shape, device, dtype).requires_grad_();
   const at::Tensor sigma = normal(2, kImages, {}, device, dtype).exp();
-  const at::Tensor labels =
-      label_dim(denoiser) > 0 ? at::eye(kImages, label_dim(denoiser), x.options().requires_grad(false)) : at::Tensor();
+  const at::Tensor labels = label_dim(denoiser) > 0
+                                ? at::eye(kImages, label_dim(denoiser), x.options().requires_grad(false))
+                                : at::Tensor();
   const at::Tensor denoised = denoise(denoiser, x, sigma, labels);
   (denoised * normal(3, kImages, shape, device, dtype)).sum().backward();
   Outputs outputs{denoised.detach(), x.grad()};
@@ -96,7 +97,8 @@ std::vector<DeviceCase> network_cases() {
   patches.attn_resolutions = {};
   return {denoiser_case("DDPM++", {.network = small_unet()}),
           denoiser_case("NCSN++", {.network = ncsnpp}),
-          denoiser_case("DDPM++ on 2x2 patches", {.preconditioning = {.space_to_depth = true}, .network = patches}),
+          denoiser_case("DDPM++ on 2x2 patches",
+                        {.preconditioning = {.space_to_depth = true}, .network = patches}),
           denoiser_case("mlp", {.network = MlpConfig{.dim = 2, .label_dim = 3, .width = 32, .depth = 3}}),
           {"networks", "discriminator heads", 1e-4, heads},
           {"networks", "classifier", 1e-4, classifier}};

@@ -38,7 +38,8 @@ TEST_CASE("Every task on a device: stopped and resumed, it has the bits of the C
   for (const Experiment& e : experiments(folder)) {
     INFO(e.name);
     const Finished here = run(folder / (e.name + "_cpu"), e.task, kBudget, 0, e.data);
-    CHECK(first_difference(here, run(folder / (e.name + "_cut"), e.task, kBudget, 3, e.data, pretend_device())) == "");
+    CHECK(first_difference(
+              here, run(folder / (e.name + "_cut"), e.task, kBudget, 3, e.data, pretend_device())) == "");
   }
 }
 

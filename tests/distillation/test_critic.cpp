@@ -89,7 +89,8 @@ TEST_CASE("Critic on the fake score's features: convolutional heads learn, the n
         1e-3);
 }
 
-DEVICE_TEST_CASE("SiDA: the mean over channels is a logit for each pixel, and the fake's encoder learns", "[distillation]") {
+DEVICE_TEST_CASE("SiDA: the mean over channels is a logit for each pixel, and the fake's encoder learns",
+                 "[distillation]") {
   const Scene s{device};
   const Critic critic = s.critic({.features = "fake", .head = "pixel_mean"});
   CHECK(trains_encoder(critic.config));
@@ -127,7 +128,8 @@ DEVICE_TEST_CASE("Critic with an encoder of its own: that learns, and no other",
   CHECK_FALSE(has_gradient(s.fake.network->module));
 }
 
-DEVICE_TEST_CASE("The critic's loss: real images noised to the student's levels, with their own classes", "[distillation]") {
+DEVICE_TEST_CASE("The critic's loss: real images noised to the student's levels, with their own classes",
+                 "[distillation]") {
   const Scene s{device};
   Part part = s.part;
   part.labels = s.part.real_labels.roll(1, 1);  // the student was asked for other classes

@@ -137,7 +137,8 @@ TEST_CASE("A fake-score network is compared with guidance, and seen through the 
       Catch::Contains("guidance 2") && Catch::Contains("class-conditional"));
 }
 
-DEVICE_TEST_CASE("The fake score learns by the denoising loss, at noise levels of its own", "[distillation]") {
+DEVICE_TEST_CASE("The fake score learns by the denoising loss, at noise levels of its own",
+                 "[distillation]") {
   const Part part = drawn_part(points(9), 30, 6, device);
   const Denoiser network = clone(point_network(4), device);
   const LogNormalLaw law{.mean = 0.3, .std = 0.8};

@@ -93,8 +93,8 @@ inline Part part_of(const Dataset& data, int64_t first, int64_t n, at::Device de
 inline Part drawn_part(const Dataset& data, int64_t first, int64_t n, at::Device device = at::kCPU) {
   Part part = part_of(data, first, n, device);
   part.y = normal(part.real.sizes().slice(1), n, 21, device);
-  part.sigma = draw_sigma(LogNormalLaw{.mean = -0.5, .std = 0.7}, kSeed, Purpose::student_sigma, part.indices,
-                          device);
+  part.sigma =
+      draw_sigma(LogNormalLaw{.mean = -0.5, .std = 0.7}, kSeed, Purpose::student_sigma, part.indices, device);
   part.epsilon = unit_noise(part, Purpose::student_noise);
   return part;
 }

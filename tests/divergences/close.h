@@ -5,8 +5,8 @@
 
 namespace onestep {
 
-/// max|a − b| / max|b| over the tensor: the golden files' measure. NaN unless both are finite of one shape. Any
-/// device.
+/// max|a − b| / max|b| over the tensor: the golden files' measure. NaN unless both are finite of one shape.
+/// Any device.
 inline double relative_error(const at::Tensor& a, const at::Tensor& b) {
   TORCH_CHECK(a.sizes() == b.sizes(), "relative_error: ", a.sizes(), " against ", b.sizes());
   const at::Tensor wide = b.detach().to(at::kCPU, at::kDouble);

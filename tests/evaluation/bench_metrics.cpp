@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_metrics root D | neighbours N D: seconds, CPU seconds and peak memory of the two costly steps of an
 // evaluation. Beside it: scripts/bench_metrics.py.
-// bench_metrics inception N [DEVICE] [tf32]: images/s of the Inception network on N images at once, one line of JSON.
-// Beside it: scripts/bench_torch.py --work inception.
+// bench_metrics inception N [DEVICE] [tf32]: images/s of the Inception network on N images at once, one line
+// of JSON. Beside it: scripts/bench_torch.py --work inception.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -77,8 +77,9 @@ void bench_inception(int64_t n, const std::string& device_name, bool tf32) {
     const double time = bench::seconds(device, [&] { inception(network, images); });
     if (repeat > 0) times.push_back(time);  // the first one warms up
   }
-  std::printf("{\"device\": \"%s\", \"batch\": %lld, \"tf32\": %s, \"images_per_sec\": %.1f", device_name.c_str(),
-              static_cast<long long>(n), tf32 ? "true" : "false", static_cast<double>(n) / bench::median(times));
+  std::printf("{\"device\": \"%s\", \"batch\": %lld, \"tf32\": %s, \"images_per_sec\": %.1f",
+              device_name.c_str(), static_cast<long long>(n), tf32 ? "true" : "false",
+              static_cast<double>(n) / bench::median(times));
   if (const auto peak = bench::peak_mib(device)) std::printf(", \"peak_mib\": %.0f", *peak);
   std::printf("}\n");
 }
@@ -97,5 +98,7 @@ int main(int argc, char** argv) {
   else if (what == "inception" && argc >= 3 && argc <= 5)
     onestep::bench_inception(std::atoll(argv[2]), argc > 3 ? argv[3] : "cpu", argc > 4);
   else
-    return std::fprintf(stderr, "usage: bench_metrics root D | neighbours N D | inception N [DEVICE] [tf32]\n"), 2;
+    return std::fprintf(stderr,
+                        "usage: bench_metrics root D | neighbours N D | inception N [DEVICE] [tf32]\n"),
+           2;
 }

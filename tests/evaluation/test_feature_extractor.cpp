@@ -55,7 +55,8 @@ TEST_CASE("pixels are features of 0 to 1") {
   CHECK_FALSE(set.predicted.defined());
 }
 
-DEVICE_TEST_CASE("a classifier gives features, what it sees, and logits where they are wanted", "[evaluation]") {
+DEVICE_TEST_CASE("a classifier gives features, what it sees, and logits where they are wanted",
+                 "[evaluation]") {
   const TemporaryFolder folder;
   const at::Tensor images = noise_images(10);
   const ClassifierFeatures config{.model = toy_classifier(folder).string()};

@@ -114,12 +114,14 @@ TEST_CASE("ties are ties: whole numbers, where nearly every distance occurs agai
   agrees_with_brute_force(at::cat({lattice(5, 60), outlier}), at::cat({outlier * 2.0, lattice(6, 60)}), {});
 }
 
-TEST_CASE("a sample as far from its neighbour as that from its own is no authentic one, whatever the distance") {
+TEST_CASE(
+    "a sample as far from its neighbour as that from its own is no authentic one, whatever the distance") {
   // Reference rows p and p + v far from all other pairs, samples p − v: both distances are √(a² + b²).
   std::vector<at::Tensor> samples, reference;
   for (int64_t a = 1; a <= 20; ++a) {
     for (int64_t b = 1; b <= 20; ++b) {
-      const at::Tensor p = at::tensor({1e4 * static_cast<double>(a), 1e4 * static_cast<double>(b)}, at::kDouble);
+      const at::Tensor p =
+          at::tensor({1e4 * static_cast<double>(a), 1e4 * static_cast<double>(b)}, at::kDouble);
       const at::Tensor v = at::tensor({static_cast<double>(a), static_cast<double>(b)}, at::kDouble);
       samples.push_back(p - v);
       reference.insert(reference.end(), {p, p + v});

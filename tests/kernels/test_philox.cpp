@@ -14,9 +14,9 @@
 #include <ATen/ops/tensor.h>
 #include <catch2/catch.hpp>
 
-#include "on_devices.h"
 #include "kernels/philox.h"
 #include "kernels/philox_core.h"
+#include "on_devices.h"
 
 using namespace onestep::kernels;
 using Catch::Matchers::Contains;

@@ -12,9 +12,9 @@
 #include <catch2/catch.hpp>
 
 #include "io/safetensors.h"
-#include "on_devices.h"
 #include "kernels/philox.h"
 #include "kernels/resize_tf1.h"
+#include "on_devices.h"
 
 using namespace onestep::kernels;
 using Catch::Matchers::Contains;

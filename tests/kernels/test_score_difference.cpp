@@ -14,9 +14,9 @@
 #include <catch2/catch.hpp>
 
 #include "io/safetensors.h"
-#include "on_devices.h"
 #include "kernels/philox.h"
 #include "kernels/score_difference.h"
+#include "on_devices.h"
 
 using namespace onestep::kernels;
 using Catch::Matchers::Contains;

@@ -12,8 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "closeness.h"
-#include "on_devices.h"
 #include "networks/inception_rule.h"
+#include "on_devices.h"
 #include "temporary_folder.h"
 
 using namespace onestep;

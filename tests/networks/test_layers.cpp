@@ -69,8 +69,7 @@ DEVICE_TEST_CASE("Group normalisation, embeddings and attention equal the refere
   // attend(q, k, 1) with v the identity over positions gives the weights themselves.
   const at::Tensor q = file.at("attention/q");
   const at::Tensor weights = file.at("attention/w");
-  const at::Tensor identity =
-      at::eye(weights.size(2), weights.options());
+  const at::Tensor identity = at::eye(weights.size(2), weights.options());
   const at::Tensor read = attend(q, file.at("attention/k"), identity.expand({q.size(0), -1, -1}));
   CHECK(relative_error(read.transpose(1, 2), weights) < 1e-5);
 }

@@ -164,7 +164,8 @@ TEST_CASE("A trained mlp comes near the exact denoiser", "[learning]") {
   const Toy toy;
   const int64_t seed = learning_seed(), first = 1'000'000 * seed;
   Denoiser d = make_denoiser(
-      {.preconditioning = {.sigma_data = 0.93}, .network = MlpConfig{.dim = 1, .width = 48, .depth = 2}}, 1 + seed);
+      {.preconditioning = {.sigma_data = 0.93}, .network = MlpConfig{.dim = 1, .width = 48, .depth = 2}},
+      1 + seed);
   Optimiser optimiser{.flat = flatten(d)};
   constexpr int64_t kSteps = 1500, kBatch = 256;
   for (int64_t step = 0; step < kSteps; ++step) {

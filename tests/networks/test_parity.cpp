@@ -50,8 +50,7 @@ void check_case(const std::string& name, at::Device device, at::ScalarType dtype
 
   const at::Tensor x = c.get("x").set_requires_grad(true);
   const at::Tensor sigma = c.get("sigma");
-  const DenoiserInputs inputs{.labels = c.get("class_labels"),
-                              .augment_labels = c.get("augment_labels")};
+  const DenoiserInputs inputs{.labels = c.get("class_labels"), .augment_labels = c.get("augment_labels")};
   const at::Tensor denoised = denoise(c.denoiser, x, sigma, inputs);
   CHECK(relative_error(denoised, c.file.at(wide ? "D_x_f64" : "D_x")) < tolerance);
 

@@ -27,7 +27,8 @@ namespace {
 
 struct Options {
   std::string model, device = "cpu";
-  std::vector<std::string> solvers{"euler", "heun", "dpmpp2m", "unipc2", "ab4", "hb3.8", "ghvb3.8", "lms4", "euler_ancestral"};
+  std::vector<std::string> solvers{"euler", "heun",    "dpmpp2m", "unipc2",         "ab4",
+                                   "hb3.8", "ghvb3.8", "lms4",    "euler_ancestral"};
   int64_t threads = 1, batch = 64, steps = 10, repeats = 5;
   bool tf32 = false, json = false;
 };
@@ -72,14 +73,15 @@ void run(const Options& o) {
       seconds.push_back(all);
       shares.push_back(1 - inside / all);
     }
-    const double rate = static_cast<double>(o.batch) / bench::median(seconds), outside = bench::median(shares);
+    const double rate = static_cast<double>(o.batch) / bench::median(seconds),
+                 outside = bench::median(shares);
     if (!o.json) {
       std::printf("%-16s %8.1f images/s, outside the denoiser %.2f %%\n", name.c_str(), rate, 100 * outside);
       continue;
     }
-    nlohmann::ordered_json line{{"solver", name},       {"device", o.device},      {"batch", o.batch},
-                                {"steps", o.steps},     {"tf32", o.tf32},          {"images_per_sec", rate},
-                                {"outside_denoiser", outside}};
+    nlohmann::ordered_json line{
+        {"solver", name}, {"device", o.device},     {"batch", o.batch},           {"steps", o.steps},
+        {"tf32", o.tf32}, {"images_per_sec", rate}, {"outside_denoiser", outside}};
     if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
     std::printf("%s\n", line.dump().c_str());
   }
@@ -96,7 +98,9 @@ int main(int argc, char** argv) {
   app.add_option("--threads", o.threads, "CPU threads")->capture_default_str();
   app.add_option("--batch", o.batch, "images at once")->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--steps", o.steps, "steps, including the one to noise level 0")->capture_default_str();
-  app.add_option("--repeats", o.repeats, "runs of each; the median counts")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--repeats", o.repeats, "runs of each; the median counts")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_flag("--tf32", o.tf32, "let a GPU round what products read to TF32");
   app.add_flag("--json", o.json, "print a line of JSON for each");
   return run_app(app, argc, argv, [&] { run(o); });

@@ -100,7 +100,7 @@ struct Options {
   double seconds = 0;
 };
 
-void bench(const Options& options) {
+void run(const Options& options) {
   const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
   use_threads(config.run.threads);
   const at::Device device = open_device(config.run.device);
@@ -113,9 +113,10 @@ void bench(const Options& options) {
   const std::function<void()> passes =
       std::visit(Passes{first.images.to(device), first.labels.to(device)}, config.task);
   const auto times = [&](const auto& work) {
-    return bench::seconds(device, [&] {
-             for (int64_t i = 0; i < options.steps; ++i) work();
-           }) /
+    return bench::seconds(device,
+                          [&] {
+                            for (int64_t i = 0; i < options.steps; ++i) work();
+                          }) /
            static_cast<double>(options.steps);
   };
   std::vector<double> whole, alone;
@@ -128,7 +129,8 @@ void bench(const Options& options) {
     whole.push_back(step);
     alone.push_back(pass);
   }
-  const double step = bench::median(whole), pass = bench::median(alone), images = static_cast<double>(config.run.batch);
+  const double step = bench::median(whole), pass = bench::median(alone),
+               images = static_cast<double>(config.run.batch);
   if (!options.json) {
     std::printf("threads %d  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them %.1f %%\n",
                 at::get_num_threads(), 1e3 * step, images / step, 1e3 * pass, 100 * (1 - pass / step));
@@ -144,8 +146,7 @@ void bench(const Options& options) {
                               {"ms_per_step", 1e3 * step},
                               {"outside_passes", 1 - pass / step}};
   if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
-  if (device.is_cuda())
-    line["syncs_per_step"] = kernels::count_cuda_syncs([&] { task.step(loader.next()); });
+  if (device.is_cuda()) line["syncs_per_step"] = kernels::count_cuda_syncs([&] { task.step(loader.next()); });
   std::printf("%s\n", line.dump().c_str());
 }
 
@@ -158,8 +159,10 @@ int main(int argc, char** argv) {
   app.add_option("overrides", options.overrides, "key.path=value, over the file's values");
   app.add_flag("--tf32", options.tf32, "let a GPU round what products read to TF32");
   app.add_option("--steps", options.steps, "steps that are timed together")->check(CLI::PositiveNumber);
-  app.add_option("--repeats", options.repeats, "times that this is done; the median counts")->check(CLI::PositiveNumber);
-  app.add_option("--seconds", options.seconds, "stop after about so long, with three repeats at least; 0: never");
+  app.add_option("--repeats", options.repeats, "times that this is done; the median counts")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds,
+                 "stop after about so long, with three repeats at least; 0: never");
   app.add_flag("--json", options.json, "print one line of JSON");
-  return run_app(app, argc, argv, [&] { bench(options); });
+  return run_app(app, argc, argv, [&] { run(options); });
 }

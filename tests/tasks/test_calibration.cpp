@@ -57,8 +57,8 @@ struct Experiment {
         exact_denoiser(data.density->weights, data.density->means, data.density->stds).network);
     student = make_student(GaussianStudentConfig{.mean = 0.2, .std = 0.9}, {}, data, 1, at::kCPU);
     const AdamConfig adam{.learning_rate = {.peak = 5e-3, .decay = "linear"}, .beta2 = 0.99};
-    critic =
-        make_critic({.features = "own", .optimizer = adam}, make_denoiser(holder.network, 2 + seed), 2 + seed, at::kCPU);
+    critic = make_critic({.features = "own", .optimizer = adam}, make_denoiser(holder.network, 2 + seed),
+                         2 + seed, at::kCPU);
     constexpr int64_t kBatch = 256;
     const Denoiser unused;
     for (int64_t nimg = 0; nimg < images; nimg += kBatch) {
@@ -85,7 +85,8 @@ TEST_CASE("the ratio that a discriminator measures is the true one, at every noi
   const Experiment trained(120'000), fresh(256);
   // Points that it has not seen.
   const int64_t count = 40'000;
-  const Part part = trained.draw(read_batch(trained.data, trained.seed, 10'000'000, count, false), 10'000'000);
+  const Part part =
+      trained.draw(read_batch(trained.data, trained.seed, 10'000'000, count, false), 10'000'000);
   const c10::NoGradGuard no_grad;
   const at::Tensor truth =
       exact_log_ratio(trained.teacher, *exact_density(trained.student), part.x(), part.sigma);

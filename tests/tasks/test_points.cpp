@@ -20,8 +20,8 @@ const std::string kData =
 
 void run(const std::filesystem::path& dir, const std::string& task) {
   const std::string yaml =
-      "run: {dir: " + dir.string() +
-      ", seed: " + std::to_string(learning_seed()) + ", images: 12800, batch: 64, snapshot_images: 6400, checkpoint_images: 6400}\n" + kData +
+      "run: {dir: " + dir.string() + ", seed: " + std::to_string(learning_seed()) +
+      ", images: 12800, batch: 64, snapshot_images: 6400, checkpoint_images: 6400}\n" + kData +
       "task: {kind: denoise, sigma: {kind: lognormal, mean: 0}, ema: {half_life_kimg: 0.5}, "
       "optimizer: {learning_rate: {peak: 5.0e-3}}, " +
       task + "}\n";

@@ -64,23 +64,26 @@ TEST_CASE("Every task: micro-batches give the same gradients up to rounding") {
   }
 }
 
-/// What 64 images without classes look like: the mean distance, per pixel, to the nearer of the two kinds' mean
-/// picture, and the share of the first kind. Data has 0.1 and a half; their blend, which no image looks like, 0.75.
+/// What 64 images without classes look like: the mean distance, per pixel, to the nearer of the two kinds'
+/// mean picture, and the share of the first kind. Data has 0.1 and a half; their blend, which no image looks
+/// like, 0.75.
 struct Look {
   double error, share;
 };
 
 Look look_of(const std::filesystem::path& model, const SamplerConfig& sampler) {
-  const at::Tensor samples = generate(load_denoiser(model, at::kCPU), sampler, consecutive_seeds(0, 64), {}, 64).samples;
+  const at::Tensor samples =
+      generate(load_denoiser(model, at::kCPU), sampler, consecutive_seeds(0, 64), {}, 64).samples;
   at::Tensor kinds = -at::ones({2, 1, 8, 8}) + 2 * 25.0 / 255;
   for (int64_t i = 0; i < 2; ++i) kinds[i].narrow(1, 4 * i, 4).add_(2 * 190.0 / 255);
   const at::Tensor gaps = (samples.unsqueeze(1) - kinds.unsqueeze(0)).abs().flatten(2).mean(2);
   return {gaps.amin(1).mean().item<double>(), (gaps.argmin(1) == 0).to(at::kFloat).mean().item<double>()};
 }
 
-// At the student's noise level an image of either kind may lie below the noise, so that the teacher's one call gives
-// a blend of both. The student has to take one or the other for each latent, and both among all.
-TEST_CASE("A one-step student makes images of either kind where its teacher's one call blends them", "[learning]") {
+// At the student's noise level an image of either kind may lie below the noise, so that the teacher's one
+// call gives a blend of both. The student has to take one or the other for each latent, and both among all.
+TEST_CASE("A one-step student makes images of either kind where its teacher's one call blends them",
+          "[learning]") {
   const TemporaryFolder folder;
   Dataset data = halves();
   data.class_names.clear();
@@ -92,22 +95,26 @@ TEST_CASE("A one-step student makes images of either kind where its teacher's on
   };
   // Noise levels up to the student's and beyond: a teacher is no teacher where it was not trained.
   run(folder / "teacher",
-      "task: {kind: denoise, preconditioning: {space_to_depth: true, sigma_data: 0.8}, network: {kind: song_unet, "
-      "img_resolution: 4, img_channels: 4, model_channels: 8, channel_mult: [1, 2], num_blocks: 1, attn_resolutions: "
-      "[], dropout: 0}, sigma: {kind: lognormal, mean: 0.5, std: 1.4}, optimizer: {learning_rate: {peak: 1.0e-2, "
+      "task: {kind: denoise, preconditioning: {space_to_depth: true, sigma_data: 0.8}, network: {kind: "
+      "song_unet, "
+      "img_resolution: 4, img_channels: 4, model_channels: 8, channel_mult: [1, 2], num_blocks: 1, "
+      "attn_resolutions: "
+      "[], dropout: 0}, sigma: {kind: lognormal, mean: 0.5, std: 1.4}, optimizer: {learning_rate: {peak: "
+      "1.0e-2, "
       "decay: linear}, beta2: 0.99}, ema: {half_life_kimg: 0.1}}",
       "images: 8000, batch: 16" + seed, 0, data);
   run(folder / "student",
       "task: {kind: distil, teacher: " + (folder / "teacher/model.safetensors").string() +
           ", student: {generator: {kind: one_step, sigma_init: 10}, " + adam("2.0e-3") +
           ", ema: {half_life_kimg: 0.1}}, fake: {" + adam("4.0e-3") +
-          "}, ratio: {min_count: 16}, adversarial: {weight: 1}, discriminator: {resolutions: [4, 2], " + adam("2.0e-3") +
-          "}}",
+          "}, ratio: {min_count: 16}, adversarial: {weight: 1}, discriminator: {resolutions: [4, 2], " +
+          adam("2.0e-3") + "}}",
       "images: 3000, batch: 16" + seed, 0, data);
   const SamplerConfig once{.solver = "one_step", .sigma_max = 10};
   const Look teacher = look_of(folder / "teacher/model.safetensors", once),
              student = look_of(folder / "student/model.safetensors", once);
-  INFO("teacher in one step " << teacher.error << ", student " << student.error << ", share " << student.share);
+  INFO("teacher in one step " << teacher.error << ", student " << student.error << ", share "
+                              << student.share);
   CHECK(teacher.error > 0.35);
   CHECK(student.error < 0.6 * teacher.error);
   CHECK(student.share == Approx(0.5).margin(0.35));

@@ -62,8 +62,8 @@ inline const std::string kBudget = "images: 100, batch: 16";
 inline TrainConfig config_of(const std::filesystem::path& dir, const std::string& task_yaml,
                              const std::string& run_yaml) {
   const std::string seed = run_yaml.find("seed:") == std::string::npos ? ", seed: 5" : "";
-  const std::string yaml = "run: {dir: " + dir.string() + seed + ", checkpoint_images: 1000, " + run_yaml + "}\n" +
-                           task_yaml + "\n";
+  const std::string yaml = "run: {dir: " + dir.string() + seed + ", checkpoint_images: 1000, " + run_yaml +
+                           "}\n" + task_yaml + "\n";
   return config::read<TrainConfig>(config::parse(yaml, "test"));
 }
 
@@ -76,7 +76,8 @@ inline Finished run(const std::filesystem::path& dir, const std::string& task_ya
   const RunFolder folder = open_run_folder(dir, config::to_yaml(config));
   if (stop_after > 0) {
     Task task = make_task(config.task, context);
-    const RunEnd end = run_training(config.run, "test", folder, data, task, [&] { return --stop_after == 0; });
+    const RunEnd end =
+        run_training(config.run, "test", folder, data, task, [&] { return --stop_after == 0; });
     TORCH_CHECK(end == RunEnd::interrupted, "the run ended before it was stopped");
   }
   Task task = make_task(config.task, context);
@@ -88,7 +89,8 @@ inline Finished run(const std::filesystem::path& dir, const std::string& task_ya
 
 /// The first tensor of state or model in which two runs differ; "" where their bits are the same.
 inline std::string first_difference(const Finished& a, const Finished& b) {
-  if (a.state.size() != b.state.size() || a.model.tensors.size() != b.model.tensors.size()) return "the number of tensors";
+  if (a.state.size() != b.state.size() || a.model.tensors.size() != b.model.tensors.size())
+    return "the number of tensors";
   for (size_t i = 0; i < a.state.size(); ++i)
     if (!a.state[i].second.equal(b.state[i].second)) return a.state[i].first;
   for (const auto& [name, tensor] : a.model.tensors)

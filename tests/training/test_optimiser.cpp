@@ -95,7 +95,8 @@ TEST_CASE("Learning rates: warm-up, decay, end") {
   CHECK_THROWS_AS(learning_rate({.decay = "cubic"}, 0, 1, 2), c10::Error);
 }
 
-DEVICE_TEST_CASE("EMA: after a half-life, half of the old value is left; the ramp shortens it", "[optimiser]") {
+DEVICE_TEST_CASE("EMA: after a half-life, half of the old value is left; the ramp shortens it",
+                 "[optimiser]") {
   at::Tensor average = at::full({3}, 8.0, at::device(device)), values = at::zeros({3}, at::device(device));
   ema_step({.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 1000, 1000);
   CHECK(average[0].item<double>() == Approx(4));
