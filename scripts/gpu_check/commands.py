@@ -25,11 +25,10 @@ def losses_of(log):
 
 
 def difference(a, b):
-    """The largest relative difference of two lines' numbers; infinite where one is missing or not finite."""
-    worst = 0.0
+    """The largest difference of two lines' losses, in units of the largest; infinite where one is missing or not finite."""
+    worst, scale = 0.0, max((abs(value) for value in b.values()), default=0.0) or 1.0
     for key in a.keys() | b.keys():
-        x, y = a.get(key, math.nan), b.get(key, math.nan)
-        gap = abs(x - y) / max(abs(y), 1e-6)
+        gap = abs(a.get(key, math.nan) - b.get(key, math.nan)) / scale
         worst = max(worst, gap if math.isfinite(gap) else math.inf)
     return worst
 

@@ -66,7 +66,7 @@ DEVICE_TEST_CASE("A one-step student is D(sigma_init z; sigma_init)", "[distilla
   const Student student = make_student(OneStepConfig{.sigma_init = 2.5}, network, points(9), kSeed, device);
   const Part part = part_of(points(9), 40, 6, device);
   const at::Tensor z = draws(part, Purpose::student_latent, {2, 1, 1});
-  const at::Tensor expected = denoise(network, 2.5 * z, at::full({}, 2.5), part.labels);
+  const at::Tensor expected = denoise(network, 2.5 * z, at::full({}, 2.5, z.options()), part.labels);
   CHECK(relative_error(student_images(student, part), expected) < 1e-6);
   CHECK(relative_error(first_step(network_of(student), z, part.labels), expected) < 1e-6);
   CHECK(student_labels(student, part).equal(part.real_labels));
