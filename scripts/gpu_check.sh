@@ -38,15 +38,16 @@ gather() {
   local program
   rm -rf "$pack"
   mkdir -p "$pack"/{bin,lib,scripts,data/fashion-mnist,tests}
-  cp "$build"/bin/{onestep-*,test_*} "$pack/bin"
+  # Test programs that meet a GPU; what those of devices and tasks do there, compare_devices and compare_runs do, too.
+  cp "$build"/bin/{onestep-*,test_{kernels,networks,samplers,losses,evaluation,training,distillation}} "$pack/bin"
   for program in "${tools[@]}"; do cp "$build/bin/$program" "$pack/bin"; done
-  rm -f "$pack"/bin/test_{architecture,apps,config,io}  # nothing of these meets a GPU
   if [ -e "$build/lib/libonestep_cuda.so" ]; then cp "$build/lib/libonestep_cuda.so" "$pack/lib"; fi
   LD_LIBRARY_PATH=$(libtorch)/lib foreign_libraries "$pack"/bin/* | xargs -r cp -Lt "$pack/lib"
   strip "$pack"/bin/* "$pack"/lib/*
   cp -r configs "$pack"
   find "$pack/configs" -type f ! -name '*.yaml' -delete
   cp -r tests/golden "$pack/tests"
+  rm -r "$pack"/tests/golden/{data,images,npz,evaluation/features*}  # of tests without a GPU
   cp -r scripts/gpu_check scripts/bench_torch.py scripts/torch_peer "$pack/scripts"
   cp /usr/share/datasets/fashion-mnist/t10k-*.gz "$pack/data/fashion-mnist"
   printf '#!/bin/sh\nexec python3 "$(dirname "$0")/scripts/gpu_check/check.py" "$@"\n' > "$pack/run"
@@ -58,7 +59,7 @@ case ${1:-} in
   pack)
     build
     gather
-    mib=$(du -sm --apparent-size "$pack" | cut -f1)
+    mib=$(( $(du -sb "$pack" | cut -f1) / 1048576 ))
     [ "$mib" -le 60 ] || die "the pack takes $mib MiB, more than 60"
     say "$pack: $mib MiB; on the machine with the GPU: $pack/run"
     ;;

@@ -79,15 +79,19 @@ TEST_CASE("threads and devices") {
 
 TEST_CASE("matrix products have the same bits wherever their operands lie in memory") {
   for (const auto dtype : {at::kFloat, at::kDouble}) {
-    for (const int64_t d : {3, 17, 64, 131}) {
-      const at::Tensor a = kernels::philox_normal(1, 1, at::arange(d), {d}, at::kCPU, dtype);
-      const at::Tensor expected = a.matmul(a.t());
-      for (int64_t offset = 1; offset < 16; ++offset) {
-        const at::Tensor moved = at::empty({offset + a.numel()}, a.options()).slice(0, offset).view({d, d});
-        moved.copy_(a);
-        INFO(dtype << ", " << d << " columns, " << offset << " elements further");
-        CHECK(moved.matmul(moved.t()).equal(expected));
-        CHECK(moved.matmul(a.t()).equal(expected));
+    for (const int64_t rows : {7, 50, 300, 1001}) {
+      for (const int64_t d : {3, 6, 17, 64, 131}) {
+        const at::Tensor a = kernels::philox_normal(1, 1, at::arange(rows), {d}, at::kCPU, dtype);
+        const at::Tensor gram = a.t().matmul(a), outer = a.matmul(a.t()), line = a.t().matmul(a.select(1, 0));
+        for (int64_t offset = 1; offset < 16; ++offset) {
+          const at::Tensor b =
+              at::empty({offset + a.numel()}, a.options()).slice(0, offset).view({rows, d}).copy_(a);
+          INFO(dtype << " [" << rows << ", " << d << "], " << offset << " elements further");
+          CHECK(b.t().matmul(b).equal(gram));
+          CHECK(b.t().matmul(a).equal(gram));
+          CHECK(b.matmul(b.t()).equal(outer));
+          CHECK(b.t().matmul(b.select(1, 0)).equal(line));
+        }
       }
     }
   }

@@ -82,6 +82,7 @@ Look look_of(const std::filesystem::path& model, const SamplerConfig& sampler) {
 
 // At the student's noise level an image of either kind may lie below the noise, so that the teacher's one
 // call gives a blend of both. The student has to take one or the other for each latent, and both among all.
+// Over 20 seeds the teacher has 0.40 to 0.53, the student 0.09 to 0.16 and a share of 0.20 to 0.78.
 TEST_CASE("A one-step student makes images of either kind where its teacher's one call blends them",
           "[learning]") {
   const TemporaryFolder folder;
