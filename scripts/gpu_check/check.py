@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 
 import commands
 import report
@@ -128,7 +129,7 @@ def main():
     options = parser.parse_args()
     options.torch = options.torch or torch_folder()
     options.out = pathlib.Path(options.out).resolve()
-    pack = Pack(pathlib.Path(__file__).resolve().parent.parent, options.torch, options.seconds)
+    pack = Pack(pathlib.Path(__file__).resolve().parents[2], options.torch, options.seconds)
     machine, rows = machine_of(options), []
     work = pathlib.Path(tempfile.mkdtemp(prefix="gpu_check_"))
     try:
@@ -137,7 +138,11 @@ def main():
                 rows.append(Row("time", section.__doc__.strip().split("\n")[0], "not run", "no time was left"))
                 continue
             print(f"gpu_check: {section.__doc__.strip().splitlines()[0]} ({pack.left():.0f} s left)", file=sys.stderr)
-            rows += section(pack, options, work)
+            try:
+                rows += section(pack, options, work)
+            except Exception as error:  # a fault of the check itself must not hide what else there is to know
+                traceback.print_exc()
+                rows.append(Row("the check itself", f"{section.__module__}.{section.__name__}", "FAILED", repr(error)))
             report.write(options.out, machine, rows)  # what is known by now survives whatever comes
     finally:
         shutil.rmtree(work, ignore_errors=True)

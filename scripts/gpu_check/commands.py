@@ -108,7 +108,7 @@ def evaluated(pack, device, work, tiny):
                           folder], 90)
         if ended.code != 0:
             return [Row(SECTION, f"onestep-evaluate on {on}", "FAILED", ended.why(), ended.command)]
-        values[on] = json.loads((folder / "report.json").read_text())["subjects"][0]["fid"]["value"]
+        values[on] = json.loads((folder / "report.json").read_text())["subjects"][0]["metrics"]["fid"]["value"]
     gap = abs(values[device] - values["cpu"]) / values["cpu"]
     rows.append(Row(SECTION, "onestep-evaluate", "holds" if gap < 1e-2 else "FAILED",
                     f"FID {values[device]:.5g}, on the CPU {values['cpu']:.5g}", ended.command, values))

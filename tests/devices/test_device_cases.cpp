@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
 
 #include "devices/device_case.h"

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <string>
 
+#include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
 
 #include "config/config.h"

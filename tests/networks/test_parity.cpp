@@ -2,6 +2,7 @@
 // SongUNet under EDM preconditioning against numbers of the reference implementation, in both precisions.
 #include <limits>
 
+#include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 

@@ -2,6 +2,7 @@
 // The toy laboratory's experiments as they are shipped: what they end in is known in closed form.
 #include <fstream>
 
+#include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
