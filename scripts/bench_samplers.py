@@ -6,7 +6,7 @@ What build/release/bin/bench_samplers is measured against: the samplers of k-dif
 cache, around the network of bench_torch.py with random weights. Run both at the same thread count in turns:
 
   scripts/bench_samplers.py --threads 1 --batch 64 --steps 10 --repeats 5
-  build/release/bin/bench_samplers runs/fashion_mnist/teacher/model.safetensors 1 64 10 5
+  build/release/bin/bench_samplers runs/fashion_mnist/teacher/model.safetensors --threads 1 --batch 64 --steps 10
 
 Prints images/s (median over the repeats) for each sampler.
 """
