@@ -24,8 +24,8 @@ struct Options {
   bool json = false;
 };
 
-/// What seven steps of Adam make of rounding: its first updates go by the gradients' signs. Instruction sets of one
-/// CPU differ by up to 8e-3 (SiDA), mostly by less than 1e-3.
+/// What seven steps of Adam make of rounding: its first updates go by the gradients' signs. Instruction sets
+/// of one CPU differ by up to 8e-3 (SiDA), mostly by less than 1e-3.
 constexpr double kTolerance = 2e-2;
 
 struct Compared {
