@@ -34,7 +34,8 @@ std::string report_html(const Evaluation& evaluation, const Provenance& provenan
 /// One line on how the headline stands to the baseline; "" without a baseline.
 std::string verdict_sentence(const Evaluation& evaluation);
 
-/// The table that the command prints: name, NFE, FID ± SE, N.
+/// What the command prints: a table of name, NFE, FID ± SE and N, and one of the metrics beside FID that were
+/// asked for.
 std::string summary_table(const Evaluation& evaluation);
 
 }  // namespace onestep

@@ -144,5 +144,19 @@ TEST_CASE("the printed table is aligned") {
   CHECK(count(table, "±") == 3);
 }
 
+TEST_CASE("metrics that were asked for are printed, too") {
+  Evaluation evaluation = toy_evaluation();
+  for (Subject& subject : evaluation.subjects)
+    subject.measured.values = {{.key = "kid", .value = 0.25, .se = 0.01, .reason = ""},
+                               {.key = "sfid", .reason = "no spatial part"}};
+  const std::string table = summary_table(evaluation), bare = summary_table(toy_evaluation());
+  REQUIRE(table.starts_with(bare));
+  const std::string metrics = table.substr(bare.size());
+  CHECK(count(metrics, "\n") == 3);
+  CHECK(metrics.find("KID") != std::string::npos);
+  CHECK(count(metrics, "0.250 ± 0.010") == evaluation.subjects.size());
+  CHECK(count(metrics, "- (no spatial part)") == evaluation.subjects.size());
+}
+
 }  // namespace
 }  // namespace onestep

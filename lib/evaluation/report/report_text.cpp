@@ -30,12 +30,10 @@ std::string verdict_sentence(const Evaluation& evaluation) {
   return text + ".";
 }
 
-std::string summary_table(const Evaluation& evaluation) {
-  std::vector<Row> rows{{"", "NFE", "FID", "N"}};
-  for (const Subject& subject : evaluation.subjects)
-    rows.push_back({subject.name, subject.set.nfe ? std::to_string(*subject.set.nfe) : "-", fid_text(subject),
-                    subject.set.size() > 0 ? std::to_string(subject.set.size()) : "-"});
-  // Columns are counted in characters, not bytes: "±" and "−" are one.
+namespace {
+
+/// Columns side by side, counted in characters and not bytes: "±" and "−" are one.
+std::string aligned(const std::vector<Row>& rows) {
   const auto length = [](const std::string& text) {
     return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
   };
@@ -51,6 +49,34 @@ std::string summary_table(const Evaluation& evaluation) {
     text += "\n";
   }
   return text;
+}
+
+/// What was asked for beside FID: a row a metric, a column a subject, or why there is no value.
+std::string metrics_table(const Evaluation& evaluation) {
+  const std::vector<MetricValue>& asked = evaluation.subjects.front().measured.values;
+  if (asked.empty()) return "";
+  Row header{""};
+  for (const Subject& subject : evaluation.subjects) header.push_back(subject.name);
+  std::vector<Row> rows{header};
+  for (size_t i = 0; i < asked.size(); ++i) {
+    Row row{metric_info(asked[i].key).title};
+    for (const Subject& subject : evaluation.subjects) {
+      const MetricValue& metric = subject.measured.values[i];
+      row.push_back(metric.value ? value_and_error(*metric.value, metric.se) : "- (" + metric.reason + ")");
+    }
+    rows.push_back(row);
+  }
+  return aligned(rows);
+}
+
+}  // namespace
+
+std::string summary_table(const Evaluation& evaluation) {
+  std::vector<Row> rows{{"", "NFE", "FID", "N"}};
+  for (const Subject& subject : evaluation.subjects)
+    rows.push_back({subject.name, subject.set.nfe ? std::to_string(*subject.set.nfe) : "-", fid_text(subject),
+                    subject.set.size() > 0 ? std::to_string(subject.set.size()) : "-"});
+  return aligned(rows) + metrics_table(evaluation);
 }
 
 }  // namespace onestep
