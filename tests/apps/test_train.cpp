@@ -171,6 +171,22 @@ TEST_CASE("A resumed run refuses another configuration, and passes over a torn c
   CHECK(resumed.code == 0);
   CHECK_THAT(resumed.err, Catch::Contains("skipping a bad checkpoint") && Catch::Contains("at 160 images"));
   CHECK(read_bytes(last) == before);
+  CHECK(fs::exists(last.string() + ".bad"));
+}
+
+TEST_CASE("A run of which every checkpoint is damaged is refused with exit 3; no file is touched") {
+  const Experiment experiment;
+  REQUIRE(experiment.train("run.images=32").code == 0);
+  const fs::path last = experiment.folder / "run/checkpoints/000000000032.safetensors";
+  const fs::path log = experiment.folder / "run/log.jsonl";
+  const std::string lines = read_bytes(log), whole = read_bytes(last);
+  write_bytes(last, whole.substr(0, 1000));
+  check_refused(experiment.train("run.images=32"), 3, {"000000000032.safetensors", "choose another run.dir"});
+  CHECK(read_bytes(last) == whole.substr(0, 1000));
+  CHECK(read_bytes(log) == lines);
+  write_bytes(last, whole);
+  fs::rename(last, experiment.folder / "run/checkpoints/000000000064.safetensors");
+  check_refused(experiment.train("run.images=32"), 3, {"000000000064.safetensors", "after 32 images"});
 }
 
 TEST_CASE("A loss that is not a number ends the run with exit 4; the last checkpoint stays") {
