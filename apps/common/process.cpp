@@ -2,6 +2,7 @@
 #include "apps/common/process.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <limits>
 #include <malloc.h>
@@ -19,6 +20,7 @@
 namespace onestep {
 
 void prepare_process() {
+  std::signal(SIGXFSZ, SIG_IGN);
   fix_matrix_products();
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

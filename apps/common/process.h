@@ -8,6 +8,7 @@
 namespace onestep {
 
 /// Settings of the whole process, made before the first parallel region:
+/// - a write beyond what `ulimit -f` allows fails as on a full disk, and does not kill the process (SIGXFSZ);
 /// - freed blocks are kept and reused (mallopt), since mapping and clearing a network's activations anew in
 ///   every step costs 5 to 20 % of it;
 /// - subnormal floats count as zero, in this thread and those it starts: they slow arithmetic down, and hold

@@ -2,9 +2,10 @@
 #include "io/atomic_file.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include "io/system_error.h"
 
 namespace onestep::io {
 namespace {
@@ -60,7 +61,7 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::fail(const std::string& what) const {
-  throw FileError(path_, what + ": " + std::strerror(errno));
+  throw SystemError(path_, what);
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {

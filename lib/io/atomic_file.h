@@ -10,7 +10,7 @@ namespace onestep::io {
 /// A file that appears whole under its name or not at all, whatever happens to the process or the machine:
 /// a hidden temporary file (".NAME.PID-N.tmp") in the same folder, fsync, rename, fsync of the folder.
 /// Without commit() the destructor removes the temporary file. Every failure (no such folder, no permission,
-/// disk full) is a FileError with the system's reason. Replaces regular files only, never a folder or a
+/// disk full) is a SystemError, with its reason. Replaces regular files only, never a folder or a
 /// device.
 class AtomicFile {
  public:

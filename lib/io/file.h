@@ -15,7 +15,7 @@ namespace onestep::io {
 /// name.
 class MappedFile {
  public:
-  /// Throws FileError when the path is missing, unreadable, or no regular file (a folder, a pipe, a device).
+  /// Throws SystemError when the path is missing or unreadable, FileError for a folder, a pipe or a device.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

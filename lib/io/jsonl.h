@@ -29,13 +29,14 @@ class JsonLines {
   int fd_ = -1;
 };
 
-/// The objects of such a log; a torn last line (no newline at its end) is left out. Throws FileError naming
-/// the line that is not a JSON object.
+/// The objects of such a log. A line that is none (a disk's fault, an editor's) is left out, and so is a torn
+/// last one (no newline at its end). Throws FileError when the file cannot be read at all.
 std::vector<nlohmann::ordered_json> read_jsonl(const std::filesystem::path& path);
 
-/// For a run that resumes at `nimg` images: drops the lines whose number "nimg" is above it, and a torn last
-/// line. Lines without "nimg" stay. The file is replaced whole; a missing file is left missing. Throws
-/// FileError as read_jsonl does.
-void truncate_jsonl(const std::filesystem::path& path, int64_t nimg);
+/// For a run that resumes at `nimg` images: drops the lines whose number "nimg" is above it, those that are
+/// no JSON object, and a torn last one. Lines without "nimg" stay. The file is replaced whole; a missing file
+/// is left missing. Returns how many lines were no JSON object. Throws FileError when the file cannot be read
+/// or replaced.
+int64_t truncate_jsonl(const std::filesystem::path& path, int64_t nimg);
 
 }  // namespace onestep::io

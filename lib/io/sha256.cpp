@@ -2,14 +2,13 @@
 #include "io/sha256.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <openssl/evp.h>
 #include <stdexcept>
 #include <vector>
 
-#include "io/file_error.h"
+#include "io/system_error.h"
 
 namespace onestep::io {
 namespace {
@@ -52,15 +51,14 @@ std::string sha256(std::string_view bytes) {
 
 std::string sha256_of_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path))
-    throw FileError(path, std::strerror(file ? EISDIR : errno));
+  if (!file || std::filesystem::is_directory(path)) throw SystemError(path, "", file ? EISDIR : errno);
   Digest digest;
   std::vector<char> block(1 << 16);
   while (file) {
     file.read(block.data(), static_cast<std::streamsize>(block.size()));
     digest.add(block.data(), static_cast<size_t>(file.gcount()));
   }
-  if (file.bad()) throw FileError(path, std::strerror(errno));
+  if (file.bad()) throw SystemError(path);
   return digest.hex();
 }
 

@@ -8,6 +8,7 @@
 #include <c10/util/StringUtil.h>
 
 #include "io/log.h"
+#include "io/system_error.h"
 #include "training/run_folder.h"
 
 namespace onestep {
@@ -20,11 +21,12 @@ struct Found {
   fs::path path;
 };
 
-/// The checkpoints of a folder, oldest first, by their names alone.
-std::vector<Found> find_checkpoints(const fs::path& folder) {
+constexpr const char* kNimgKey = "onestep.nimg";
+
+/// The checkpoints of a folder, oldest first, by their names alone. Throws io::FileError.
+std::vector<Found> find_checkpoints(const fs::path& folder) try {
   std::vector<Found> all;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string stem = entry.path().stem().string();
     int64_t nimg = 0;
     const auto [end, problem] = std::from_chars(stem.data(), stem.data() + stem.size(), nimg);
@@ -33,48 +35,92 @@ std::vector<Found> find_checkpoints(const fs::path& folder) {
       all.push_back({nimg, entry.path()});
     }
   }
-  std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.nimg < b.nimg; });
+  std::ranges::sort(all, {}, &Found::nimg);
   return all;
+} catch (const fs::filesystem_error& error) {
+  throw io::SystemError(folder, "cannot be listed", error.code().value());
 }
 
-/// The file's tensors in the order of `state`. Throws io::FileError if one is missing or unlike.
-std::vector<at::Tensor> matching_tensors(const io::TensorFile& file, const NamedTensors& state) {
-  std::vector<at::Tensor> loaded;
+/// The file, which must hold the number of images that its name says. Throws io::FileError.
+io::TensorFile read_checkpoint(const Found& checkpoint) {
+  io::TensorFile file = io::read_safetensors(checkpoint.path);
+  const auto inside = file.metadata.find(kNimgKey);
+  if (inside == file.metadata.end())
+    throw io::FileError(file.path, std::string("is no checkpoint: its metadata lacks '") + kNimgKey + "'");
+  if (inside->second != std::to_string(checkpoint.nimg))
+    throw io::FileError(
+        file.path, "holds the state after " + inside->second.substr(0, 40) + " images: its name is wrong");
+  return file;
+}
+
+/// Why the file's tensors are not those of `state`; "" where they are.
+std::string misfit(const io::TensorFile& file, const NamedTensors& state) {
   for (const auto& [name, tensor] : state) {
+    if (!file.has(name)) return "has no tensor '" + name + "'";
     const at::Tensor& found = file.at(name);
-    if (found.sizes() != tensor.sizes() || found.scalar_type() != tensor.scalar_type()) {
-      throw io::FileError(file.path, "tensor '" + name + "' does not fit this run");
-    }
-    loaded.push_back(found);
+    if (found.sizes() != tensor.sizes() || found.scalar_type() != tensor.scalar_type())
+      return c10::str("tensor '", name, "' is ", found.scalar_type(), " ", found.sizes(), ", not ",
+                      tensor.scalar_type(), " ", tensor.sizes());
   }
-  return loaded;
+  if (file.tensors.size() > state.size())
+    return c10::str("has ", file.tensors.size(), " tensors, not ", state.size());
+  return "";
+}
+
+/// Renames the file to NAME.bad, or .bad2 and so on: no file is replaced. Returns the new name.
+std::string move_aside(const fs::path& path) {
+  fs::path aside = path;
+  aside += ".bad";
+  std::error_code error;
+  for (int n = 2; fs::exists(fs::symlink_status(aside, error)); ++n)
+    aside.replace_extension(".bad" + std::to_string(n));
+  fs::rename(path, aside, error);
+  if (error) throw io::SystemError(path, "is damaged and cannot be moved aside", error.value());
+  return aside.filename().string();
 }
 
 }  // namespace
 
 void save_checkpoint(const fs::path& folder, const NamedTensors& state, int64_t nimg, int64_t keep) {
   io::write_safetensors(folder / (nimg_stem(nimg) + ".safetensors"), state,
-                        {{"onestep.nimg", std::to_string(nimg)}});
-  std::vector<Found> all = find_checkpoints(folder);
-  for (size_t i = 0; i + static_cast<size_t>(keep) < all.size(); ++i) {
+                        {{kNimgKey, std::to_string(nimg)}});
+  std::vector<Found> older = find_checkpoints(folder);
+  std::erase_if(older, [&](const Found& found) { return found.nimg >= nimg; });
+  for (size_t i = 0; i + static_cast<size_t>(keep) < older.size() + 1; ++i) {
     std::error_code ignored;  // an old file that stays does no harm
-    fs::remove(all[i].path, ignored);
+    fs::remove(older[i].path, ignored);
   }
 }
 
 std::optional<int64_t> load_newest_checkpoint(const fs::path& folder, NamedTensors& state) {
-  std::vector<Found> all = find_checkpoints(folder);
+  const std::vector<Found> all = find_checkpoints(folder);
+  std::vector<io::FileError> bad;  // newest first
   for (auto candidate = all.rbegin(); candidate != all.rend(); ++candidate) {
+    io::TensorFile file;
     try {
-      const std::vector<at::Tensor> loaded = matching_tensors(io::read_safetensors(candidate->path), state);
-      const c10::NoGradGuard no_grad;
-      for (size_t i = 0; i < loaded.size(); ++i) state[i].second.copy_(loaded[i]);
-      return candidate->nimg;
+      file = read_checkpoint(*candidate);
+    } catch (const io::SystemError&) {
+      throw;  // the file may well be good
     } catch (const io::FileError& error) {
-      io::log_warning(std::string("skipping a bad checkpoint: ") + error.what());
+      bad.push_back(error);
+      continue;
     }
+    if (const std::string problem = misfit(file, state); !problem.empty()) {
+      bad.emplace_back(file.path, "does not fit this run: " + problem);
+      break;
+    }
+    for (const io::FileError& error : bad)
+      io::log_warning(c10::str("skipping a bad checkpoint: ", error.what(), "; it is now ",
+                               move_aside(error.path()), ", and the run goes on from ", candidate->nimg,
+                               " images"));
+    const c10::NoGradGuard no_grad;
+    for (auto& [name, tensor] : state) tensor.copy_(file.at(name));
+    return candidate->nimg;
   }
-  return std::nullopt;
+  if (bad.empty()) return std::nullopt;
+  throw io::FileError(folder,
+                      std::string("the run cannot go on from what is here, and would write over it: ") +
+                          bad.front().what() + "; choose another run.dir to start anew");
 }
 
 }  // namespace onestep

@@ -164,7 +164,8 @@ class Recorder {
     std::map<int64_t, double> scores;
     if (!std::filesystem::exists(log)) return scores;
     for (const auto& line : io::read_jsonl(log))
-      if (line.contains(scoring_.name) && line[scoring_.name].is_number() && line.contains("nimg"))
+      if (line.contains(scoring_.name) && line[scoring_.name].is_number() && line.contains("nimg") &&
+          line["nimg"].is_number_integer())
         scores[line["nimg"].get<int64_t>()] = line[scoring_.name].get<double>();
     return scores;
   }
@@ -235,7 +236,9 @@ RunEnd run_training(const RunConfig& config, const std::string& title, const Run
 
   if (task.snapshot && !io::has_image_files())
     io::log_info("no sample sheets: this build was configured with -DONESTEP_OPENCV=OFF");
-  io::truncate_jsonl(folder.log(), nimg);
+  if (const int64_t lines = io::truncate_jsonl(folder.log(), nimg); lines > 0)
+    io::log_warning(c10::str(folder.log().string(), ": ", lines,
+                             lines == 1 ? " unreadable line is dropped" : " unreadable lines are dropped"));
   Recorder recorder(config, title, folder, task, scoring, nimg);
   recorder.catch_up(nimg);
   const auto read = [&](int64_t first) {

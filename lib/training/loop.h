@@ -92,7 +92,8 @@ enum class RunEnd { finished, interrupted };
 /// equals an unbroken one bit for bit. `stop` is asked after every step; a stop writes a checkpoint first.
 /// `scoring` is asked every so many images and at the end; the best model so far is kept as best.safetensors.
 /// Throws NumericalError when a tick's loss is not finite (the last checkpoint stays valid), io::FileError
-/// when something can't be written.
+/// when something can't be written, or there are checkpoints and none can be used (then before anything is
+/// changed). A log that is damaged costs its unreadable lines and a warning: nothing is trained by it.
 RunEnd run_training(const RunConfig& config, const std::string& title, const RunFolder& folder,
                     const Dataset& data, Task& task, const std::function<bool()>& stop,
                     const Scoring& scoring = {});

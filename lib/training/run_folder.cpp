@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 #include "io/atomic_file.h"
-#include "io/file_error.h"
+#include "io/system_error.h"
 
 namespace onestep {
 namespace {
@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) throw io::FileError(path, "can't make this folder: " + error.message());
+  if (error) throw io::SystemError(path, "can't make this folder", error.value());
 }
 
 void require_same_config(const fs::path& path, const std::string& resolved_yaml) {
@@ -25,7 +25,7 @@ void require_same_config(const fs::path& path, const std::string& resolved_yaml)
   std::string keys;
   for (const std::string& key : differing) keys += (keys.empty() ? "" : ", ") + key;
   throw config::ConfigError(path.string() + ": this folder holds a run with another configuration (" + keys +
-                            "); choose another run.dir, or remove it to start anew");
+                            "); choose another run.dir");
 }
 
 }  // namespace

@@ -63,6 +63,7 @@ std::string score_section(const RunFolder& folder, const Log& log, const std::st
   const nlohmann::ordered_json* best = nullptr;
   for (const auto& line : log)
     if (std::isfinite(number(line.value(score, nlohmann::ordered_json()))) &&
+        line.value("nimg", nlohmann::ordered_json()).is_number_integer() &&
         (best == nullptr || number(line[score]) < number((*best)[score])))
       best = &line;
   if (best == nullptr) return "";
@@ -73,8 +74,8 @@ std::string score_section(const RunFolder& folder, const Log& log, const std::st
   };
   std::string caption = "Fixed seeds each time; lower is better. The best is " + text(score);
   if (best->contains(score + "_se")) caption += " ± " + text(score + "_se");
-  caption += " after " + io::format_count(static_cast<int64_t>(number((*best)["nimg"]))) +
-             " images, kept as " + folder.best().filename().string() + ".";
+  caption += " after " + io::format_count((*best)["nimg"].get<int64_t>()) + " images, kept as " +
+             folder.best().filename().string() + ".";
   return io::section("Score", io::figure(chart_of(log, score), caption));
 }
 

@@ -10,7 +10,8 @@ namespace onestep {
 
 /// Writes the run's report.html from what its folder holds: the task's figures (each is also kept as
 /// NAME.svg), the course of the log's number `score` with its best point (where it is named and there), the
-/// newest sample sheet, a curve for every number of the log, and the configuration. Throws io::FileError.
+/// newest sample sheet, a curve for every number of the log, and the configuration. What of the log is
+/// unreadable is left out. Throws io::FileError.
 void write_run_report(const RunFolder& folder, const std::string& title, const std::vector<Figure>& figures,
                       const std::string& score = "");
 

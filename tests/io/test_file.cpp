@@ -6,6 +6,7 @@
 #include "io/atomic_file.h"
 #include "io/file.h"
 #include "io/file_size_limit.h"
+#include "io/system_error.h"
 #include "temporary_folder.h"
 
 using namespace onestep::io;
@@ -53,6 +54,22 @@ TEST_CASE("what is no readable regular file is refused at once") {
   CHECK_THAT(file_error([&] { read_file(folder / "long", 4); }),
              Contains("has 5 bytes; at most 4 are expected"));
   CHECK(read_file(folder / "long", 5) == "12345");
+}
+
+TEST_CASE("what the system refuses can be told from content that is at fault") {
+  const TemporaryFolder folder;
+  write_bytes(folder / "long", "12345");
+  CHECK_THROWS_AS(read_file(folder / "none"), SystemError);
+  CHECK_THROWS_AS(read_file(folder / "long" / "x"), SystemError);
+  CHECK_THROWS_AS(write_file_atomically(folder / "none/x", ""), SystemError);
+  try {
+    read_file(folder / "long", 4);
+    FAIL("a file that is too long was read");
+  } catch (const SystemError&) {
+    FAIL("the system is blamed for a file that is too long");
+  } catch (const FileError&) {
+    SUCCEED();
+  }
 }
 
 TEST_CASE("an atomic write makes or replaces one file and leaves nothing else") {

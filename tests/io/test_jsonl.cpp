@@ -43,15 +43,26 @@ TEST_CASE("jsonl: a run that resumes cuts what lies ahead of it, and a torn last
   CHECK_FALSE(std::filesystem::exists(folder / "none"));
 }
 
-TEST_CASE("jsonl: a bad line before the last is an error that counts it") {
+TEST_CASE("jsonl: what is unreadable in the middle is left out and counted, and the rest is kept") {
   const TemporaryFolder folder;
-  for (const std::string bad : {"[1]", "{\"a\":", "", "3"}) {
-    write_bytes(folder / "log", "{}\n" + bad + "\n{}\n");
-    CHECK_THAT(file_error([&] { read_jsonl(folder / "log"); }), Contains("log: line 2 is not a JSON object"));
-    CHECK_THAT(file_error([&] { truncate_jsonl(folder / "log", 1); }), Contains("line 2"));
+  const std::string first = "{\"nimg\":1}\n", second = "{\"nimg\":2}\n", ahead = "{\"nimg\":3}\n";
+  for (const std::string bad :
+       {"[1]", "{\"a\":", "", "3", "{\"\xff\":1}", "{\"a\":1e999}", "{\"ni{\"nimg\":1}"}) {
+    write_bytes(folder / "log", bad + "\n" + first + bad + "\n" + second + ahead + "torn");
+    CHECK(read_jsonl(folder / "log").size() == 3);
+    CHECK(truncate_jsonl(folder / "log", 2) == 2);
+    CHECK(read_bytes(folder / "log") == first + second);
+    CHECK(truncate_jsonl(folder / "log", 2) == 0);
   }
   write_bytes(folder / "log", std::string(1000000, '[') + "\n");
-  CHECK_THAT(file_error([&] { read_jsonl(folder / "log"); }), Contains("line 1"));
+  CHECK(read_jsonl(folder / "log").empty());
+  CHECK(truncate_jsonl(folder / "log", 2) == 1);
+}
+
+TEST_CASE("jsonl: a log that the system refuses is an error, and no empty one") {
+  const TemporaryFolder folder;
+  CHECK_THAT(file_error([&] { read_jsonl(folder / "none"); }), Contains("No such file"));
+  CHECK_THAT(file_error([&] { truncate_jsonl(folder.path(), 1); }), Contains("is not a regular file"));
 }
 
 TEST_CASE("jsonl: a full disk is an error and leaves whole lines") {

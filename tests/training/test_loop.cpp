@@ -125,6 +125,45 @@ TEST_CASE("A run that died goes on from its last checkpoint") {
   CHECK(second.state.equal(whole.state));
 }
 
+TEST_CASE("A log that is damaged in the middle does not keep a run from going on") {
+  const TemporaryFolder folder;
+  Chain whole;
+  train(
+      run_of(folder / "whole"), whole, [] { return false; }, distance_to(400));
+  const RunConfig config = run_of(folder / "run");
+  const RunFolder run{config.dir};
+  Chain first, second;
+  const auto stop = [&] { return first.steps == 8; };
+  CHECK(train(config, first, stop, distance_to(400)) == RunEnd::interrupted);
+  const std::string log = read_bytes(run.log());
+  const std::string odd = "{\"nimg\":\"x\",\"fid\":1}\n{\"nimh\":16,\"fid\":2}\n";
+  write_bytes(run.log(), "\xff" + log.substr(0, log.find('\n')) + "\n\n" + odd + log);
+  CHECK(train(
+            config, second, [] { return false; }, distance_to(400)) == RunEnd::finished);
+  CHECK(second.state.equal(whole.state));
+  CHECK(read_bytes(run.log()).starts_with(odd + log));
+}
+
+TEST_CASE("A run whose checkpoints can't be used ends before anything is changed") {
+  const TemporaryFolder folder;
+  const RunConfig config = run_of(folder / "run");
+  const RunFolder run{config.dir};
+  Chain first, second;
+  CHECK(train(config, first, [&] { return first.steps == 8; }) == RunEnd::interrupted);
+  for (const auto& entry : std::filesystem::directory_iterator(run.checkpoints()))
+    std::filesystem::resize_file(entry.path(), 30);
+  const auto content = [&] {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(run.root))
+      if (entry.is_regular_file()) files[entry.path()] = read_bytes(entry.path());
+    return files;
+  };
+  const auto before = content();
+  CHECK_THAT(file_error([&] { train(config, second); }), Catch::Contains("000000000064.safetensors"));
+  CHECK(second.steps == 0);
+  CHECK(content() == before);
+}
+
 TEST_CASE("A finished run has nothing to do") {
   const TemporaryFolder folder;
   Chain first, second;

@@ -101,11 +101,15 @@ TEST_CASE("A run's report: hostile text in configuration and log is text") {
   CHECK(count(html, "<details") == count(html, "</details>"));
 }
 
-TEST_CASE("A run's report: what is no log is an error that names the file") {
+TEST_CASE("A run's report: what is damaged in the log is left out") {
   const TemporaryFolder temporary;
   const RunFolder folder = open_run_folder(temporary / "run", "run: {}\n");
-  write_bytes(folder.log(), "{\"nimg\": 1}\nnot json\n");
-  CHECK_THAT(file_error([&] { write_run_report(folder, "the run", {}); }), Contains("log.jsonl"));
+  write_bytes(
+      folder.log(),
+      "{\"nimg\": 1, \"loss\": 2, \"fid\": 5}\nnot json\n{\"fid\": 1}\n{\"nimg\": \"x\", \"fid\": 2}\n"
+      "{\"nimg\": 1e300, \"fid\": 3}\n{\"nimg\": null, \"loss\": {}, \"fid\": [4]}\n");
+  write_run_report(folder, "the run", {}, "fid");
+  CHECK_THAT(read_bytes(folder.root / "report.html"), Contains("The best is 5 after 1 images"));
 }
 
 TEST_CASE("run.model_images keeps the models on the way; the report is there when the run is") {
