@@ -11,6 +11,7 @@
 
 #include "io/atomic_file.h"
 #include "io/file.h"
+#include "io/folder.h"
 
 namespace onestep::io {
 namespace {
@@ -33,7 +34,7 @@ void for_each_line(const std::filesystem::path& path, std::string_view bytes,
 }  // namespace
 
 JsonLines::JsonLines(const std::filesystem::path& path)
-    : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+    : path_(path), fd_(::open(write_target(path).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
   if (fd_ < 0) throw FileError(path, std::string("cannot be written: ") + std::strerror(errno));
 }
 
@@ -64,7 +65,7 @@ std::vector<nlohmann::ordered_json> read_jsonl(const std::filesystem::path& path
 }
 
 void truncate_jsonl(const std::filesystem::path& path, int64_t nimg) {
-  if (!std::filesystem::exists(path)) return;
+  if (!path_exists(path)) return;
   const MappedFile file(path);
   std::string kept;
   for_each_line(path, file.bytes(), [&](std::string_view line, const nlohmann::ordered_json& object) {

@@ -52,8 +52,9 @@ std::string sha256(std::string_view bytes) {
 
 std::string sha256_of_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path))
-    throw FileError(path, std::strerror(file ? EISDIR : errno));
+  if (!file) throw FileError(path, std::strerror(errno));
+  if (std::error_code error; std::filesystem::is_directory(path, error))
+    throw FileError(path, std::strerror(EISDIR));
   Digest digest;
   std::vector<char> block(1 << 16);
   while (file) {
