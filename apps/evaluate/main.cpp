@@ -20,6 +20,7 @@
 #include "evaluation/reference_statistics.h"
 #include "evaluation/report.h"
 #include "io/atomic_file.h"
+#include "io/folder.h"
 #include "io/log.h"
 
 namespace onestep {
@@ -49,14 +50,6 @@ std::string utc_date() {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text;
-}
-
-/// Made before the work, so that a folder that cannot be is told at once.
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw io::FileError(folder, "cannot be made: " + error.message());
-  if (!fs::is_directory(folder, error)) throw io::FileError(folder, "is not a folder");
 }
 
 void print_plan(const EvaluateConfig& config) {
@@ -127,7 +120,7 @@ void score_sources(const EvaluateOptions& options, const std::string& command) {
   provenance.threads = use_threads(config.threads);
   StageBars bars("interrupted; no report was written");
   const EvaluationContext context = make_context(options, config.device, bars);
-  make_folder(config.out);
+  io::make_folders(config.out);  // before the work, so that a folder that cannot be is told at once
   const Evaluation evaluation = evaluate(config, context);
   bars.finish();
   provenance.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -7,6 +7,7 @@
 
 #include "apps/sample/state.h"
 #include "io/atomic_file.h"
+#include "io/folder.h"
 #include "io/image.h"
 #include "io/npz.h"
 #include "io/safetensors.h"
@@ -45,7 +46,7 @@ void write_images(const Plan& plan, const SampleResult& result, const at::Tensor
                   const nlohmann::ordered_json& settings) {
   for (int64_t i = 0; i < images.size(0); ++i) {
     const fs::path file = *plan.folder / file_name(plan.request.seeds[i], plan.subdirs);
-    if (plan.subdirs) fs::create_directories(file.parent_path());
+    if (plan.subdirs) io::make_folders(file.parent_path());
     io::write_png(file, images[i], text_of(settings, plan, result, i));
   }
 }

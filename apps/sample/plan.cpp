@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "config/merge.h"
 #include "io/atomic_file.h"
+#include "io/folder.h"
 #include "samplers/seeds.h"
 
 namespace onestep {
@@ -54,10 +55,7 @@ std::vector<int64_t> row_classes(size_t samples, int64_t columns) {
 
 /// Finds out now whether a file can be written later: makes its folder and a temporary file in it.
 void require_writable(const fs::path& file) {
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) throw io::FileError(folder, "can't be made: " + error.message());
+  if (file.has_parent_path()) io::make_folders(file.parent_path());
   io::AtomicFile trial(file);
 }
 

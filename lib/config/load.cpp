@@ -25,8 +25,8 @@ std::string near_miss(const fs::path& path) {
   std::vector<std::string> names;
   std::error_code error;
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".yaml") names.push_back(it->path().stem().string());
   }
   const std::string name = nearest(path.stem().string(), names);
   return name.empty() ? "" : " (did you mean '" + (path.parent_path() / (name + ".yaml")).string() + "'?)";

@@ -69,7 +69,10 @@ std::vector<int64_t> read_sizes(gzFile file, const std::filesystem::path& path, 
 }
 
 int64_t checked_bytes(const std::filesystem::path& path, const std::vector<int64_t>& sizes) {
-  const int64_t most = std::min(kMaxBytes, kMaxInflation * static_cast<int64_t>(file_size(path)));
+  std::error_code error;
+  const uintmax_t stored = std::filesystem::file_size(path, error);
+  if (error) throw io::FileError(path, error.message());
+  const int64_t most = std::min(kMaxBytes, kMaxInflation * static_cast<int64_t>(stored));
   int64_t bytes = 1;
   for (const int64_t size : sizes) {
     if (size == 0) throw io::FileError(path, "declares an empty array");

@@ -26,6 +26,8 @@ json label_list(std::string_view text, const fs::path& origin) {
     whole = json::parse(text);
   } catch (const json::parse_error& error) {
     throw io::FileError(origin, c10::str("is no JSON: damaged at byte ", error.byte));
+  } catch (const json::exception&) {  // out_of_range, all else that the parser throws
+    throw io::FileError(origin, "holds a number that is too large");
   }
   if (!whole.is_object() || !whole.contains("labels") ||
       !(whole["labels"].is_array() || whole["labels"].is_null()))

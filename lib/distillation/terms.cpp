@@ -5,11 +5,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/one_hot.h>
 #include <ATen/ops/tensor.h>
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "io/folder.h"
 #include "io/log.h"
 #include "io/safetensors.h"
 #include "kernels/philox.h"
@@ -36,12 +38,14 @@ std::string identity(const RegressionConfig& config, const Denoiser& teacher, ui
 
 /// The cached images, or an undefined tensor. A damaged file costs no more than making it anew.
 at::Tensor cached(const std::filesystem::path& cache, const std::string& wanted, at::IntArrayRef shape) try {
-  if (!std::filesystem::exists(cache)) return {};
+  if (!io::path_exists(cache)) return {};
   const io::TensorFile file = io::read_safetensors(cache);
   const auto found = file.metadata.find(kPairsKey);
   if (found == file.metadata.end() || found->second != wanted) return {};
   const at::Tensor images = file.at("images");
-  return images.sizes() == shape && images.scalar_type() == at::kFloat ? images : at::Tensor();
+  const bool fits = images.sizes() == shape && images.scalar_type() == at::kFloat &&
+                    at::isfinite(images).all().item<bool>();
+  return fits ? images : at::Tensor();
 } catch (const io::FileError& error) {
   io::log_warning(std::string(error.what()) + "; the teacher's pairs are made anew");
   return {};

@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/ops/isfinite.h>
+
+#include "io/folder.h"
 #include "io/safetensors.h"
 #include "io/sha256.h"
 
@@ -16,23 +19,43 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDescription = "onestep.cache";
 constexpr const char* kSuffix = ".safetensors";
+constexpr size_t kHashDigits = 64;
 
 /// The file's arrays; none where there is no such file or it is not what it should be.
-std::optional<NamedArrays> look_up(const fs::path& path, const std::string& description) {
+std::optional<NamedArrays> look_up(const fs::path& path, const std::string& description,
+                                   const std::function<bool(const NamedArrays&)>& fits) {
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) return std::nullopt;
+  if (!fs::is_regular_file(fs::symlink_status(path, error))) return std::nullopt;
   try {
     const io::TensorFile file = io::read_safetensors(path);
     const auto found = file.metadata.find(kDescription);
     if (found == file.metadata.end() || found->second != description) return std::nullopt;
+    NamedArrays arrays(file.tensors.begin(), file.tensors.end());
+    if (!fits(arrays)) return std::nullopt;
     fs::last_write_time(path, fs::file_time_type::clock::now(), error);  // lately used
-    return NamedArrays(file.tensors.begin(), file.tensors.end());
+    return arrays;
   } catch (const io::FileError&) {
     return std::nullopt;
   }
 }
 
-/// Removes the files that were used least lately until the rest fits. `kept` stays in any case.
+/// Whether the cache made this file: the folder may hold anybody's models. Cheap for all that are named
+/// otherwise, and the others' data is not read.
+bool is_own(const fs::path& path) {
+  const std::string stem = path.stem().string();
+  std::error_code error;
+  if (path.extension() != kSuffix || stem.size() != kHashDigits ||
+      stem.find_first_not_of("0123456789abcdef") != std::string::npos ||
+      !fs::is_regular_file(fs::symlink_status(path, error)))
+    return false;
+  try {
+    return io::read_safetensors_metadata(path).contains(kDescription);
+  } catch (const io::FileError&) {
+    return false;
+  }
+}
+
+/// Removes the cache's files that were used least lately until the rest fits. `kept` stays in any case.
 void make_room(const Cache& cache, const fs::path& kept) {
   struct File {
     fs::file_time_type used;
@@ -42,12 +65,12 @@ void make_room(const Cache& cache, const fs::path& kept) {
   std::vector<File> files;
   uint64_t total = 0;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(cache.folder, error)) {
-    if (entry.path().extension() != kSuffix) continue;
-    const uint64_t bytes = entry.file_size(error);
+  for (const fs::path& path : io::entries_of(cache.folder)) {
+    if (!is_own(path)) continue;
+    const uint64_t bytes = fs::file_size(path, error);
     if (error) continue;
     total += bytes;
-    if (entry.path() != kept) files.push_back({entry.last_write_time(error), bytes, entry.path()});
+    if (path != kept) files.push_back({fs::last_write_time(path, error), bytes, path});
   }
   std::ranges::sort(files, {}, &File::used);
   for (const File& file : files) {
@@ -58,15 +81,25 @@ void make_room(const Cache& cache, const fs::path& kept) {
 
 }  // namespace
 
-Cached cached(const Cache& cache, const std::string& description, const std::function<NamedArrays()>& compute,
+bool has_array(const NamedArrays& arrays, const std::string& name, at::ScalarType dtype,
+               at::IntArrayRef shape) {
+  const auto found = arrays.find(name);
+  return found != arrays.end() && found->second.scalar_type() == dtype && found->second.sizes() == shape &&
+         at::isfinite(found->second).all().item<bool>();
+}
+
+Cached cached(const Cache& cache, const std::string& description,
+              const std::function<bool(const NamedArrays&)>& fits,
+              const std::function<NamedArrays()>& compute,
               const std::function<void(const std::string&)>& complain) {
   if (cache.folder.empty()) return {compute(), false};
   const fs::path path = cache.folder / (io::sha256(description) + kSuffix);
-  if (std::optional<NamedArrays> found = look_up(path, description)) return {std::move(*found), true};
+  if (std::optional<NamedArrays> found = look_up(path, description, fits)) return {std::move(*found), true};
   NamedArrays arrays = compute();
   try {
-    std::error_code error;  // whatever it is, writing the file will say so
-    fs::create_directories(cache.folder, error);
+    io::make_folders(cache.folder);
+    std::error_code error;
+    if (fs::is_symlink(path, error)) throw io::FileError(path, "is a link, which the cache never makes");
     io::write_safetensors(path, {arrays.begin(), arrays.end()}, {{kDescription, description}});
     make_room(cache, path);
   } catch (const io::FileError& error) {

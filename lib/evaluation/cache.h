@@ -10,7 +10,8 @@
 
 namespace onestep {
 
-/// Where costly tensors are kept between evaluations. The default keeps nothing.
+/// Where costly tensors are kept between evaluations. The default keeps nothing. The folder may hold other
+/// things: files that are not of the cache's own making are neither counted nor removed.
 struct Cache {
   std::filesystem::path folder;
   uint64_t max_bytes = uint64_t{8} << 30;  ///< beyond it the files that were used least lately go
@@ -18,15 +19,23 @@ struct Cache {
 
 using NamedArrays = std::map<std::string, at::Tensor>;
 
+/// Whether there is an array of that name, dtype and shape, with all its numbers finite.
+bool has_array(const NamedArrays& arrays, const std::string& name, at::ScalarType dtype,
+               at::IntArrayRef shape);
+
 /// What `compute` returns, kept in a file whose name is the SHA-256 of `description`: it must hold everything
-/// that the result depends on, contents by their hash and never by a file's name. A file that is damaged or
-/// belongs to another description is computed anew. `hit` tells whether it came from the cache. A cache that
-/// cannot be written to costs time only: `compute`'s result is returned and `complain` told once why.
+/// that the result depends on, contents by their hash and never by a file's name. A file that is damaged,
+/// belongs to another description or whose arrays are not what `fits` expects of a result (names, dtypes,
+/// shapes, values in range: the file's checksum says nothing of them) is computed anew and replaced. `hit`
+/// tells whether it came from the cache. A cache that cannot be written to costs time only: `compute`'s
+/// result is returned and `complain` told once why.
 struct Cached {
   NamedArrays arrays;
   bool hit = false;
 };
-Cached cached(const Cache& cache, const std::string& description, const std::function<NamedArrays()>& compute,
+Cached cached(const Cache& cache, const std::string& description,
+              const std::function<bool(const NamedArrays&)>& fits,
+              const std::function<NamedArrays()>& compute,
               const std::function<void(const std::string&)>& complain = {});
 
 }  // namespace onestep

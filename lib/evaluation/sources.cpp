@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "data/loader.h"
 #include "evaluation/metric.h"
+#include "io/folder.h"
 #include "io/image.h"
 #include "io/log.h"
 #include "io/progress.h"
@@ -43,6 +44,12 @@ SamplerConfig sampler_of(const ModelSubject& subject) {
   } catch (const config::ConfigError& error) {
     throw config::ConfigError("subject '" + subject.name + "': sampler: " + error.what());
   }
+}
+
+/// Whether there is such an array of `n` classes, 0 to `classes` - 1.
+bool has_classes(const NamedArrays& arrays, const std::string& name, int64_t n, int64_t classes) {
+  return has_array(arrays, name, at::kLong, {n}) && arrays.at(name).min().item<int64_t>() >= 0 &&
+         arrays.at(name).max().item<int64_t>() < classes;
 }
 
 /// Images of `model` as they are kept in the cache: with their classes, the calls that each took and the
@@ -77,6 +84,15 @@ NamedArrays draw(const Denoiser& model, const SamplerConfig& sampler, int64_t fi
   return arrays;
 }
 
+/// Whether cached arrays are what `draw` makes.
+bool are_drawn(const NamedArrays& arrays, const Denoiser& model, const EvaluateConfig& config) {
+  const auto [channels, height, width] = image_shape(model);
+  const int64_t classes = label_dim(model), n = images_to_draw(config);
+  return has_array(arrays, "images", at::kByte, {n, channels, height, width}) &&
+         has_array(arrays, "nfe", at::kLong, {1}) && has_array(arrays, "seconds", at::kDouble, {1}) &&
+         (classes > 0 ? has_classes(arrays, "labels", n, classes) : !arrays.contains("labels"));
+}
+
 /// All that drawn images depend on: bits differ between devices and numbers of threads.
 std::string description_of_images(const std::string& model_sha256, const SamplerConfig& sampler,
                                   int64_t first_seed, const Collector& collector) {
@@ -102,6 +118,7 @@ FeatureSet draw_images(const ModelSubject& subject, int64_t first_seed, const Co
   set.sampler = sampler_text(sampler);
   const Cached drawn = cached(
       collector.context.cache, description_of_images(set.sha256, sampler, first_seed, collector),
+      [&](const NamedArrays& arrays) { return are_drawn(arrays, model, collector.config); },
       [&] { return draw(model, sampler, first_seed, subject.name + ": images", collector); },
       io::log_warning);
   set.images = drawn.arrays.at("images");
@@ -157,6 +174,30 @@ struct Overloaded : Choices... {
   using Choices::operator()...;
 };
 
+/// What a set's arrays are called in the cache; those that are undefined are left out.
+constexpr std::pair<const char*, at::Tensor FeatureSet::*> kFeatureArrays[]{
+    {"features", &FeatureSet::features},
+    {"spatial", &FeatureSet::spatial},
+    {"logits", &FeatureSet::logits},
+    {"predicted", &FeatureSet::predicted}};
+
+/// Whether cached arrays are what extract_features makes of the set's images. The network itself tells, by
+/// what it makes of two of them: which arrays there are, their dtypes and the widths of their rows.
+bool are_features(const NamedArrays& arrays, const FeatureSet& set, const Collector& collector) {
+  const int64_t n = set.images.size(0);
+  FeatureSet two{.images = set.images.slice(0, 0, 2), .source = set.source};
+  extract_features(two, *collector.extractor, {.spatial = collector.parts.spatial, .logits = true}, 2, "");
+  if (two.predicted.defined() && !has_classes(arrays, "predicted", n, two.logits.size(1))) return false;
+  if (!collector.parts.logits) two.logits.reset();
+  return std::ranges::all_of(kFeatureArrays, [&](const auto& array) {
+    const auto& [name, part] = array;
+    if (!(two.*part).defined()) return !arrays.contains(name);
+    std::vector<int64_t> shape = (two.*part).sizes().vec();
+    shape.front() = n;
+    return has_array(arrays, name, (two.*part).scalar_type(), shape);
+  });
+}
+
 /// Features of the images that a set holds, through the cache.
 void fill_features(FeatureSet& set, const std::string& stage, const Collector& collector) {
   const FeatureExtractor& extractor = *collector.extractor;
@@ -171,24 +212,19 @@ void fill_features(FeatureSet& set, const std::string& stage, const Collector& c
                                            {"batch", collector.config.batch},
                                            {"device", collector.context.device.str()},
                                            {"threads", at::get_num_threads()}};
-  // What a set's arrays are called in the cache; those that are undefined are left out.
-  const std::vector<std::pair<std::string, at::Tensor FeatureSet::*>> parts{
-      {"features", &FeatureSet::features},
-      {"spatial", &FeatureSet::spatial},
-      {"logits", &FeatureSet::logits},
-      {"predicted", &FeatureSet::predicted}};
   const Cached kept = cached(
       collector.context.cache, description.dump(),
+      [&](const NamedArrays& arrays) { return are_features(arrays, set, collector); },
       [&] {
         extract_features(set, extractor, collector.parts, collector.config.batch, stage,
                          collector.context.watch);
         NamedArrays arrays;
-        for (const auto& [name, part] : parts)
+        for (const auto& [name, part] : kFeatureArrays)
           if ((set.*part).defined()) arrays[name] = set.*part;
         return arrays;
       },
       io::log_warning);
-  for (const auto& [name, part] : parts)
+  for (const auto& [name, part] : kFeatureArrays)
     if (const auto found = kept.arrays.find(name); found != kept.arrays.end()) set.*part = found->second;
   set.features_reused = kept.hit;
 }
@@ -197,16 +233,17 @@ void fill_features(FeatureSet& set, const std::string& stage, const Collector& c
 
 std::vector<KeptModel> kept_models(const std::filesystem::path& run) {
   std::vector<KeptModel> models;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(run / "models", error)) {
-    const std::string stem = entry.path().stem().string();
+  const std::filesystem::path folder = run / "models";
+  const auto entries =
+      io::path_exists(folder) ? io::entries_of(folder) : std::vector<std::filesystem::path>{};
+  for (const std::filesystem::path& path : entries) {
+    const std::string stem = path.stem().string();
     const bool number =
         !stem.empty() && stem.size() < 19 && stem.find_first_not_of("0123456789") == std::string::npos;
-    if (number && entry.path().extension() == ".safetensors")
-      models.push_back({std::stoll(stem), entry.path()});
+    if (number && path.extension() == ".safetensors") models.push_back({std::stoll(stem), path});
   }
   if (models.empty())
-    throw io::FileError(run / "models", "holds no models of a run; train with run.model_images to keep some");
+    throw io::FileError(folder, "holds no models of a run; train with run.model_images to keep some");
   std::ranges::sort(models, {}, &KeptModel::nimg);
   return models;
 }

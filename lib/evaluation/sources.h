@@ -18,7 +18,8 @@ struct KeptModel {
   std::filesystem::path path;
 };
 
-/// Those in the folder `models` of a run, oldest first. Throws io::FileError where there are none.
+/// Those in the folder `models` of a run, oldest first. Throws io::FileError where there are none, or
+/// the folder can't be listed.
 std::vector<KeptModel> kept_models(const std::filesystem::path& run);
 
 /// Opens every model and feature file and the first image of every set, and checks the samplers, so that a

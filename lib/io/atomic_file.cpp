@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "io/system_error.h"
@@ -10,9 +11,12 @@
 namespace onestep::io {
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr int kMostLinks = 40;  // as many as Linux follows
+
 // A rename is on disk only once its folder is.
-void sync_folder(const std::filesystem::path& path) {
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+void sync_folder(const fs::path& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     return;  // a folder may be writable and not readable: the file is there, its safety is the system's
@@ -22,19 +26,43 @@ void sync_folder(const std::filesystem::path& path) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(const std::filesystem::path& path) : path_(path) {
-  std::error_code ignored;
-  const auto target = std::filesystem::status(path, ignored);
+fs::path write_target(const fs::path& path) {
+  const auto refuse = [&](const std::string& why) { throw FileError(path, "cannot be written: " + why); };
+  std::error_code error;
   // Renaming over, say, /dev/null would replace the device itself.
-  if (std::filesystem::exists(target) && !std::filesystem::is_regular_file(target))
-    throw FileError(path, "cannot be written: is not a regular file");
-  const std::string stem = "." + path.filename().string() + "." + std::to_string(::getpid()) + "-";
+  const fs::file_status status = fs::status(path, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) refuse("is not a regular file");
+  fs::path place = path;
+  for (int links = 0; links <= kMostLinks; ++links) {
+    const fs::path folder = fs::canonical(place.has_parent_path() ? place.parent_path() : ".", error);
+    if (error) refuse(error.message());
+    for (const char* const system : {"/dev", "/proc"}) {
+      const std::string inside = folder.string() + "/";  // /dev/shm is memory for everybody's files
+      if (inside.starts_with(std::string(system) + "/") && !inside.starts_with("/dev/shm/"))
+        refuse(std::string(links > 0 ? "leads into " : "lies in ") + system);
+    }
+    place = folder / place.filename();
+    if (!fs::is_symlink(fs::symlink_status(place, error))) return place;
+    const fs::path next = fs::read_symlink(place, error);
+    if (error) refuse(error.message());
+    place = folder / next;
+  }
+  throw FileError(path, std::string("cannot be written: ") + std::strerror(ELOOP));
+}
+
+AtomicFile::AtomicFile(const fs::path& path) : path_(path), target_(write_target(path)) {
+  struct stat old {};
+  const bool replaces = ::stat(target_.c_str(), &old) == 0;
+  const std::string stem = "." + target_.filename().string() + "." + std::to_string(::getpid()) + "-";
   for (int attempt = 0; fd_ < 0; ++attempt) {
-    temporary_ = path;
+    temporary_ = target_;
     temporary_.replace_filename(stem + std::to_string(attempt) + ".tmp");
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    // At no moment may more people read it than the file that it replaces.
+    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, replaces ? 0600 : 0666);
     if (fd_ < 0 && errno != EEXIST) fail("cannot be written");
   }
+  // Where the file system knows no modes, the narrow one is what there is.
+  if (replaces) ::fchmod(fd_, old.st_mode & 07777);
 }
 
 AtomicFile::~AtomicFile() {
@@ -54,10 +82,10 @@ void AtomicFile::write(std::string_view bytes) {
 
 void AtomicFile::commit() {
   if (::fsync(fd_) != 0) fail("cannot be written to disk");
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be put in place");
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot be put in place");
   ::close(fd_);
   fd_ = -1;
-  sync_folder(path_);
+  sync_folder(target_.parent_path());
 }
 
 void AtomicFile::fail(const std::string& what) const {

@@ -10,6 +10,7 @@
 
 #include "io/atomic_file.h"
 #include "io/file.h"
+#include "io/folder.h"
 #include "io/system_error.h"
 
 namespace onestep::io {
@@ -34,7 +35,7 @@ int64_t for_each_line(std::string_view bytes,
 }  // namespace
 
 JsonLines::JsonLines(const std::filesystem::path& path)
-    : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+    : path_(path), fd_(::open(write_target(path).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
   if (fd_ < 0) throw SystemError(path, "cannot be written");
 }
 
@@ -65,7 +66,7 @@ std::vector<nlohmann::ordered_json> read_jsonl(const std::filesystem::path& path
 }
 
 int64_t truncate_jsonl(const std::filesystem::path& path, int64_t nimg) {
-  if (!std::filesystem::exists(path)) return 0;
+  if (!path_exists(path)) return 0;
   const MappedFile file(path);
   std::string kept;
   const auto keep = [&](std::string_view line, const nlohmann::ordered_json& object) {

@@ -14,7 +14,7 @@ namespace onestep::io {
 /// end, so that a reader never sees half of it, and a crash loses at most the last one.
 class JsonLines {
  public:
-  /// Throws FileError when the file cannot be opened for appending.
+  /// Throws FileError when the file cannot be opened for appending, or is none (write_target).
   explicit JsonLines(const std::filesystem::path& path);
   ~JsonLines();
   JsonLines(const JsonLines&) = delete;

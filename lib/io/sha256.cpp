@@ -51,7 +51,8 @@ std::string sha256(std::string_view bytes) {
 
 std::string sha256_of_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) throw SystemError(path, "", file ? EISDIR : errno);
+  if (!file) throw SystemError(path);
+  if (std::error_code error; std::filesystem::is_directory(path, error)) throw SystemError(path, "", EISDIR);
   Digest digest;
   std::vector<char> block(1 << 16);
   while (file) {

@@ -7,6 +7,7 @@
 
 #include <c10/util/StringUtil.h>
 
+#include "io/folder.h"
 #include "io/log.h"
 #include "io/system_error.h"
 #include "training/run_folder.h"
@@ -23,22 +24,18 @@ struct Found {
 
 constexpr const char* kNimgKey = "onestep.nimg";
 
-/// The checkpoints of a folder, oldest first, by their names alone. Throws io::FileError.
-std::vector<Found> find_checkpoints(const fs::path& folder) try {
+/// The checkpoints of a folder, oldest first, by their names alone. Throws io::SystemError.
+std::vector<Found> find_checkpoints(const fs::path& folder) {
   std::vector<Found> all;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string stem = entry.path().stem().string();
+  for (const fs::path& path : io::entries_of(folder)) {
+    const std::string stem = path.stem().string();
     int64_t nimg = 0;
     const auto [end, problem] = std::from_chars(stem.data(), stem.data() + stem.size(), nimg);
-    if (entry.path().extension() == ".safetensors" && problem == std::errc() &&
-        end == stem.data() + stem.size()) {
-      all.push_back({nimg, entry.path()});
-    }
+    if (path.extension() == ".safetensors" && problem == std::errc() && end == stem.data() + stem.size())
+      all.push_back({nimg, path});
   }
   std::ranges::sort(all, {}, &Found::nimg);
   return all;
-} catch (const fs::filesystem_error& error) {
-  throw io::SystemError(folder, "cannot be listed", error.code().value());
 }
 
 /// The file, which must hold the number of images that its name says. Throws io::FileError.

@@ -11,6 +11,7 @@
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
 
+#include "io/folder.h"
 #include "io/image.h"
 #include "io/jsonl.h"
 #include "io/log.h"
@@ -97,8 +98,7 @@ class Recorder {
     if (checkpoint || passes(nimg, batch, config_.tick_images)) tick(nimg);
     if (last || passes(nimg, batch, config_.snapshot_images)) snapshot(nimg);
     if (config_.model_images > 0 && passes(nimg, batch, config_.model_images)) {
-      std::error_code error;  // whatever it is, writing the file will say so
-      std::filesystem::create_directories(folder_.models(), error);
+      io::make_folders(folder_.models());
       task_.save_model(folder_.models() / (nimg_stem(nimg) + ".safetensors"));
     }
     if (last || is_scored(nimg, batch)) score(nimg);
@@ -144,11 +144,9 @@ class Recorder {
       return;
     }
     const bool best = std::ranges::none_of(scores_, [&](const auto& s) { return s.second <= scored->value; });
-    if (best)
-      std::filesystem::rename(candidate, folder_.best(), error);
-    else
-      std::filesystem::remove(candidate, error);
-    if (error) throw io::FileError(candidate, "cannot be moved or removed: " + error.message());
+    if (best) task_.save_model(folder_.best());  // not renamed: that would replace a link
+    std::filesystem::remove(candidate, error);
+    if (error) throw io::FileError(candidate, "cannot be removed: " + error.message());
     scores_[nimg] = scored->value;
     nlohmann::ordered_json line{{"nimg", nimg}, {scoring_.name, scored->value}};
     if (scored->error) line[scoring_.name + "_se"] = *scored->error;
@@ -162,7 +160,7 @@ class Recorder {
   /// The scores that a log holds, by images.
   std::map<int64_t, double> scores_of(const std::filesystem::path& log) const {
     std::map<int64_t, double> scores;
-    if (!std::filesystem::exists(log)) return scores;
+    if (!io::path_exists(log)) return scores;
     for (const auto& line : io::read_jsonl(log))
       if (line.contains(scoring_.name) && line[scoring_.name].is_number() && line.contains("nimg") &&
           line["nimg"].is_number_integer())
@@ -229,7 +227,7 @@ RunEnd run_training(const RunConfig& config, const std::string& title, const Run
   int64_t nimg = load_newest_checkpoint(folder.checkpoints(), task.state).value_or(0);
   if (nimg > 0) io::log_info(c10::str("resuming ", folder.root.string(), " at ", nimg, " images"));
   if (nimg >= config.images) {
-    if (!std::filesystem::exists(folder.model())) task.save_model(folder.model());
+    if (!io::path_exists(folder.model())) task.save_model(folder.model());
     io::log_info(folder.root.string() + ": already finished");
     return RunEnd::finished;
   }

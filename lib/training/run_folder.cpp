@@ -5,18 +5,12 @@
 
 #include "config/config.h"
 #include "io/atomic_file.h"
-#include "io/system_error.h"
+#include "io/folder.h"
 
 namespace onestep {
 namespace {
 
 namespace fs = std::filesystem;
-
-void make_folder(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) throw io::SystemError(path, "can't make this folder", error.value());
-}
 
 void require_same_config(const fs::path& path, const std::string& resolved_yaml) {
   const auto differing =
@@ -38,10 +32,10 @@ std::string nimg_stem(int64_t nimg) {
 
 RunFolder open_run_folder(const fs::path& root, const std::string& resolved_yaml) {
   RunFolder folder{root};
-  make_folder(root);
-  make_folder(folder.checkpoints());
-  make_folder(folder.samples());
-  if (fs::exists(folder.config())) {
+  io::make_folders(root);
+  io::make_folders(folder.checkpoints());
+  io::make_folders(folder.samples());
+  if (io::path_exists(folder.config())) {
     require_same_config(folder.config(), resolved_yaml);
   } else {
     io::write_file_atomically(folder.config(), resolved_yaml);

@@ -10,6 +10,7 @@
 #include "io/atomic_file.h"
 #include "io/chart_style.h"
 #include "io/file.h"
+#include "io/folder.h"
 #include "io/html.h"
 #include "io/jsonl.h"
 #include "io/progress.h"
@@ -93,10 +94,8 @@ std::string curves(const Log& log, const std::string& score) {
 
 std::string newest_sheet(const RunFolder& folder) {
   std::filesystem::path newest;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder.samples(), error)) {
-    if (entry.path().extension() == ".png") newest = std::max(newest, entry.path());
-  }
+  for (const std::filesystem::path& path : io::entries_of(folder.samples()))
+    if (path.extension() == ".png") newest = path;
   if (newest.empty()) return "";
   const io::MappedFile png(newest);
   return io::section(
@@ -114,7 +113,7 @@ void write_run_report(const RunFolder& folder, const std::string& title, const s
   }
   if (!shown.empty()) shown = io::section("Figures", shown);
   const io::MappedFile yaml(folder.config());
-  const Log log = std::filesystem::exists(folder.log()) ? io::read_jsonl(folder.log()) : Log{};
+  const Log log = io::path_exists(folder.log()) ? io::read_jsonl(folder.log()) : Log{};
   const std::string body =
       score_section(folder, log, score) + shown + newest_sheet(folder) +
       io::section("Course", curves(log, score)) +

@@ -13,6 +13,7 @@
 
 #include "command.h"
 #include "evaluation/toys.h"
+#include "io/image.h"
 #include "io/safetensors.h"
 
 namespace onestep {
@@ -225,6 +226,45 @@ TEST_CASE("onestep-evaluate reuses images and features that it has seen") {
   CHECK(second["metrics"] == first["metrics"]);
 }
 
+/// The file with `from` in its header replaced by as many letters; its checksum still holds.
+void change_header(const fs::path& file, const std::string& from, const std::string& to) {
+  std::string bytes = read_bytes(file);
+  REQUIRE(from.size() == to.size());
+  for (size_t at = bytes.find(from); at != std::string::npos; at = bytes.find(from, at))
+    bytes.replace(at, from.size(), to);
+  write_bytes(file, bytes);
+}
+
+TEST_CASE("onestep-evaluate makes anew what a damaged header in its cache hides") {
+  const TemporaryFolder folder;
+  const fs::path kept = folder / "cache";
+  const std::string command =
+      "--generated " + toy_generator(folder).string() + " --reference " + named_images(folder, 300) +
+      " --features classifier:" + toy_classifier(folder).string() + " --seeds 0-159 --threads 1 --out ";
+  const auto metrics_of_run = [&](const std::string& out) {
+    const test::Said said = evaluate_app(command + (folder / out).string(), "--cache " + kept.string());
+    INFO(said.err);
+    REQUIRE(said.code == 0);
+    return report_in(folder / out)["metrics"];
+  };
+  const Json first = metrics_of_run("first");
+  const std::vector<std::pair<std::string, std::string>> damages{{R"("features":{)", R"("featurez":{)"},
+                                                                 {R"("images":{)", R"("imagez":{)"},
+                                                                 {R"("predicted":{)", R"("predictex":{)"},
+                                                                 {R"("nfe":{)", R"("nfx":{)"},
+                                                                 {R"("dtype":"U8")", R"("dtype":"I8")"},
+                                                                 {R"([160,4])", R"([4,160])"},
+                                                                 {R"([160,4])", R"([320,2])"},
+                                                                 {R"([160,1,8,8])", R"([160,8,1,8])"}};
+  for (const auto& [from, to] : damages) {
+    CAPTURE(from, to);
+    for (const auto& entry : fs::directory_iterator(kept)) change_header(entry.path(), from, to);
+    CHECK(metrics_of_run("damaged") == first);
+    CHECK(metrics_of_run("again") == first);
+    CHECK(report_in(folder / "again")["subjects"][0]["reused"] == Json{{"images", true}, {"features", true}});
+  }
+}
+
 TEST_CASE("onestep-evaluate refuses bad input with one line") {
   const TemporaryFolder folder;
   const auto good = write_features(folder, "good.safetensors", normal_features(1, 50, 4));
@@ -269,6 +309,12 @@ TEST_CASE("onestep-evaluate refuses bad input with one line") {
           "huge.safetensors: features are too large");
   write_bytes(folder / "file", "");
   refused(pair(good, good, folder / "file" / "out"), 3, "file/out");
+
+  fs::create_directories(folder / "set");
+  write_bytes(folder / "set" / "dataset.json", R"({"labels": null, "x": 1e999})");
+  io::write_png(folder / "set" / "0.png", at::ones({1, 4, 4}, at::kByte));
+  refused("stats " + (folder / "set").string() + " --features pixels --out " + (folder / "x.npz").string(), 3,
+          "set/dataset.json: ");
 
   refused("", 2, "nothing to score");
   refused("--generated-features " + good.string(), 2, "given together");

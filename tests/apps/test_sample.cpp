@@ -438,6 +438,8 @@ TEST_CASE("onestep-sample: bad input is one clear line, its exit code, and no fi
       {models.unet + raw + " --latents " + models.path("nan.safetensors"), 3, "must hold finite"},
       {models.unet + " --out " + models.unet, 3, "can't be made"},
       {models.unet + " --raw /proc/none/x.safetensors", 3, "/proc/none"},
+      {models.unet + " --raw /dev/stdout", 3, "/dev/stdout: cannot be written: lies in /dev"},
+      {models.unet + " --grid-file /dev/null", 3, "/dev/null: cannot be written: is not a regular file"},
       {models.path("broken.safetensors") + raw, 4, "at step 1 of 18, sigma 80"}};
   for (const auto& [arguments, code, message] : cases) {
     INFO(arguments);

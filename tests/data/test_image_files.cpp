@@ -294,6 +294,8 @@ TEST_CASE("dataset.json: what is wrong is named", "[images]") {
            {R"({"labels": [["a/0.png", 0], ["a/2.png", 0]]})",
             "labels 'a/2.png', and there is no such image"},
            {R"({"labels": [["a/0.png", 0], ["dataset.json", 0]]})", "labels 'dataset.json', and"},
+           {R"({"labels": null, "x": 1e999})", "a number that is too large"},
+           {R"({"labels": [["a/0.png", -1e400]]})", "a number that is too large"},
            {R"({"labels": [["a/0.png", 0], ["a/0.png", 0]]})", "labels 'a/0.png' twice"},
            {R"({"labels": [["a/0.png", 0]]})", "has no label for 'a/1.png'"},
        }) {

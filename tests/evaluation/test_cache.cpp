@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
+#include <cmath>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/ops/equal.h>
@@ -16,6 +19,11 @@ namespace onestep {
 namespace {
 
 namespace fs = std::filesystem;
+
+bool holds_x(const NamedArrays& arrays) {
+  return arrays.size() == 1 && arrays.contains("x") &&
+         has_array(arrays, "x", at::kFloat, arrays.at("x").sizes());
+}
 
 /// Counts how often it has to work.
 struct Work {
@@ -36,9 +44,9 @@ TEST_CASE("a cache computes once for each description") {
   const TemporaryFolder folder;
   const Cache cache{.folder = folder / "deep" / "cache"};
   Work work;
-  const Cached first = cached(cache, "a", [&] { return work(1); });
-  const Cached again = cached(cache, "a", [&] { return work(2); });
-  const Cached other = cached(cache, "b", [&] { return work(3); });
+  const Cached first = cached(cache, "a", holds_x, [&] { return work(1); });
+  const Cached again = cached(cache, "a", holds_x, [&] { return work(2); });
+  const Cached other = cached(cache, "b", holds_x, [&] { return work(3); });
   CHECK(work.calls == 2);
   CHECK_FALSE(first.hit);
   CHECK(again.hit);
@@ -49,7 +57,7 @@ TEST_CASE("a cache computes once for each description") {
 
 TEST_CASE("without a folder nothing is kept") {
   Work work;
-  for (int i = 0; i < 2; ++i) CHECK_FALSE(cached({}, "a", [&] { return work(1); }).hit);
+  for (int i = 0; i < 2; ++i) CHECK_FALSE(cached({}, "a", holds_x, [&] { return work(1); }).hit);
   CHECK(work.calls == 2);
 }
 
@@ -57,12 +65,12 @@ TEST_CASE("a damaged or foreign file in the cache is computed anew") {
   const TemporaryFolder folder;
   const Cache cache{.folder = folder / "cache"};
   Work work;
-  cached(cache, "a", [&] { return work(1); });
+  cached(cache, "a", holds_x, [&] { return work(1); });
   const fs::path file = files_in(cache.folder).at(0);
   const std::string whole = read_bytes(file);
   const auto recomputed = [&] {
-    const Cached result = cached(cache, "a", [&] { return work(1); });
-    return !result.hit && cached(cache, "a", [&] { return work(1); }).hit;
+    const Cached result = cached(cache, "a", holds_x, [&] { return work(1); });
+    return !result.hit && cached(cache, "a", holds_x, [&] { return work(1); }).hit;
   };
   write_bytes(file, whole.substr(0, whole.size() - 3));
   CHECK(recomputed());
@@ -75,12 +83,87 @@ TEST_CASE("a damaged or foreign file in the cache is computed anew") {
   CHECK(recomputed());
 }
 
+TEST_CASE("a whole file of other arrays in the cache is computed anew") {
+  const TemporaryFolder folder;
+  const Cache cache{.folder = folder / "cache"};
+  Work work;
+  const auto four = [](const NamedArrays& arrays) { return has_array(arrays, "x", at::kFloat, {4}); };
+  const auto ask = [&] { return cached(cache, "a", four, [&] { return work(1); }); };
+  ask();
+  const fs::path file = files_in(cache.folder).at(0);
+  const at::Tensor x = at::full({4}, 1.0, at::kFloat);
+  at::Tensor nan = x.clone();
+  nan[2] = std::nanf("");
+  for (const auto& [name, array] : std::vector<std::pair<std::string, at::Tensor>>{
+           {"y", x}, {"x", x.view({2, 2})}, {"x", x.slice(0, 1)}, {"x", x.view(at::kInt)}, {"x", nan}}) {
+    INFO(name << " " << array);
+    io::write_safetensors(file, {{name, array}}, {{"onestep.cache", "a"}});
+    const Cached result = ask();
+    CHECK_FALSE(result.hit);
+    CHECK(at::equal(result.arrays.at("x"), x));
+    CHECK(ask().hit);
+  }
+}
+
+TEST_CASE("files that the cache did not make are neither counted nor removed") {
+  const TemporaryFolder folder;
+  const Cache cache{.folder = folder / "cache", .max_bytes = 5000};
+  fs::create_directories(cache.folder);
+  const std::string hash(64, 'a');
+  const std::vector<std::pair<std::string, at::Tensor>> tensors{{"x", at::full({1000}, 1.0, at::kFloat)}};
+  const std::map<std::string, std::string> ours{{"onestep.cache", "z"}};
+  const auto plant = [&](const std::string& name, const std::map<std::string, std::string>& metadata) {
+    io::write_safetensors(cache.folder / name, tensors, metadata);
+    fs::last_write_time(cache.folder / name, fs::file_time_type::clock::now() - std::chrono::hours(2));
+  };
+  plant("model.safetensors", {});                      // a user's
+  plant(hash + ".safetensors", {});                    // named by its hash, but of no cache
+  plant("copy.safetensors", ours);                     // the cache's content under another name
+  plant(std::string(64, 'A') + ".safetensors", ours);  // upper case
+  plant(std::string(63, 'b') + ".safetensors", ours);  // too short
+  plant(std::string(64, 'c') + ".bin", ours);          // another suffix
+  plant("target", ours);
+  write_bytes(cache.folder / (std::string(64, 'd') + ".safetensors"), "no tensors");
+  fs::create_symlink("target", cache.folder / (std::string(64, 'e') + ".safetensors"));
+  const size_t foreign = files_in(cache.folder).size();
+  plant(std::string(64, 'f') + ".safetensors", ours);
+  Work work;
+  const auto ask = [&](const std::string& what) {
+    return cached(cache, what, holds_x, [&] { return work(1, 1000); }).hit;
+  };
+  ask("a");
+  CHECK(files_in(cache.folder).size() == foreign + 1);  // the one of its own that was there made room
+  CHECK(ask("a"));                                      // and this one fits, whatever the others take
+  ask("b");
+  CHECK(files_in(cache.folder).size() == foreign + 1);
+  CHECK_FALSE(fs::exists(cache.folder / (std::string(64, 'f') + ".safetensors")));
+}
+
+TEST_CASE("a link under a name of the cache's is neither read nor written through") {
+  const TemporaryFolder folder;
+  const Cache cache{.folder = folder / "cache"};
+  Work work;
+  std::string complaint;
+  const auto ask = [&] {
+    return cached(
+        cache, "a", holds_x, [&] { return work(1); }, [&](const std::string& text) { complaint = text; });
+  };
+  ask();
+  const fs::path file = files_in(cache.folder).at(0);
+  fs::rename(file, folder / "precious");
+  fs::create_symlink(folder / "precious", file);
+  const std::string before = read_bytes(folder / "precious");
+  CHECK_FALSE(ask().hit);
+  CHECK_THAT(complaint, Catch::Contains("is a link"));
+  CHECK(read_bytes(folder / "precious") == before);
+}
+
 TEST_CASE("a full cache forgets what was used least lately") {
   const TemporaryFolder folder;
   Cache cache{.folder = folder / "cache"};
   Work work;
   const auto ask = [&](const std::string& what) {
-    return cached(cache, what, [&] { return work(1, 1000); }).hit;
+    return cached(cache, what, holds_x, [&] { return work(1, 1000); }).hit;
   };
   ask("old"), ask("used"), ask("middle");
   // File times may be coarse: set them apart.
@@ -103,7 +186,7 @@ TEST_CASE("a cache that cannot be written to costs time only") {
   Work work;
   std::string complaint;
   const Cached result = cached(
-      {.folder = folder / "file" / "cache"}, "a", [&] { return work(1); },
+      {.folder = folder / "file" / "cache"}, "a", holds_x, [&] { return work(1); },
       [&](const std::string& text) { complaint = text; });
   CHECK(result.arrays.at("x")[0].item<float>() == 1.0f);
   CHECK_THAT(complaint, Catch::Contains("cache"));

@@ -170,5 +170,5 @@ TEST_CASE("A run folder keeps its configuration, and refuses another one by the 
   CHECK_THROWS_WITH(open_run_folder(scratch / "a/b", "run: {seed: 2, batch: 32}\n"),
                     Contains("run.seed") && !Contains("run.batch"));
   std::ofstream(scratch / "file") << "in the way";
-  CHECK_THROWS_WITH(open_run_folder(scratch / "file/run", "run: {}\n"), Contains("can't make"));
+  CHECK_THROWS_WITH(open_run_folder(scratch / "file/run", "run: {}\n"), Contains("can't be made"));
 }
