@@ -47,7 +47,7 @@ fs::path write_target(const fs::path& path) {
     if (error) refuse(error.message());
     place = folder / next;
   }
-  throw FileError(path, std::string("cannot be written: ") + std::strerror(ELOOP));
+  throw SystemError(path, "cannot be written", ELOOP);
 }
 
 AtomicFile::AtomicFile(const fs::path& path) : path_(path), target_(write_target(path)) {
