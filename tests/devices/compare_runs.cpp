@@ -3,6 +3,7 @@
 // each, on the CPU and on another device: how far its losses are from the CPU's, whether a stopped and
 // resumed run has the bits of an unbroken one, and how often a step makes the host wait.
 #include <cstdio>
+#include <set>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -30,8 +31,9 @@ constexpr double kTolerance = 2e-2;
 
 struct Compared {
   double loss_difference = 0;
-  std::string first_difference;  ///< of the resumed run from the unbroken one
-  double syncs = 0;              ///< a step
+  std::string first_difference;   ///< of the resumed run from the unbroken one
+  double syncs = 0;               ///< a step
+  std::set<std::string> waiting;  ///< the operations in which it waits
   bool holds() const { return loss_difference <= kTolerance && first_difference.empty() && syncs == 0; }
 };
 
@@ -59,8 +61,9 @@ double difference_of(const std::map<std::string, double>& a, const std::map<std:
 }
 
 /// Waits in a task's steps after the first, in which some things are made that stay.
-double syncs_of(const std::filesystem::path& dir, const Experiment& e, at::Device device) {
-  if (!device.is_cuda()) return 0;
+void look_for_syncs(Compared& compared, const std::filesystem::path& dir, const Experiment& e,
+                    at::Device device) {
+  if (!device.is_cuda()) return;
   constexpr int kSteps = 4;
   const TrainConfig config = config_of(dir, e.task, "images: 1000, batch: 16");
   std::filesystem::create_directories(dir);
@@ -69,10 +72,11 @@ double syncs_of(const std::filesystem::path& dir, const Experiment& e, at::Devic
     task.step(read_batch(e.data, config.run.seed, 16 * i, 16, /*flip=*/true));
   };
   step(0);
-  const int64_t syncs = kernels::count_cuda_syncs([&] {
+  const std::vector<std::string> syncs = kernels::cuda_syncs([&] {
     for (int64_t i = 1; i <= kSteps; ++i) step(i);
   });
-  return static_cast<double>(syncs) / kSteps;
+  compared.syncs = static_cast<double>(syncs.size()) / kSteps;
+  compared.waiting = {syncs.begin(), syncs.end()};
 }
 
 Compared compare(const TemporaryFolder& folder, const Experiment& e, at::Device device) {
@@ -80,8 +84,10 @@ Compared compare(const TemporaryFolder& folder, const Experiment& e, at::Device 
   run(place("_cpu"), e.task, kBudget, 0, e.data);
   const Finished whole = run(place("_whole"), e.task, kBudget, 0, e.data, device);
   const Finished cut = run(place("_cut"), e.task, kBudget, 3, e.data, device);
-  return {difference_of(losses_of(place("_whole")), losses_of(place("_cpu"))), first_difference(cut, whole),
-          syncs_of(place("_syncs"), e, device)};
+  Compared compared{.loss_difference = difference_of(losses_of(place("_whole")), losses_of(place("_cpu"))),
+                    .first_difference = first_difference(cut, whole)};
+  look_for_syncs(compared, place("_syncs"), e, device);
+  return compared;
 }
 
 void run_all(const Options& options) {
@@ -98,6 +104,7 @@ void run_all(const Options& options) {
       line["resumes_equal"] = c.first_difference.empty();
       line["first_difference"] = c.first_difference;
       line["syncs"] = c.syncs;
+      line["waiting"] = c.waiting;
     } catch (const c10::Error& error) {
       line["error"] = error.what_without_backtrace();
     } catch (const std::exception& error) {

@@ -146,7 +146,8 @@ void run(const Options& options) {
                               {"ms_per_step", 1e3 * step},
                               {"outside_passes", 1 - pass / step}};
   if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
-  if (device.is_cuda()) line["syncs_per_step"] = kernels::count_cuda_syncs([&] { task.step(loader.next()); });
+  if (device.is_cuda())
+    line["syncs_per_step"] = kernels::cuda_syncs([&] { task.step(loader.next()); }).size();
   std::printf("%s\n", line.dump().c_str());
 }
 
