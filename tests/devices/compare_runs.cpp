@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// compare_runs [--device cuda] [--json]: every task and every kind of distillation, a few hundred tiny images
-// each, on the CPU and on another device: how far its losses are from the CPU's, whether a stopped and
+// compare_runs [--device cuda] [--json] [--from N]: every task and every kind of distillation, a hundred tiny
+// images each, on the CPU and on another device: how far its losses are from the CPU's, whether a stopped and
 // resumed run has the bits of an unbroken one, and how often a step makes the host wait.
 #include <cstdio>
 #include <set>
+#include <stdexcept>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
 #include "apps/common/run_app.h"
+#include "bench.h"
 #include "io/jsonl.h"
 #include "io/numerical_error.h"
 #include "kernels/cuda_sync.h"
@@ -23,18 +25,23 @@ namespace {
 struct Options {
   std::string device = "cuda";
   bool json = false;
+  size_t from = 0;
 };
 
-/// What seven steps of Adam make of rounding: its first updates go by the gradients' signs. Instruction sets
-/// of one CPU differ by up to 8e-3 (SiDA), mostly by less than 1e-3.
-constexpr double kTolerance = 2e-2;
+/// What seven steps make of rounding. Instruction sets of one CPU differ by up to 1e-5, and by up to 8e-3 in
+/// SiD and SiDA: some of their gradients are rounding alone, and Adam's first updates go by the signs.
+double tolerance_of(const std::string& task) {
+  return task.starts_with("sid") ? 1e-1 : 1e-3;
+}
 
 struct Compared {
   double loss_difference = 0;
   std::string first_difference;   ///< of the resumed run from the unbroken one
   double syncs = 0;               ///< a step
   std::set<std::string> waiting;  ///< the operations in which it waits
-  bool holds() const { return loss_difference <= kTolerance && first_difference.empty() && syncs == 0; }
+  bool holds(double tolerance) const {
+    return loss_difference <= tolerance && first_difference.empty() && syncs == 0;
+  }
 };
 
 /// The losses that a run's log ends with, by name: details have a slash in theirs.
@@ -94,12 +101,15 @@ void run_all(const Options& options) {
   use_threads(1);
   const at::Device device = open_device(options.device);
   const TemporaryFolder folder;
-  int64_t failed = 0, all = 0;
-  for (const Experiment& e : experiments(folder)) {
-    nlohmann::ordered_json line{{"task", e.name}, {"tolerance", kTolerance}, {"holds", false}};
+  const std::vector<Experiment> all = experiments(folder);
+  size_t failed = 0;
+  for (size_t i = options.from; i < all.size(); ++i) {
+    const Experiment& e = all[i];
+    if (options.json) std::fprintf(stderr, "%s\n", e.name.c_str());
+    nlohmann::ordered_json line{{"task", e.name}, {"tolerance", tolerance_of(e.name)}, {"holds", false}};
     try {
       const Compared c = compare(folder, e, device);
-      line["holds"] = c.holds();
+      line["holds"] = c.holds(tolerance_of(e.name));
       line["loss_difference"] = c.loss_difference;
       line["resumes_equal"] = c.first_difference.empty();
       line["first_difference"] = c.first_difference;
@@ -110,7 +120,6 @@ void run_all(const Options& options) {
     } catch (const std::exception& error) {
       line["error"] = error.what();
     }
-    ++all;
     failed += !line["holds"].get<bool>();
     if (options.json) {
       std::printf("%s\n", line.dump().c_str());
@@ -122,9 +131,9 @@ void run_all(const Options& options) {
                   line["resumes_equal"].get<bool>() ? "equal" : "DIFFERENT", line["syncs"].get<double>());
     }
     std::fflush(stdout);
+    if (bench::is_lost(line.value("error", ""))) throw std::runtime_error(bench::go_on(i + 1));
   }
-  if (failed > 0)
-    throw NumericalError(std::to_string(failed) + " of " + std::to_string(all) + " tasks do not hold");
+  if (failed > 0) throw NumericalError(std::to_string(failed) + " tasks do not hold");
 }
 
 }  // namespace
@@ -134,5 +143,6 @@ int main(int argc, char** argv) {
   Options options;
   app.add_option("--device", options.device, "cuda, cuda:N, or cpu")->capture_default_str();
   app.add_flag("--json", options.json, "print a line of JSON for each");
+  app.add_option("--from", options.from, "leave out so many of the first ones");
   return run_app(app, argc, argv, [&] { run_all(options); });
 }
