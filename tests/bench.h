@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <c10/core/CachingDeviceAllocator.h>
@@ -35,6 +36,16 @@ double seconds(at::Device device, Work&& work) {
 inline double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
   return values[values.size() / 2];
+}
+
+/// Whether an error is one after which CUDA answers every further call of this process with the same.
+inline bool is_lost(const std::string& error) {
+  return error.find("CUDA error") != std::string::npos && error.find("out of memory") == std::string::npos;
+}
+
+/// What a program that goes through a list says when it stops before number `next` for that.
+inline std::string go_on(size_t next) {
+  return "the device is lost to this process; --from " + std::to_string(next) + " goes on";
 }
 
 /// The most memory that tensors took on the device since the process began, MiB; none on a CPU.

@@ -32,6 +32,6 @@ inline bool cuda_ready() {
     body(onestep::test::pretend_device());          \
   }                                                 \
   TEST_CASE(name ", on CUDA", tags "[gpu]") {       \
-    if (cuda_ready()) body(at::kCUDA);              \
+    if (cuda_ready()) body({at::kCUDA, 0});         \
   }                                                 \
   static void body(at::Device device)

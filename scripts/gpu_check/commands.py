@@ -3,7 +3,7 @@
 import json
 import math
 
-from report import Row
+from report import Row, failure
 
 SECTION = "the commands"
 FASHION = ["data.root=data/fashion-mnist", "data.split=test"]
@@ -41,9 +41,9 @@ def train(pack, config, folder, device, images, more=()):
 def compared(what, ended, folder, reference):
     """A training on the device beside the same one on the CPU."""
     if ended.code != 0:
-        return Row(SECTION, what, "FAILED", ended.why(), ended.command)
+        return failure(SECTION, what, ended)
     ours, theirs = losses_of(log_of(folder)), losses_of(log_of(reference))
-    gaps = [difference(a, b) for a, b in zip(ours, theirs)]
+    gaps = [difference(a, b) for a, b in zip(ours, theirs)] or [math.inf]
     holds = len(ours) == len(theirs) and gaps[0] <= FIRST_LOSS and max(gaps) <= LATER_LOSS
     value = f"losses differ by {gaps[0]:.1e} after one step, by {max(gaps):.1e} at most, {ended.seconds:.1f} s"
     return Row(SECTION, what, "holds" if holds else "FAILED", value, ended.command, {"first": gaps[0], "worst": max(gaps)})
@@ -59,12 +59,12 @@ def all_of(pack, options, work):
     """Training, every method of distillation, sampling and evaluation by their commands."""
     device, tiny = options.device, options.device == "cpu"
     images = 64 if tiny else 320
-    rows = []
     for name in ("classifier", "teacher"):
         ended = {on: train(pack, name, work / on / name, on, images) for on in {"cpu", device}}
         if ended["cpu"].code != 0:
-            return rows + [Row(SECTION, name, "FAILED", ended["cpu"].why(), ended["cpu"].command)]
-        rows.append(compared(name, ended[device], work / device / name, work / "cpu" / name))
+            yield failure(SECTION, f"{name}, on the CPU", ended["cpu"])
+            return
+        yield compared(name, ended[device], work / device / name, work / "cpu" / name)
     teacher = f"task.teacher={work}/cpu/teacher/model.safetensors"
 
     def method(name):
@@ -73,14 +73,17 @@ def all_of(pack, options, work):
             more.append(f"task.reward.classifier={work}/cpu/classifier/model.safetensors")
         if name == "dmd":
             more.append("task.regression.pairs=64")
+        if name == "sida":  # all of it from the start
+            more += ["task.student.start_kimg=0", "task.adversarial.start_kimg=0"]
         ended = {on: train(pack, name, work / on / name, on, images, more) for on in {"cpu", device}}
         if ended["cpu"].code != 0:
-            return Row(SECTION, name, "FAILED", ended["cpu"].why(), ended["cpu"].command)
+            return failure(SECTION, f"{name}, on the CPU", ended["cpu"])
         return compared(name, ended[device], work / device / name, work / "cpu" / name)
 
     methods = ["f_distill", "sid"] if tiny else experiments(pack)
-    rows += pack.in_parallel(method, methods)
-    return rows + [sampled(pack, device, work, tiny), *evaluated(pack, device, work, tiny)]
+    yield from pack.in_parallel(method, methods)
+    yield sampled(pack, device, work, tiny)
+    yield evaluated(pack, device, work, tiny)
 
 
 def preset_of(pack, name):
@@ -92,13 +95,13 @@ def sampled(pack, device, work, tiny):
     model, count = work / device / "f_distill/model.safetensors", 8 if tiny else 256
     ended = pack.run(["onestep-sample", model, "--seeds", f"0-{count - 1}", "--device", device, "--npz", work / "s.npz"], 60)
     if ended.code != 0:
-        return Row(SECTION, "onestep-sample", "FAILED", ended.why(), ended.command)
-    return Row(SECTION, "onestep-sample", "holds", ended.out.splitlines()[0])
+        return failure(SECTION, "onestep-sample", ended)
+    return Row(SECTION, "onestep-sample", "holds", ended.out.strip().split("\n")[0], ended.command)
 
 
 def evaluated(pack, device, work, tiny):
     """FID of one student in classifier features, the features on the device and on the CPU."""
-    values, rows = {}, []
+    values = {}
     count = 32 if tiny else 512
     for on in {"cpu", device}:
         folder = work / f"report_{on}"
@@ -107,9 +110,8 @@ def evaluated(pack, device, work, tiny):
                           f"classifier:{work}/cpu/classifier/model.safetensors", "--device", on, "--no-cache", "--out",
                           folder], 90)
         if ended.code != 0:
-            return [Row(SECTION, f"onestep-evaluate on {on}", "FAILED", ended.why(), ended.command)]
+            return failure(SECTION, f"onestep-evaluate on {on}", ended)
         values[on] = json.loads((folder / "report.json").read_text())["subjects"][0]["metrics"]["fid"]["value"]
     gap = abs(values[device] - values["cpu"]) / values["cpu"]
-    rows.append(Row(SECTION, "onestep-evaluate", "holds" if gap < 1e-2 else "FAILED",
-                    f"FID {values[device]:.5g}, on the CPU {values['cpu']:.5g}", ended.command, values))
-    return rows
+    return Row(SECTION, "onestep-evaluate", "holds" if gap < 1e-2 else "FAILED",
+               f"FID {values[device]:.5g}, on the CPU {values['cpu']:.5g}", ended.command, values)

@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast, beside the same network in eager and compiled PyTorch, and how much memory it takes."""
 import random
+import re
 import struct
 import zipfile
 
-from report import Row
+from report import Row, failure
 
 SECTION = "speed"
 WORKS = {"teacher": "teacher", "f_distill": "f-distill cycle"}
 NETWORKS = {"fashion_mnist": "quickstart's network", "ddpmpp_cifar10": "DDPM++, 56 M"}
+BATCHES = (32, 256)
+# Steps to be timed, (network, work, batch, TF32, compiled peer), most telling ones first: time ends before the list does.
+# A pair takes about twenty seconds, compiling a minute or two.
+FIRST = [("ddpmpp_cifar10", "teacher", 32, False, False), ("fashion_mnist", "teacher", 32, False, False),
+         ("ddpmpp_cifar10", "teacher", 256, False, False), ("ddpmpp_cifar10", "f_distill", 32, False, False),
+         ("fashion_mnist", "f_distill", 32, False, False)]
+SECOND = [("ddpmpp_cifar10", "teacher", 256, True, False), ("ddpmpp_cifar10", "teacher", 32, False, True),
+          ("fashion_mnist", "teacher", 32, False, True), ("ddpmpp_cifar10", "teacher", 256, True, True),
+          ("ddpmpp_cifar10", "f_distill", 256, True, False)]
+REST = [(network, work, batch, tf32, False) for tf32 in (True, False) for network in ("ddpmpp_cifar10", "fashion_mnist")
+        for work in WORKS for batch in BATCHES]
 
 
 def write_images(path, count, side):
@@ -36,7 +48,7 @@ class Bench:
                      "ddpmpp_cifar10": [f"data={{kind: images, path: {self.images}}}"]}
         self.folder = {"fashion_mnist": "configs/fashion_mnist", "ddpmpp_cifar10": "configs/cifar10"}
         self.model = {network: work / f"{network}/model.safetensors" for network in NETWORKS}
-        self.seconds = 1 if self.tiny else 4
+        self.seconds = 1 if self.tiny else 3
         self.known = {}  # our figures by (network, work, batch, tf32): compiled peers stand beside them, too
 
     def make_model(self, network):
@@ -74,10 +86,10 @@ def row_of(what, ended, text):
     figures = figures_of(ended)
     if figures is not None:
         return Row(SECTION, what, "measured", text(figures), ended.command, figures)
-    if ended.code is None:
-        return Row(SECTION, what, "measured", ended.why() if ended.seconds else "no time was left", ended.command)
     memory = "out of memory" in (ended.err + ended.out).lower()
-    return Row(SECTION, what, "measured" if memory else "FAILED", "out of memory" if memory else ended.why(), ended.command)
+    if memory or ended.code is None:
+        return Row(SECTION, what, "measured", "out of memory" if memory else ended.why(), ended.command, output=ended.tail())
+    return failure(SECTION, what, ended)
 
 
 def rate(figures):
@@ -93,58 +105,70 @@ def beside(bench, network, work, batch, tf32, compiled):
     """Ours and the peer in one run, and their ratio."""
     kind = f"{NETWORKS[network]}, {WORKS[work]}, batch {batch}, {'TF32' if tf32 else 'float32'}"
     key = (network, work, batch, tf32)
-    rows = []
     if key not in bench.known:
         ended = bench.ours(*key)
         bench.known[key] = figures_of(ended)
-        rows.append(row_of(f"{kind}: OneStep", ended, rate))
-    ended = bench.peer(*key, compiled)
+        yield row_of(f"{kind}: OneStep", ended, rate)
     known, mode = bench.known[key], "torch.compile" if compiled else "eager PyTorch"
 
     def text(figures):
-        ratio = known["images_per_sec"] / figures["images_per_sec"] if known else float("nan")
-        return f"{rate(figures)}: OneStep is {ratio:.2f} x as fast"
+        ratio = f": OneStep is {known['images_per_sec'] / figures['images_per_sec']:.2f} x as fast" if known else ""
+        return rate(figures) + ratio
 
-    return rows + [row_of(f"{kind}: {mode}", ended, text)]
+    yield row_of(f"{kind}: {mode}", bench.peer(*key, compiled), text)
 
 
 def samplers_and_inception(bench):
     """Images/s of 18 steps of Heun's method, and of the Inception network."""
     pack, device, tiny = bench.pack, bench.device, bench.tiny
-    rows = []
     batch, steps = 1 if tiny else 256, 18
     for network in ("fashion_mnist",) if tiny else NETWORKS:
         what = f"{NETWORKS[network]}, Heun, {steps} steps, batch {batch}"
         flags = ["--solvers", "heun", "--steps", steps, "--batch", batch, "--device", device, "--repeats", 1 if tiny else 3]
-        rows.append(row_of(f"{what}: OneStep", pack.run(["bench_samplers", bench.model[network], *flags, "--json"], 60), rate))
-        rows.append(row_of(f"{what}: eager PyTorch", bench.peer(network, "sample", batch, False, False), rate))
+        yield row_of(f"{what}: OneStep", pack.run(["bench_samplers", bench.model[network], *flags, "--json"], 60), rate)
+        yield row_of(f"{what}: eager PyTorch", bench.peer(network, "sample", batch, False, False), rate)
     batch = 1 if tiny else 256
-    rows.append(row_of(f"Inception, batch {batch}: OneStep", pack.run(["bench_metrics", "inception", batch, device], 60), rate))
+    yield row_of(f"Inception, batch {batch}: OneStep", pack.run(["bench_metrics", "inception", batch, device], 60), rate)
     if not tiny:
-        rows.append(row_of(f"Inception, batch {batch}: torchvision's v3",
-                           bench.peer("fashion_mnist", "inception", batch, False, False), rate))
-    return rows
+        yield row_of(f"Inception, batch {batch}: torchvision's v3",
+                     bench.peer("fashion_mnist", "inception", batch, False, False), rate)
+
+
+def kernels(bench):
+    """Our kernels beside the same composed of LibTorch's operations."""
+    ended = bench.pack.run(["bench_kernels", *([] if bench.tiny else ["cuda"])], 60)
+    if ended.code != 0:
+        yield failure(SECTION, "kernels", ended)
+        return
+    shape = ""
+    for line in ended.out.splitlines():
+        figures = re.match(r"(.*?) +([0-9.]+ M/s, ATen .*)", line)
+        if figures is None:
+            shape = line + " "
+        else:
+            own = shape if line.startswith(" ") else ""
+            yield Row(SECTION, f"kernels, {own}{figures[1].strip()}", "measured", re.sub(" +", " ", figures[2]), ended.command)
 
 
 def all_of(pack, options, work):
-    """Steps, samplers and Inception beside eager and compiled PyTorch, with peaks of memory."""
+    """Steps, samplers, Inception and kernels beside PyTorch, eager and compiled, with peaks of memory."""
     bench = Bench(pack, options, work)
-    rows = []
+    if not bench.tiny:
+        yield Row(SECTION, "what runs", "measured", "OneStep with deterministic algorithms, as always; in PyTorch, cuDNN "
+                  "chooses by trial. One CPU thread each")
     for network in ("fashion_mnist",) if bench.tiny else NETWORKS:
         ended = bench.make_model(network)
         if ended.code != 0:
-            rows.append(Row(SECTION, f"{NETWORKS[network]}: a model file", "FAILED", ended.why(), ended.command))
+            yield failure(SECTION, f"{NETWORKS[network]}: a model file", ended)
     if bench.tiny:
-        return rows + beside(bench, "fashion_mnist", "teacher", 4, False, False) + samplers_and_inception(bench)
-    for network, kind in [("ddpmpp_cifar10", "teacher"), ("fashion_mnist", "teacher"), ("ddpmpp_cifar10", "f_distill"),
-                          ("fashion_mnist", "f_distill")]:
-        for batch in (32, 256):
-            for tf32 in (False, True):
-                rows += beside(bench, network, kind, batch, tf32, compiled=False)
-    rows += samplers_and_inception(bench)
-    # Compiling takes a minute each: as many as there is time for.
-    for network, kind, batch, tf32 in [("ddpmpp_cifar10", "teacher", 32, True), ("fashion_mnist", "teacher", 32, False),
-                                       ("ddpmpp_cifar10", "teacher", 256, True), ("ddpmpp_cifar10", "teacher", 32, False),
-                                       ("ddpmpp_cifar10", "f_distill", 32, True)]:
-        rows += beside(bench, network, kind, batch, tf32, compiled=True)
-    return rows
+        yield from beside(bench, "fashion_mnist", "teacher", 4, False, False)
+        yield from samplers_and_inception(bench)
+        yield from kernels(bench)
+        return
+    for step in FIRST:
+        yield from beside(bench, *step)
+    yield from samplers_and_inception(bench)
+    yield from kernels(bench)
+    for step in dict.fromkeys(SECOND + REST):
+        if step not in FIRST:
+            yield from beside(bench, *step)

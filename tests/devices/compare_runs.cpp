@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// compare_runs [--device cuda] [--json]: every task and every kind of distillation, a few hundred tiny images
-// each, on the CPU and on another device: how far its losses are from the CPU's, whether a stopped and
+// compare_runs [--device cuda] [--json] [--from N]: every task and every kind of distillation, a hundred tiny
+// images each, on the CPU and on another device: how far its losses are from the CPU's, whether a stopped and
 // resumed run has the bits of an unbroken one, and how often a step makes the host wait.
 #include <cstdio>
+#include <set>
+#include <stdexcept>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
 #include "apps/common/run_app.h"
+#include "bench.h"
 #include "io/jsonl.h"
 #include "io/numerical_error.h"
 #include "kernels/cuda_sync.h"
@@ -22,17 +25,23 @@ namespace {
 struct Options {
   std::string device = "cuda";
   bool json = false;
+  size_t from = 0;
 };
 
-/// What seven steps of Adam make of rounding: its first updates go by the gradients' signs. Instruction sets
-/// of one CPU differ by up to 8e-3 (SiDA), mostly by less than 1e-3.
-constexpr double kTolerance = 2e-2;
+/// What seven steps make of rounding. Instruction sets of one CPU differ by up to 1e-5, and by up to 8e-3 in
+/// SiD and SiDA: some of their gradients are rounding alone, and Adam's first updates go by the signs.
+double tolerance_of(const std::string& task) {
+  return task.starts_with("sid") ? 1e-1 : 1e-3;
+}
 
 struct Compared {
   double loss_difference = 0;
-  std::string first_difference;  ///< of the resumed run from the unbroken one
-  double syncs = 0;              ///< a step
-  bool holds() const { return loss_difference <= kTolerance && first_difference.empty() && syncs == 0; }
+  std::string first_difference;   ///< of the resumed run from the unbroken one
+  double syncs = 0;               ///< a step
+  std::set<std::string> waiting;  ///< the operations in which it waits
+  bool holds(double tolerance) const {
+    return loss_difference <= tolerance && first_difference.empty() && syncs == 0;
+  }
 };
 
 /// The losses that a run's log ends with, by name: details have a slash in theirs.
@@ -59,8 +68,9 @@ double difference_of(const std::map<std::string, double>& a, const std::map<std:
 }
 
 /// Waits in a task's steps after the first, in which some things are made that stay.
-double syncs_of(const std::filesystem::path& dir, const Experiment& e, at::Device device) {
-  if (!device.is_cuda()) return 0;
+void look_for_syncs(Compared& compared, const std::filesystem::path& dir, const Experiment& e,
+                    at::Device device) {
+  if (!device.is_cuda()) return;
   constexpr int kSteps = 4;
   const TrainConfig config = config_of(dir, e.task, "images: 1000, batch: 16");
   std::filesystem::create_directories(dir);
@@ -69,10 +79,11 @@ double syncs_of(const std::filesystem::path& dir, const Experiment& e, at::Devic
     task.step(read_batch(e.data, config.run.seed, 16 * i, 16, /*flip=*/true));
   };
   step(0);
-  const int64_t syncs = kernels::count_cuda_syncs([&] {
+  const std::vector<std::string> syncs = kernels::cuda_syncs([&] {
     for (int64_t i = 1; i <= kSteps; ++i) step(i);
   });
-  return static_cast<double>(syncs) / kSteps;
+  compared.syncs = static_cast<double>(syncs.size()) / kSteps;
+  compared.waiting = {syncs.begin(), syncs.end()};
 }
 
 Compared compare(const TemporaryFolder& folder, const Experiment& e, at::Device device) {
@@ -80,30 +91,35 @@ Compared compare(const TemporaryFolder& folder, const Experiment& e, at::Device 
   run(place("_cpu"), e.task, kBudget, 0, e.data);
   const Finished whole = run(place("_whole"), e.task, kBudget, 0, e.data, device);
   const Finished cut = run(place("_cut"), e.task, kBudget, 3, e.data, device);
-  return {difference_of(losses_of(place("_whole")), losses_of(place("_cpu"))), first_difference(cut, whole),
-          syncs_of(place("_syncs"), e, device)};
+  Compared compared{.loss_difference = difference_of(losses_of(place("_whole")), losses_of(place("_cpu"))),
+                    .first_difference = first_difference(cut, whole)};
+  look_for_syncs(compared, place("_syncs"), e, device);
+  return compared;
 }
 
 void run_all(const Options& options) {
   use_threads(1);
   const at::Device device = open_device(options.device);
   const TemporaryFolder folder;
-  int64_t failed = 0, all = 0;
-  for (const Experiment& e : experiments(folder)) {
-    nlohmann::ordered_json line{{"task", e.name}, {"tolerance", kTolerance}, {"holds", false}};
+  const std::vector<Experiment> all = experiments(folder);
+  size_t failed = 0;
+  for (size_t i = options.from; i < all.size(); ++i) {
+    const Experiment& e = all[i];
+    if (options.json) std::fprintf(stderr, "%s\n", e.name.c_str());
+    nlohmann::ordered_json line{{"task", e.name}, {"tolerance", tolerance_of(e.name)}, {"holds", false}};
     try {
       const Compared c = compare(folder, e, device);
-      line["holds"] = c.holds();
+      line["holds"] = c.holds(tolerance_of(e.name));
       line["loss_difference"] = c.loss_difference;
       line["resumes_equal"] = c.first_difference.empty();
       line["first_difference"] = c.first_difference;
       line["syncs"] = c.syncs;
+      line["waiting"] = c.waiting;
     } catch (const c10::Error& error) {
       line["error"] = error.what_without_backtrace();
     } catch (const std::exception& error) {
       line["error"] = error.what();
     }
-    ++all;
     failed += !line["holds"].get<bool>();
     if (options.json) {
       std::printf("%s\n", line.dump().c_str());
@@ -115,9 +131,9 @@ void run_all(const Options& options) {
                   line["resumes_equal"].get<bool>() ? "equal" : "DIFFERENT", line["syncs"].get<double>());
     }
     std::fflush(stdout);
+    if (bench::is_lost(line.value("error", ""))) throw std::runtime_error(bench::go_on(i + 1));
   }
-  if (failed > 0)
-    throw NumericalError(std::to_string(failed) + " of " + std::to_string(all) + " tasks do not hold");
+  if (failed > 0) throw NumericalError(std::to_string(failed) + " tasks do not hold");
 }
 
 }  // namespace
@@ -127,5 +143,6 @@ int main(int argc, char** argv) {
   Options options;
   app.add_option("--device", options.device, "cuda, cuda:N, or cpu")->capture_default_str();
   app.add_flag("--json", options.json, "print a line of JSON for each");
+  app.add_option("--from", options.from, "leave out so many of the first ones");
   return run_app(app, argc, argv, [&] { run_all(options); });
 }

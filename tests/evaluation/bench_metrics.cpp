@@ -87,7 +87,7 @@ void bench_inception(int64_t n, const std::string& device_name, bool tf32) {
 }  // namespace
 }  // namespace onestep
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   onestep::prepare_process();
   onestep::use_threads(0);
   const std::string what = argc > 1 ? argv[1] : "";
@@ -101,4 +101,8 @@ int main(int argc, char** argv) {
     return std::fprintf(stderr,
                         "usage: bench_metrics root D | neighbours N D | inception N [DEVICE] [tf32]\n"),
            2;
+} catch (const c10::Error& error) {
+  return std::fprintf(stderr, "bench_metrics: %s\n", error.what_without_backtrace()), 1;
+} catch (const std::exception& error) {
+  return std::fprintf(stderr, "bench_metrics: %s\n", error.what()), 1;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each kernel against the ATen operators it replaces, one thread, alternating runs, medians. A kernel whose
 // ratio is not above 1 should go. Run by hand:  bench_kernels [cuda]
-#include <chrono>
 #include <cstdio>
 #include <string_view>
 #include <vector>
@@ -23,16 +22,15 @@ using namespace onestep::kernels;
 
 namespace {
 
-template <class Work>
-double seconds(Work work) {
-  const auto start = std::chrono::steady_clock::now();
-  const at::Tensor last = work();
-  if (last.is_cuda()) last.flatten()[0].item();  // wait for the device
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 template <class Ours, class Composed>
-void compare(const char* name, double elements, Ours ours, Composed composed) {
+void compare(at::Device device, const char* name, double elements, Ours ours, Composed composed) {
+  const int calls = device.is_cpu() ? 1 : 20;  // in a row: waiting for a GPU takes longer than its work
+  const auto seconds = [&](const auto& work) {
+    const auto all = [&] {
+      for (int i = 0; i < calls; ++i) work();
+    };
+    return onestep::bench::seconds(device, all) / calls;
+  };
   std::vector<double> a, b;
   for (int run = 0; run < 41; ++run) {
     a.push_back(seconds(ours));
@@ -59,26 +57,27 @@ at::Tensor composed_resize(const at::Tensor& images) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool cuda = argc > 1 && std::string_view(argv[1]) == "cuda";
   if (cuda) load_cuda_plugin();
-  const at::Device device(cuda ? at::kCUDA : at::kCPU);
+  const at::Device device = cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
   at::set_num_threads(1);
   for (const auto& shape : {std::vector<int64_t>{64, 1, 28, 28}, {64, 3, 32, 32}, {16, 3, 256, 256}}) {
-    const at::Tensor index = at::arange(shape[0], at::kLong);
+    const at::Tensor index = at::arange(shape[0], at::device(device).dtype(at::kLong));
     const auto row = at::IntArrayRef(shape).slice(1);
     const auto draw = [&](uint32_t purpose) { return philox_normal(1, purpose, index, row, device); };
     const at::Tensor y = draw(1), teacher = draw(2), fake = draw(3), h = at::ones({shape[0]}, y.options());
     const auto elements = static_cast<double>(y.numel());
     std::printf("[%ld, %ld, %ld, %ld]\n", shape[0], shape[1], shape[2], shape[3]);
     compare(
-        "  philox_normal, normal_", elements, [&] { return draw(1); },
+        device, "  philox_normal, normal_", elements, [&] { return draw(1); },
         [&] { return at::empty(shape, y.options()).normal_(); });
     compare(
-        "  philox_uniform, uniform_", elements, [&] { return philox_uniform(1, 1, index, row, device); },
+        device, "  philox_uniform, uniform_", elements,
+        [&] { return philox_uniform(1, 1, index, row, device); },
         [&] { return at::empty(shape, y.options()).uniform_(); });
     compare(
-        "  score_difference, loss and gradient composed", elements,
+        device, "  score_difference, loss and gradient composed", elements,
         [&] { return score_difference(y, teacher, fake, h, Normalisation::dmd).gradient; },
         [&] {
           const at::Tensor m = at::abs(y - teacher).flatten(1).mean(1);
@@ -90,6 +89,8 @@ int main(int argc, char** argv) {
   const at::Tensor images =
       (philox_uniform(1, 2, at::arange(16, at::kLong), {3, 32, 32}, device) * 256).to(at::kByte);
   compare(
-      "resize_tf1 [16, 3, 32, 32] to 299 x 299, composed", 16.0 * 3 * 299 * 299,
+      device, "resize_tf1 [16, 3, 32, 32] to 299 x 299, composed", 16.0 * 3 * 299 * 299,
       [&] { return resize_tf1(images); }, [&] { return composed_resize(images); });
+} catch (const c10::Error& error) {
+  return std::fprintf(stderr, "bench_kernels: %s\n", error.what_without_backtrace()), 1;
 }
