@@ -165,10 +165,11 @@ def all_of(pack, options, work):
         yield from samplers_and_inception(bench)
         yield from kernels(bench)
         return
-    for step in FIRST:
-        yield from beside(bench, *step)
-    yield from samplers_and_inception(bench)
-    yield from kernels(bench)
-    for step in dict.fromkeys(SECOND + REST):
-        if step not in FIRST:
-            yield from beside(bench, *step)
+    rest = [step for step in dict.fromkeys(SECOND + REST) if step not in FIRST]
+    parts = [*(beside(bench, *step) for step in FIRST), samplers_and_inception(bench), kernels(bench),
+             *(beside(bench, *step) for step in rest)]
+    for done, part in enumerate(parts):
+        if pack.left() < 10:
+            yield Row(SECTION, f"{len(parts) - done} of {len(parts)} comparisons", "measured", "no time was left for them")
+            return
+        yield from part
