@@ -29,13 +29,16 @@ void sync_folder(const fs::path& folder) {
 fs::path write_target(const fs::path& path) {
   const auto refuse = [&](const std::string& why) { throw FileError(path, "cannot be written: " + why); };
   std::error_code error;
+  const auto require = [&] {
+    if (error) throw SystemError(path, "cannot be written", error.value());
+  };
   // Renaming over, say, /dev/null would replace the device itself.
   const fs::file_status status = fs::status(path, error);
   if (fs::exists(status) && !fs::is_regular_file(status)) refuse("is not a regular file");
   fs::path place = path;
   for (int links = 0; links <= kMostLinks; ++links) {
     const fs::path folder = fs::canonical(place.has_parent_path() ? place.parent_path() : ".", error);
-    if (error) refuse(error.message());
+    require();
     for (const char* const system : {"/dev", "/proc"}) {
       const std::string inside = folder.string() + "/";  // /dev/shm is memory for everybody's files
       if (inside.starts_with(std::string(system) + "/") && !inside.starts_with("/dev/shm/"))
@@ -44,7 +47,7 @@ fs::path write_target(const fs::path& path) {
     place = folder / place.filename();
     if (!fs::is_symlink(fs::symlink_status(place, error))) return place;
     const fs::path next = fs::read_symlink(place, error);
-    if (error) refuse(error.message());
+    require();
     place = folder / next;
   }
   throw SystemError(path, "cannot be written", ELOOP);
