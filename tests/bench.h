@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <ATen/Context.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Device.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -16,6 +17,13 @@ namespace onestep::bench {
 /// Wall clock, seconds.
 inline double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Whether a GPU may round what products read to TF32. To be said after the device was opened, which forbids
+/// it.
+inline void allow_tf32(bool allowed) {
+  at::globalContext().setAllowTF32CuDNN(allowed);
+  at::globalContext().setAllowTF32CuBLAS(allowed);
 }
 
 /// Waits for all work that the device was given.

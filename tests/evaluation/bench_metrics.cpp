@@ -9,7 +9,6 @@
 #include <string>
 #include <sys/resource.h>
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -66,8 +65,7 @@ void bench_neighbours(int64_t n, int64_t d) {
 /// From uint8 images of 32 × 32 on the device: resize, then the network.
 void bench_inception(int64_t n, const std::string& device_name, bool tf32) {
   const at::Device device = open_device(device_name);
-  at::globalContext().setAllowTF32CuDNN(tf32);
-  at::globalContext().setAllowTF32CuBLAS(tf32);
+  bench::allow_tf32(tf32);
   const Inception folded = fold_batch_norm(test::rule_inception(1));
   const Inception network = device.is_cpu() ? pack_for_cpu(folded) : clone(folded, device);
   const at::Tensor pixels = normal_features(1, n, 3 * 32 * 32) * 40.0 + 128.0;

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <string>
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
@@ -36,8 +35,7 @@ struct Options {
 void run(const Options& o) {
   use_threads(o.threads);
   const at::Device device = open_device(o.device);
-  at::globalContext().setAllowTF32CuDNN(o.tf32);
-  at::globalContext().setAllowTF32CuBLAS(o.tf32);
+  bench::allow_tf32(o.tf32);
   const Denoiser denoiser = load_denoiser(o.model, device);
   const auto [channels, height, width] = image_shape(denoiser);
   const std::vector<int64_t> seeds = consecutive_seeds(0, o.batch), shape{channels, height, width};

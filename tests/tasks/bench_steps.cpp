@@ -4,7 +4,6 @@
 // and data. Beside it: scripts/bench_torch.py.
 #include <cstdio>
 
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
@@ -104,8 +103,7 @@ void run(const Options& options) {
   const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
   use_threads(config.run.threads);
   const at::Device device = open_device(config.run.device);
-  at::globalContext().setAllowTF32CuDNN(options.tf32);
-  at::globalContext().setAllowTF32CuBLAS(options.tf32);
+  bench::allow_tf32(options.tf32);
   const Dataset data = load_dataset(config.data);
   Task task = make_task(config.task, {.run = config.run, .device = device, .data = data, .provenance = {}});
   Loader loader(data, config.run.seed, 0, config.run.batch, config.run.flip);
