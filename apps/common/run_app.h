@@ -14,14 +14,14 @@ class BelowStandard : public std::runtime_error {
 };
 
 /// What every command does around its work: parses the command line into `app`'s options, prepares the
-/// process (process.h), catches SIGINT and SIGTERM (stop.h), calls `body`, and answers what it throws with
-/// one line on standard error and an exit code:
+/// process (process.h), catches SIGINT, SIGTERM and SIGHUP (stop.h), calls `body`, and answers what it throws
+/// with one line on standard error and an exit code:
 ///   0  done, --help, --version          CLI::Success
 ///   2  usage or configuration           CLI::ParseError, config::ConfigError
 ///   3  a file that is bad or unwritable io::FileError
 ///   4  numerical failure                NumericalError
 ///   5  the result is not good enough    BelowStandard
-///   130, 143  interrupted               Interrupted, by the signal that came
+///   129, 130, 143  interrupted          Interrupted, by the signal that came (hang-up, Ctrl-C, kill)
 ///   1  anything else
 int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
 

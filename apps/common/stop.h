@@ -10,7 +10,8 @@ class Interrupted : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// From now on the first SIGINT or SIGTERM is only noted; the next one of its kind ends the process.
+/// From now on the first SIGINT, SIGTERM or SIGHUP (a terminal that is closed) is only noted; the
+/// next one of its kind ends the process. One that is ignored (nohup) stays so.
 void catch_stop_signals();
 
 /// The signal that came, 0 where none did. Long work asks this between steps.

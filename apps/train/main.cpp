@@ -13,6 +13,7 @@
 #include "apps/common/stop.h"
 #include "config/config.h"
 #include "data/channel_statistics.h"
+#include "data/content_hash.h"
 #include "io/log.h"
 #include "io/progress.h"
 #include "tasks/train_config.h"
@@ -33,15 +34,17 @@ std::string task_name(const TaskConfig& task) {
 
 /// FID on the way, where the configuration asks for it. A signal during it ends it without a score; the loop
 /// then writes its checkpoint as always.
-Scoring make_scoring(const TrainConfig& config, at::Device device) {
+Scoring make_scoring(const TrainConfig& config, at::Device device, const Dataset& data) {
   if (!config.evaluation) return {};
   const EvaluationContext context{.device = device, .watch = [](const std::string&, int64_t, int64_t) {
                                     if (stop_signal() != 0) throw Interrupted("interrupted before training");
                                   }};
-  const auto scorer = std::make_shared<ModelScorer>(*config.evaluation, context);
+  const at::Tensor& images = data.images;
+  const auto scorer = std::make_shared<ModelScorer>(
+      *config.evaluation, context, ImageShape{images.size(1), images.size(2), images.size(3)});
   return {.name = "fid",
           .every_images = config.evaluation->every_images,
-          .score = [scorer](const std::filesystem::path& model) -> std::optional<ModelScore> {
+          .score = [scorer](const io::TensorFile& model) -> std::optional<ModelScore> {
             try {
               const Scored scored = (*scorer)(model);
               return ModelScore{scored.fid, scored.se};
@@ -86,14 +89,17 @@ void train(const Options& options) {
   Task task = make_task(config.task, context);
   if (options.dry_run) return print_plan(yaml, config, task.cost);
 
-  const RunFolder folder = open_run_folder(config.run.dir, yaml);
-  const Scoring scoring = make_scoring(config, context.device);
+  const Scoring scoring = make_scoring(config, device, data);
+  RunIdentity identity{.configuration = config::encode(config),
+                       .sources = task.sources,
+                       .budget_problem = budget_problem(config)};
+  identity.sources.push_back({.what = "data", .place = data.name, .sha256 = content_sha256(data)});
+  const Run run = open_run(config.run.dir, identity);
   const RunEnd end = run_training(
-      config.run, task_name(config.task), folder, data, task, [] { return stop_signal() != 0; }, scoring);
-  if (end == RunEnd::interrupted) {
+      config.run, task_name(config.task), run, data, task, [] { return stop_signal() != 0; }, scoring);
+  if (end == RunEnd::interrupted)
     throw Interrupted("stopped after a checkpoint; the same command goes on from there");
-  }
-  io::log_info("wrote " + folder.model().string());
+  if (end == RunEnd::finished) io::log_info("wrote " + run.folder.model().string());
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "config/role.h"
+
 namespace onestep::config {
 
 /// A range or choice that a field must obey. `expected` completes "integer …" or "number …" in errors and

@@ -95,10 +95,12 @@ void decode(const Place& place, const Check&, T& value) {
     known.emplace_back("kind");
     expect_kind(place, kind);
   }
-  T::fields(value, [&](const char* key, auto&, const char*, const Check& = any) { known.emplace_back(key); });
+  T::fields(value, [&](const char* key, auto&, const char*, const Check& = any, Role = {}) {
+    known.emplace_back(key);
+  });
   // First, so that a misspelt key is called that, and not the absence of the right one.
   refuse_unknown_keys(place, known, kind);
-  T::fields(value, [&](const char* key, auto& member, const char*, const Check& check = any) {
+  T::fields(value, [&](const char* key, auto& member, const char*, const Check& check = any, Role = {}) {
     decode(field(place, key), check, member);
   });
   if constexpr (requires { std::string(value.problem()); }) refuse_problem(place, value.problem());

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "config/encode.h"
 #include "config/node.h"
 #include "config/scalar.h"
+#include "config/suggest.h"
 
 namespace onestep::config {
 namespace {
@@ -15,39 +17,49 @@ bool same_scalar(const Node& a, const Node& b) {
   return as_bool(a) == as_bool(b) && as_number(a) == as_number(b);
 }
 
-void compare(const Node& a, const Node& b, const std::string& path, std::vector<std::string>& found) {
-  if (a.kind != b.kind || (a.kind == Node::Kind::scalar && !same_scalar(a, b))) {
-    found.push_back(path);
-  } else if (a.kind == Node::Kind::sequence) {
-    for (size_t i = 0; i < std::max(a.children.size(), b.children.size()); ++i) {
-      const std::string inner = dotted(path, std::to_string(i));
-      if (i < a.children.size() && i < b.children.size()) {
-        compare(a.children[i], b.children[i], inner, found);
-      } else {
-        found.push_back(inner);
-      }
+struct Comparison {
+  std::vector<Difference> found;
+
+  /// Two values at a path; null where a tree has none there. `above` is the role of what encloses them.
+  void compare(const Node* was, const Node* is, const std::string& path, Role above) {
+    const Role role = is != nullptr && is->role != Role::identity ? is->role : above;
+    const auto differ = [&] {
+      const auto text = [](const Node* node) -> std::string {
+        if (node == nullptr) return "";
+        return node->kind == Node::Kind::scalar ? node->text : flow_text(*node);
+      };
+      found.push_back({path, role, text(was), text(is)});
+    };
+    if (was == nullptr || is == nullptr || was->kind != is->kind) return differ();
+    if (was->kind == Node::Kind::scalar && !same_scalar(*was, *is)) return differ();
+    if (was->kind == Node::Kind::sequence) {
+      const auto entry = [](const Node& list, size_t i) {
+        return i < list.children.size() ? &list.children[i] : nullptr;
+      };
+      for (size_t i = 0; i < std::max(was->children.size(), is->children.size()); ++i)
+        compare(entry(*was, i), entry(*is, i), dotted(path, std::to_string(i)), role);
     }
-  } else if (a.kind == Node::Kind::map) {
-    for (const Node& value : a.children) {
-      const std::string inner = dotted(path, value.key);
-      if (const Node* other = find(b, value.key)) {
-        compare(value, *other, inner, found);
-      } else {
-        found.push_back(inner);
-      }
-    }
-    for (const Node& value : b.children) {
-      if (!find(a, value.key)) found.push_back(dotted(path, value.key));
+    if (was->kind == Node::Kind::map) {
+      for (const Node& value : was->children)
+        compare(&value, find(*is, value.key), dotted(path, value.key), role);
+      for (const Node& value : is->children)
+        if (find(*was, value.key) == nullptr) compare(nullptr, &value, dotted(path, value.key), role);
     }
   }
-}
+};
 
 }  // namespace
 
-std::vector<std::string> differences(const Node& a, const Node& b) {
-  std::vector<std::string> found;
-  compare(a, b, "", found);
-  return found;
+std::vector<Difference> differences(const Node& was, const Node& is) {
+  Comparison comparison;
+  comparison.compare(&was, &is, "", Role::identity);
+  return comparison.found;
+}
+
+std::string keys_of(const std::vector<Difference>& differences) {
+  std::vector<std::string> paths;
+  for (const Difference& difference : differences) paths.push_back(difference.path);
+  return join(paths, ", ");
 }
 
 }  // namespace onestep::config

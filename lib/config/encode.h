@@ -32,8 +32,10 @@ Node encode(const T& value) {
   Node map;
   map.kind = Node::Kind::map;
   if constexpr (HasKind<T>) map.children.push_back(named("kind", encode(std::string(T::kind))));
-  T::fields(value, [&](const char* key, const auto& member, const char*, const Check& = any) {
+  T::fields(value, [&](const char* key, const auto& member, const char*, const Check& = any,
+                       Role role = Role::identity) {
     map.children.push_back(named(key, encode(member)));
+    map.children.back().role = role;
   });
   return map;
 }

@@ -70,9 +70,8 @@ void describe(const std::string& path, const T& value, const char* meaning, cons
     describe_leaf(path, value, meaning, check, rows);
   } else {
     if (!path.empty()) rows.push_back({path, "", "", meaning});
-    T::fields(value, [&](const char* key, const auto& member, const char* what, const Check& inner = any) {
-      describe(dotted(path, key), member, what, inner, rows);
-    });
+    T::fields(value, [&](const char* key, const auto& member, const char* what, const Check& inner = any,
+                         Role = {}) { describe(dotted(path, key), member, what, inner, rows); });
   }
 }
 
@@ -109,9 +108,8 @@ void describe(const std::string& path, const std::variant<Alternatives...>& valu
     const std::string heading = path + (path.empty() ? "" : " ") + "(kind: " + Alternative::kind + ")";
     rows.push_back({heading, "", "", ""});
     Alternative::fields(standard,
-                        [&](const char* key, const auto& member, const char* what, const Check& inner = any) {
-                          describe(dotted(path, key), member, what, inner, rows);
-                        });
+                        [&](const char* key, const auto& member, const char* what, const Check& inner = any,
+                            Role = {}) { describe(dotted(path, key), member, what, inner, rows); });
   };
   // The current alternative with the defaults that the enclosing struct gave it, the others with their own.
   (describe_alternative(std::holds_alternative<Alternatives>(value) ? std::get<Alternatives>(value)

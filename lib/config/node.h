@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "config/role.h"
+
 namespace onestep::config {
 
 /// "file:line: dotted.path: what is wrong (did you mean 'x'?)". Apps print it and exit with code 2.
@@ -24,6 +26,7 @@ struct Node {
   std::string key;             ///< this node's key where it is a map's value
   std::shared_ptr<const std::string> origin;  ///< file name, or "command line"
   int line = 0;                               ///< of the key where there is one; from 1, 0 = has no lines
+  Role role = Role::identity;  ///< of a field that was encoded; what was read from text has none
 };
 
 /// The value of `key` in a map; null when it has none, or when `map` is not a map.
@@ -41,8 +44,19 @@ std::string dotted(const std::string& prefix, const std::string& key);
 std::string shown(const Node& node);
 std::string shown(const std::string& text);
 
-/// The dotted paths at which two trees differ: a value that stands in one only, or another value. Numbers are
-/// compared as numbers (1e-3 = 0.001), a quoted text equals the same text unquoted.
-std::vector<std::string> differences(const Node& a, const Node& b);
+/// A place where two trees differ: a value that stands in one only, or another value.
+struct Difference {
+  std::string path;  ///< dotted
+  Role role;         ///< of that key, or of the innermost one above it with a role
+  std::string was;   ///< the value of the first tree, in one line; "" where there is none
+  std::string is;    ///< likewise of the second
+};
+
+/// All of them, from `was` to `is`, which is an encoded struct where roles matter. Numbers are compared as
+/// numbers (1e-3 = 0.001), a quoted text equals the same text unquoted.
+std::vector<Difference> differences(const Node& was, const Node& is);
+
+/// Their paths: "run.seed, task.sigma".
+std::string keys_of(const std::vector<Difference>& differences);
 
 }  // namespace onestep::config

@@ -28,7 +28,7 @@ void decode(const Place& place, const Check&, Partial<T>& value) {
   if (!place.node) return;
   std::vector<std::string> known;
   T standard{};
-  T::fields(standard, [&](const char* key, auto& member, const char*, const Check& check = any) {
+  T::fields(standard, [&](const char* key, auto& member, const char*, const Check& check = any, Role = {}) {
     known.emplace_back(key);
     if (const Place said = field(place, key); said.node) decode(said, check, member);
   });
@@ -47,14 +47,15 @@ template <class T>
 void describe(const std::string& path, const Partial<T>&, const char* meaning, const Check&, HelpRows& rows) {
   rows.push_back({path, "", "", meaning});
   const T standard{};
-  T::fields(standard, [&](const char* key, const auto& member, const char* what, const Check& check = any) {
-    HelpRows inner;
-    describe(dotted(path, key), member, what, check, inner);
-    for (HelpRow& row : inner) {
-      row.standard = "unchanged";
-      rows.push_back(std::move(row));
-    }
-  });
+  T::fields(standard,
+            [&](const char* key, const auto& member, const char* what, const Check& check = any, Role = {}) {
+              HelpRows inner;
+              describe(dotted(path, key), member, what, check, inner);
+              for (HelpRow& row : inner) {
+                row.standard = "unchanged";
+                rows.push_back(std::move(row));
+              }
+            });
 }
 
 /// `changes` laid over `own`, and checked. Throws ConfigError where the changes were written.

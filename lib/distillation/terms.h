@@ -60,7 +60,8 @@ struct RewardConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     TermWeight::fields(c.term, visit);
-    visit("classifier", c.classifier, "the classifier's model.safetensors", config::non_empty);
+    visit("classifier", c.classifier, "the classifier's model.safetensors", config::non_empty,
+          config::Role::place);
   }
 };
 

@@ -3,6 +3,9 @@
 
 #include <utility>
 
+#include <ATen/ops/zeros.h>
+#include <c10/util/StringUtil.h>
+
 #include "evaluation/score.h"
 #include "evaluation/sources.h"
 
@@ -31,16 +34,48 @@ struct ModelScorer::State {
         collector(make_collector(config, context)),
         reference(collect(config.reference, collector)),
         law(fit(reference)) {}
+
+  /// Throws config::ConfigError where such images can't be compared with the reference.
+  void require_fit(const ImageShape& shape) const {
+    const auto refuse = [](const std::string& key, const std::string& why) {
+      throw config::ConfigError("evaluation." + key + ": " + why);
+    };
+    const auto text = [](const ImageShape& s) { return c10::str(s.channels, "x", s.height, "x", s.width); };
+    if (reference.images.defined()) {
+      const at::Tensor& images = reference.images;
+      const ImageShape real{images.size(1), images.size(2), images.size(3)};
+      if (!(real == shape))
+        refuse("reference",
+               c10::str(reference.source, " has ", text(real), " images, the model makes ", text(shape)));
+    }
+    if (const std::string problem = collector.extractor->problem(shape); !problem.empty())
+      refuse("features", c10::str("the model makes ", text(shape), " images, but ", problem));
+    // Two images are enough to know the width of the features.
+    FeatureSet two{.images = at::zeros({2, shape.channels, shape.height, shape.width}, at::kByte),
+                   .source = "two black images"};
+    extract_features(two, *collector.extractor, {}, 2, "");
+    if (two.width() != reference.width())
+      refuse("reference", c10::str(reference.source, " has ", reference.width(),
+                                   " dimensions, the features of the model's images ", two.width()));
+  }
 };
 
-ModelScorer::ModelScorer(const InTrainingConfig& config, const EvaluationContext& context)
-    : state_(std::make_unique<State>(config, context)) {}
+ModelScorer::ModelScorer(const InTrainingConfig& config, const EvaluationContext& context,
+                         const ImageShape& images)
+    : state_(std::make_unique<State>(config, context)) {
+  state_->require_fit(images);
+}
 
 ModelScorer::~ModelScorer() = default;
 
-Scored ModelScorer::operator()(const std::filesystem::path& model) const {
-  const ModelSubject subject{.name = "evaluation", .path = model.string(), .sampler = state_->sampler};
-  const FeatureSet set = collect(subject, state_->config.first_seed, state_->collector);
+Scored ModelScorer::operator()(const io::TensorFile& model) const {
+  const Generator generator{
+      .model = denoiser_of(model, state_->context.device),
+      .sampler = with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
+      .name = "evaluation",
+      .source = model.path.string(),
+      .sha256 = ""};
+  const FeatureSet set = collect(generator, state_->config.first_seed, state_->collector);
   const FidScore result = score(set, fit(set), state_->reference, state_->law);
   return {result.fid.value, result.se};
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -8,6 +7,7 @@
 #include "evaluation/context.h"
 #include "evaluation/evaluate_config.h"
 #include "evaluation/verdict.h"
+#include "networks/denoiser.h"
 
 namespace onestep {
 
@@ -36,17 +36,17 @@ struct InTrainingConfig {
   std::string problem() const;
 };
 
-/// Scores model files as onestep-evaluate would. Features of the reference are computed once, when it is
-/// made.
+/// Scores models as onestep-evaluate would their files. Features of the reference are computed once, when it
+/// is made.
 class ModelScorer {
  public:
-  /// Throws io::FileError and config::ConfigError: what is wrong with features or reference shows before a
-  /// run starts.
-  ModelScorer(const InTrainingConfig& config, const EvaluationContext& context);
+  /// For models that make images of that shape. Throws io::FileError and config::ConfigError: what is wrong
+  /// with features or reference, and what of them does not fit such images, shows before a run starts.
+  ModelScorer(const InTrainingConfig& config, const EvaluationContext& context, const ImageShape& images);
   ~ModelScorer();
 
   /// FID of images drawn from the model. Throws what the context's watch throws.
-  Scored operator()(const std::filesystem::path& model) const;
+  Scored operator()(const io::TensorFile& model) const;
 
  private:
   struct State;

@@ -109,17 +109,25 @@ std::string description_of_images(const std::string& model_sha256, const Sampler
       .dump();
 }
 
-FeatureSet draw_images(const ModelSubject& subject, int64_t first_seed, const Collector& collector) {
-  const Denoiser model = load_denoiser(subject.path, collector.context.device);
-  expect_images(*collector.extractor, subject.path,
-                image_shape(model));  // before an hour of drawing, not after
-  const SamplerConfig sampler = sampler_of(subject);
-  FeatureSet set{.source = subject.path, .sha256 = io::sha256_of_file(subject.path)};
+Generator generator_of(const ModelSubject& subject, at::Device device) {
+  return {.model = load_denoiser(subject.path, device),
+          .sampler = sampler_of(subject),
+          .name = subject.name,
+          .source = subject.path,
+          .sha256 = io::sha256_of_file(subject.path)};
+}
+
+FeatureSet draw_images(const Generator& generator, int64_t first_seed, const Collector& collector) {
+  const auto& [model, sampler, name, source, sha256] = generator;
+  expect_images(*collector.extractor, source, image_shape(model));  // before an hour of drawing, not after
+  FeatureSet set{.source = source, .sha256 = sha256};
   set.sampler = sampler_text(sampler);
   const Cached drawn = cached(
       collector.context.cache, description_of_images(set.sha256, sampler, first_seed, collector),
-      [&](const NamedArrays& arrays) { return are_drawn(arrays, model, collector.config); },
-      [&] { return draw(model, sampler, first_seed, subject.name + ": images", collector); },
+      [&](const NamedArrays& arrays) { return are_drawn(arrays, generator.model, collector.config); },
+      [&] {
+        return draw(generator.model, generator.sampler, first_seed, generator.name + ": images", collector);
+      },
       io::log_warning);
   set.images = drawn.arrays.at("images");
   if (const auto labels = drawn.arrays.find("labels"); labels != drawn.arrays.end())
@@ -267,12 +275,20 @@ Collector make_collector(const EvaluateConfig& config, const EvaluationContext& 
 }
 
 FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Collector& collector) {
-  FeatureSet set =
-      std::visit(Overloaded{[&](const ModelSubject& one) { return draw_images(one, first_seed, collector); },
-                            [&](const DatasetSubject& one) { return chosen_images(one, collector.config); },
-                            [&](const FeaturesSubject& one) { return features_from_file(one.path); }},
-                 subject);
+  FeatureSet set = std::visit(
+      Overloaded{[&](const ModelSubject& one) {
+                   return draw_images(generator_of(one, collector.context.device), first_seed, collector);
+                 },
+                 [&](const DatasetSubject& one) { return chosen_images(one, collector.config); },
+                 [&](const FeaturesSubject& one) { return features_from_file(one.path); }},
+      subject);
   if (set.images.defined()) fill_features(set, subject_name(subject) + ": features", collector);
+  return set;
+}
+
+FeatureSet collect(const Generator& generator, int64_t first_seed, const Collector& collector) {
+  FeatureSet set = draw_images(generator, first_seed, collector);
+  fill_features(set, generator.name + ": features", collector);
   return set;
 }
 

@@ -44,6 +44,17 @@ Collector make_collector(const EvaluateConfig& config, const EvaluationContext& 
 /// NumericalError as the readers and samplers do, and what the context's watch throws.
 FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Collector& collector);
 
+/// A model in memory, and how images are drawn from it.
+struct Generator {
+  Denoiser model;
+  SamplerConfig sampler;
+  std::string name, source;  ///< of its stages, and where it comes from
+  std::string sha256;        ///< of its file: the key of what is cached
+};
+
+/// Features of images drawn from a generator, likewise.
+FeatureSet collect(const Generator& generator, int64_t first_seed, const Collector& collector);
+
 /// The same for the reference, which is taken whole.
 FeatureSet collect(const ReferenceConfig& reference, const Collector& collector);
 

@@ -3,9 +3,11 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <regex>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/folder.h"
 #include "io/system_error.h"
 
 namespace onestep::io {
@@ -93,6 +95,15 @@ void AtomicFile::commit() {
 
 void AtomicFile::fail(const std::string& what) const {
   throw SystemError(path_, what);
+}
+
+void remove_temporary_files(const fs::path& folder) {
+  static const std::regex name(R"(\..+\.[0-9]+-[0-9]+\.tmp)");
+  if (!path_exists(folder)) return;
+  for (const fs::path& path : entries_of(folder)) {
+    std::error_code ignored;  // one that stays does no harm
+    if (std::regex_match(path.filename().string(), name)) fs::remove(path, ignored);
+  }
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes) {

@@ -35,6 +35,10 @@ class AtomicFile {
   int fd_ = -1;
 };
 
+/// Removes the temporary files that AtomicFiles of killed processes left in a folder, in which nobody else
+/// may be writing. A folder that is not there has none.
+void remove_temporary_files(const std::filesystem::path& folder);
+
 /// AtomicFile in one call.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 

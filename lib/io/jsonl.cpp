@@ -19,13 +19,13 @@ namespace {
 // Calls visit(line with its newline, object) for every whole line that is an object; returns how many are
 // not.
 int64_t for_each_line(std::string_view bytes,
-                      const std::function<void(std::string_view, nlohmann::ordered_json&&)>& visit) {
+                      const std::function<void(std::string_view, const nlohmann::ordered_json&)>& visit) {
   int64_t unreadable = 0;
   for (size_t end; (end = bytes.find('\n')) != std::string_view::npos; bytes.remove_prefix(end + 1)) {
     const std::string_view line = bytes.substr(0, end);
-    auto object = nlohmann::ordered_json::parse(line.begin(), line.end(), nullptr, false);
+    const auto object = nlohmann::ordered_json::parse(line.begin(), line.end(), nullptr, false);
     if (object.is_object())
-      visit(bytes.substr(0, end + 1), std::move(object));
+      visit(bytes.substr(0, end + 1), object);
     else
       ++unreadable;
   }
@@ -56,12 +56,15 @@ void JsonLines::append(const nlohmann::ordered_json& object) {
                     error);
 }
 
-std::vector<nlohmann::ordered_json> read_jsonl(const std::filesystem::path& path) {
+void for_each_json_line(const std::filesystem::path& path,
+                        const std::function<void(const nlohmann::ordered_json&)>& visit) {
   const MappedFile file(path);
+  for_each_line(file.bytes(), [&](std::string_view, const nlohmann::ordered_json& object) { visit(object); });
+}
+
+std::vector<nlohmann::ordered_json> read_jsonl(const std::filesystem::path& path) {
   std::vector<nlohmann::ordered_json> objects;
-  for_each_line(file.bytes(), [&](std::string_view, nlohmann::ordered_json&& object) {
-    objects.push_back(std::move(object));
-  });
+  for_each_json_line(path, [&](const nlohmann::ordered_json& object) { objects.push_back(object); });
   return objects;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -29,8 +30,13 @@ class JsonLines {
   int fd_ = -1;
 };
 
-/// The objects of such a log. A line that is none (a disk's fault, an editor's) is left out, and so is a torn
-/// last one (no newline at its end). Throws FileError when the file cannot be read at all.
+/// Calls visit(object) for every line of such a log. A line that is none (a disk's fault, an editor's) is
+/// left out, and so is a torn last one (no newline at its end). Throws FileError when the file cannot be
+/// read.
+void for_each_json_line(const std::filesystem::path& path,
+                        const std::function<void(const nlohmann::ordered_json&)>& visit);
+
+/// All of them at once.
 std::vector<nlohmann::ordered_json> read_jsonl(const std::filesystem::path& path);
 
 /// For a run that resumes at `nimg` images: drops the lines whose number "nimg" is above it, those that are

@@ -65,10 +65,15 @@ Classifier load_classifier(const std::filesystem::path& path, at::Device device)
   return clone(m, device);
 }
 
+io::TensorFile model_file(const Classifier& m, std::map<std::string, std::string> metadata) {
+  metadata[kClassifierKey] = config::to_json(m.config).dump();
+  return {.tensors = named_tensors(m), .metadata = std::move(metadata), .path = {}};
+}
+
 void save_classifier(const std::filesystem::path& path, const Classifier& m,
                      std::map<std::string, std::string> metadata) {
-  metadata[kClassifierKey] = config::to_json(m.config).dump();
-  io::write_safetensors(path, named_tensors(m), metadata);
+  const io::TensorFile file = model_file(m, std::move(metadata));
+  io::write_safetensors(path, file.tensors, file.metadata);
 }
 
 }  // namespace onestep

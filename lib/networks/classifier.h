@@ -60,6 +60,8 @@ Classified classify(const Classifier& m, const at::Tensor& images);
 
 /// The metadata key `onestep.classifier` holds the configuration. Throws io::FileError naming the file.
 Classifier load_classifier(const std::filesystem::path& path, at::Device device);
+/// What such a file holds, sharing storage with the classifier.
+io::TensorFile model_file(const Classifier& m, std::map<std::string, std::string> metadata = {});
 void save_classifier(const std::filesystem::path& path, const Classifier& m,
                      std::map<std::string, std::string> metadata = {});
 

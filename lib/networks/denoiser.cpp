@@ -168,7 +168,11 @@ Denoiser exact_denoiser(const at::Tensor& weights, const at::Tensor& means, cons
 }
 
 Denoiser load_denoiser(const std::filesystem::path& path, at::Device device, at::ScalarType dtype) {
-  const io::TensorFile file = io::read_safetensors(path);
+  return denoiser_of(io::read_safetensors(path), device, dtype);
+}
+
+Denoiser denoiser_of(const io::TensorFile& file, at::Device device, at::ScalarType dtype) {
+  const std::filesystem::path& path = file.path;
   if (!file.metadata.contains(kNetworkKey)) {
     throw io::FileError(path, std::string("not a model file: its metadata lacks '") + kNetworkKey + "'");
   }
@@ -189,11 +193,16 @@ Denoiser load_denoiser(const std::filesystem::path& path, at::Device device, at:
   return clone(denoiser, device, dtype);
 }
 
-void save_denoiser(const std::filesystem::path& path, const Denoiser& denoiser,
-                   std::map<std::string, std::string> metadata) {
+io::TensorFile model_file(const Denoiser& denoiser, std::map<std::string, std::string> metadata) {
   metadata[kNetworkKey] = config::to_json(NetworkMetadata{denoiser.config.network}).at("network").dump();
   metadata[kPreconditioningKey] = config::to_json(denoiser.config.preconditioning).dump();
-  io::write_safetensors(path, named_tensors(denoiser), metadata);
+  return {.tensors = named_tensors(denoiser), .metadata = std::move(metadata), .path = {}};
+}
+
+void save_denoiser(const std::filesystem::path& path, const Denoiser& denoiser,
+                   std::map<std::string, std::string> metadata) {
+  const io::TensorFile file = model_file(denoiser, std::move(metadata));
+  io::write_safetensors(path, file.tensors, file.metadata);
 }
 
 }  // namespace onestep

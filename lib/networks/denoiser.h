@@ -103,6 +103,9 @@ Denoiser exact_denoiser(const at::Tensor& weights, const at::Tensor& means, cons
 /// config::ConfigError, naming the file.
 Denoiser load_denoiser(const std::filesystem::path& path, at::Device device,
                        at::ScalarType dtype = at::kFloat);
+/// The same of what a file holds, and what it would hold (sharing storage with the denoiser).
+Denoiser denoiser_of(const io::TensorFile& file, at::Device device, at::ScalarType dtype = at::kFloat);
+io::TensorFile model_file(const Denoiser& denoiser, std::map<std::string, std::string> metadata = {});
 void save_denoiser(const std::filesystem::path& path, const Denoiser& denoiser,
                    std::map<std::string, std::string> metadata = {});
 

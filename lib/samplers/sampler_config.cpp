@@ -49,7 +49,11 @@ std::vector<double> sigmas_of(const SamplerConfig& config) {
 }
 
 SamplerConfig sampler_of_model(const std::filesystem::path& model) {
-  const auto metadata = io::read_safetensors_metadata(model);
+  return sampler_of_metadata(io::read_safetensors_metadata(model), model);
+}
+
+SamplerConfig sampler_of_metadata(const std::map<std::string, std::string>& metadata,
+                                  const std::filesystem::path& model) {
   const auto found = metadata.find(kSamplingKey);
   if (found == metadata.end()) return {};
   return config::read<SamplerConfig>(config::parse(found->second, model.string() + ": " + kSamplingKey));

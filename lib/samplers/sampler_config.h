@@ -89,6 +89,9 @@ std::vector<double> sigmas_of(const SamplerConfig& config);
 /// The sampler that a model file brings along in its metadata; the defaults above where it brings none.
 /// Throws io::FileError, or config::ConfigError naming the file.
 SamplerConfig sampler_of_model(const std::filesystem::path& model);
+/// The same of metadata already read; `model` names it in errors.
+SamplerConfig sampler_of_metadata(const std::map<std::string, std::string>& metadata,
+                                  const std::filesystem::path& model);
 
 /// What a user says, laid over the sampler that a model brings along. A solver that is named anew drops
 /// its predecessor's order, beta and noise; a grid that is described anew drops an explicit list of noise

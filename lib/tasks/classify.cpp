@@ -81,10 +81,7 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
       .student =
           make_trainee(clone(make_classifier(network, context.run.seed), context.device), config.optimizer)});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },
-            .save_model =
-                [self](const std::filesystem::path& path) {
-                  save_classifier(path, self->student.module, self->provenance);
-                },
+            .model = [self] { return model_file(self->student.module, self->provenance); },
             .finish = [self](const Dataset& data) { self->scale_features(data); }};
   append_state(task.state, "network", self->student);
   task.state.emplace_back("feature_scale", self->student.module.feature_scale);

@@ -4,6 +4,7 @@
 #include <c10/util/StringUtil.h>
 
 #include "config/node.h"
+#include "io/sha256.h"
 
 namespace onestep {
 namespace {
@@ -27,6 +28,10 @@ void require_fit(const TaskContext& context, const std::string& what, const Imag
     throw config::ConfigError(
         c10::str(what, " has ", labels, " classes (label_dim), but the data has ", classes));
   }
+}
+
+Source source_file(const std::string& what, const std::string& path) {
+  return {.what = what, .place = path, .sha256 = io::sha256_of_file(path)};
 }
 
 at::Tensor labels_for(const Denoiser& denoiser, const at::Tensor& one_hot) {

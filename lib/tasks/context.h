@@ -18,6 +18,9 @@ struct TaskContext {
 void require_fit(const TaskContext& context, const std::string& what, const ImageShape& network,
                  int64_t labels);
 
+/// A file that a task is made from. Throws io::FileError.
+Source source_file(const std::string& what, const std::string& path);
+
 /// Labels as the network wants them: the batch's one-hot rows, or undefined for an unconditional network.
 at::Tensor labels_for(const Denoiser& denoiser, const at::Tensor& one_hot);
 

@@ -71,10 +71,10 @@ struct DenoiseTask {
     return draw_sheet(average.module, {.solver = "heun", .steps = config.snapshot_steps});
   }
 
-  void save(const std::filesystem::path& path) {
+  io::TensorFile model() {
     auto metadata = provenance;
     metadata[kSamplingKey] = config::to_json(SamplerConfig{.solver = "heun", .steps = 18}).dump();
-    save_denoiser(path, average.module, metadata);
+    return model_file(average.module, std::move(metadata));
   }
 };
 
@@ -95,7 +95,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
                                                         .student = std::move(student),
                                                         .average = std::move(average)});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },
-            .save_model = [self](const std::filesystem::path& path) { self->save(path); }};
+            .model = [self] { return self->model(); }};
   const ImageShape shape = image_shape(self->student.module);
   const bool points = shape.height * shape.width == 1;  // of which a sheet would show nothing
   if (!points) task.snapshot = [self] { return self->snapshot(); };

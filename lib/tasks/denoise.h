@@ -27,7 +27,8 @@ struct DenoiseConfig {
           config::one_of(loss_weight_names()));
     visit("optimizer", c.optimizer, "Adam");
     visit("ema", c.ema, "moving average of the weights, which is what the run gives");
-    visit("snapshot_steps", c.snapshot_steps, "Heun steps of the sample sheets", config::at_least(1));
+    visit("snapshot_steps", c.snapshot_steps, "Heun steps of the sample sheets", config::at_least(1),
+          config::Role::free);
   }
   std::string problem() const { return denoiser.problem(); }
 };

@@ -353,10 +353,10 @@ struct DistilTask {
          .sigma = kSigma});
   }
 
-  void save(const std::filesystem::path& path) {
+  io::TensorFile model() {
     auto metadata = provenance;
     metadata[kSamplingKey] = config::to_json(own_sampler(average.module)).dump();
-    save_denoiser(path, as_denoiser(average.module), metadata);
+    return model_file(as_denoiser(average.module), std::move(metadata));
   }
 };
 
@@ -432,11 +432,13 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
                  .measured = measured,
                  .diagnostics = {.ratio = config.ratio.measure}});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },
-            .save_model = [self](const std::filesystem::path& path) { self->save(path); },
+            .model = [self] { return self->model(); },
             .figures = [self] { return self->figures(); },
             .diagnose = [self] { return self->diagnostics.take(); }};
   if (context.data.images.size(2) > 1)
     task.snapshot = [self] { return self->snapshot(); };  // points are no picture
+  if (config.teacher) task.sources.push_back(source_file("teacher", *config.teacher));
+  if (config.reward) task.sources.push_back(source_file("classifier", config.reward->classifier));
   append_state(task.state, "student", self->student);
   task.state.emplace_back("student.ema", self->average.values);
   if (self->fake.network) append_state(task.state, "fake", *self->fake.network);

@@ -40,7 +40,7 @@ struct DistilConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("teacher", c.teacher, "the teacher's model.safetensors; null: the exact denoiser of analytic data",
-          config::non_empty);
+          config::non_empty, config::Role::place);
     visit("teacher_guidance", c.teacher_guidance, "classifier-free guidance of the teacher; 1 is none",
           config::non_negative);
     visit("network", c.network, "network of student and fake score where the teacher is none to be copied");
@@ -57,7 +57,7 @@ struct DistilConfig {
     visit("fidelity", c.fidelity, "extra term: to agree with a measurement");
     visit("compare_images", c.compare_images,
           "images between looks at the angle of the two branches' gradients; 0 never looks",
-          config::non_negative);
+          config::non_negative, config::Role::free);
   }
   std::string problem() const;
 };

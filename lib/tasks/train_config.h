@@ -4,6 +4,7 @@
 #include <string>
 #include <variant>
 
+#include "config/each.h"
 #include "data/dataset.h"
 #include "evaluation/in_training.h"
 #include "tasks/classify.h"
@@ -25,7 +26,8 @@ struct TrainConfig {
     visit("run", c.run, "the run: folder, budget, batches, device");
     visit("data", c.data, "the training images");
     visit("task", c.task, "what is trained");
-    visit("evaluation", c.evaluation, "FID on the way; the best model is kept beside the last");
+    visit("evaluation", c.evaluation, "FID on the way; the best model is kept beside the last", config::any,
+          config::Role::free);
   }
   std::string problem() const {
     if (!evaluation) return "";
@@ -35,6 +37,16 @@ struct TrainConfig {
     return "";
   }
 };
+
+/// Why a run of this experiment can't be given another budget half-way; "" where it can.
+inline std::string budget_problem(const TrainConfig& config) {
+  std::string problem;
+  config::for_each<LearningRateConfig>(config, [&](const std::string& path, const LearningRateConfig& c) {
+    if (c.decay != "constant")
+      problem = path + ".decay is " + c.decay + ": every step so far would have had another learning rate";
+  });
+  return problem;
+}
 
 inline Task make_task(const TaskConfig& config, const TaskContext& context) {
   struct {

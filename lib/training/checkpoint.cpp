@@ -10,7 +10,7 @@
 #include "io/folder.h"
 #include "io/log.h"
 #include "io/system_error.h"
-#include "training/run_folder.h"
+#include "training/run.h"
 
 namespace onestep {
 namespace {
@@ -21,8 +21,6 @@ struct Found {
   int64_t nimg;
   fs::path path;
 };
-
-constexpr const char* kNimgKey = "onestep.nimg";
 
 /// The checkpoints of a folder, oldest first, by their names alone. Throws io::SystemError.
 std::vector<Found> find_checkpoints(const fs::path& folder) {
@@ -38,16 +36,39 @@ std::vector<Found> find_checkpoints(const fs::path& folder) {
   return all;
 }
 
+/// Throws io::FileError.
+void require_nimg(const std::map<std::string, std::string>& metadata, const Found& checkpoint) {
+  const auto inside = metadata.find(kNimgKey);
+  if (inside == metadata.end())
+    throw io::FileError(checkpoint.path,
+                        std::string("is no checkpoint: its metadata lacks '") + kNimgKey + "'");
+  if (inside->second != std::to_string(checkpoint.nimg))
+    throw io::FileError(checkpoint.path, "holds the state after " + inside->second.substr(0, 40) +
+                                             " images: its name is wrong");
+}
+
+/// What the header says, which must fit the file's size and hold the number of images that its name says; the
+/// data is not looked at. Throws io::FileError.
+std::map<std::string, std::string> read_header(const Found& checkpoint) {
+  auto metadata = io::read_safetensors_metadata(checkpoint.path);
+  require_nimg(metadata, checkpoint);
+  return metadata;
+}
+
 /// The file, which must hold the number of images that its name says. Throws io::FileError.
 io::TensorFile read_checkpoint(const Found& checkpoint) {
   io::TensorFile file = io::read_safetensors(checkpoint.path);
-  const auto inside = file.metadata.find(kNimgKey);
-  if (inside == file.metadata.end())
-    throw io::FileError(file.path, std::string("is no checkpoint: its metadata lacks '") + kNimgKey + "'");
-  if (inside->second != std::to_string(checkpoint.nimg))
-    throw io::FileError(
-        file.path, "holds the state after " + inside->second.substr(0, 40) + " images: its name is wrong");
+  require_nimg(file.metadata, checkpoint);
   return file;
+}
+
+bool is_whole(const Found& checkpoint) {
+  try {
+    read_header(checkpoint);
+    return true;
+  } catch (const io::FileError&) {
+    return false;
+  }
 }
 
 /// Why the file's tensors are not those of `state`; "" where they are.
@@ -78,15 +99,34 @@ std::string move_aside(const fs::path& path) {
 
 }  // namespace
 
-void save_checkpoint(const fs::path& folder, const NamedTensors& state, int64_t nimg, int64_t keep) {
-  io::write_safetensors(folder / (nimg_stem(nimg) + ".safetensors"), state,
-                        {{kNimgKey, std::to_string(nimg)}});
+void save_checkpoint(const fs::path& folder, const NamedTensors& state, int64_t nimg, int64_t keep,
+                     std::map<std::string, std::string> metadata) {
+  metadata[kNimgKey] = std::to_string(nimg);
+  io::write_safetensors(folder / (nimg_stem(nimg) + ".safetensors"), state, metadata);
   std::vector<Found> older = find_checkpoints(folder);
-  std::erase_if(older, [&](const Found& found) { return found.nimg >= nimg; });
+  std::erase_if(older, [&](const Found& found) { return found.nimg >= nimg || !is_whole(found); });
   for (size_t i = 0; i + static_cast<size_t>(keep) < older.size() + 1; ++i) {
     std::error_code ignored;  // an old file that stays does no harm
     fs::remove(older[i].path, ignored);
   }
+}
+
+bool has_checkpoints(const fs::path& folder) {
+  return !find_checkpoints(folder).empty();
+}
+
+std::map<std::string, std::string> newest_checkpoint_metadata(const fs::path& folder) {
+  const std::vector<Found> all = find_checkpoints(folder);
+  for (auto candidate = all.rbegin(); candidate != all.rend(); ++candidate) {
+    try {
+      return read_header(*candidate);
+    } catch (const io::SystemError&) {
+      throw;
+    } catch (const io::FileError&) {
+      continue;  // load_newest_checkpoint says what is wrong with it
+    }
+  }
+  return {};
 }
 
 std::optional<int64_t> load_newest_checkpoint(const fs::path& folder, NamedTensors& state) {

@@ -2,17 +2,26 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "networks/module.h"
 
 namespace onestep {
 
-/// Writes `state` and `nimg` to folder/NIMG.safetensors, whole or not at all, then removes the oldest ones
-/// before it but `keep` - 1. It stays itself, whatever else lies there: files with a higher number neither
-/// count nor go. Throws io::FileError (disk full, no permission); the older checkpoints stay as they were.
+/// Writes `state`, `nimg` and `metadata` to folder/NIMG.safetensors, whole or not at all, then removes the
+/// oldest ones before it but `keep` - 1. It stays itself, whatever else lies there: files with a higher
+/// number neither count nor go, nor do torn ones and those that are no checkpoints. Throws io::FileError
+/// (disk full, no permission); the older checkpoints stay as they were.
 void save_checkpoint(const std::filesystem::path& folder, const NamedTensors& state, int64_t nimg,
-                     int64_t keep);
+                     int64_t keep, std::map<std::string, std::string> metadata = {});
+
+/// Whether any file there has a checkpoint's name, sound or not.
+bool has_checkpoints(const std::filesystem::path& folder);
+
+/// The metadata of the newest one whose header can be read; empty without any. Throws io::SystemError.
+std::map<std::string, std::string> newest_checkpoint_metadata(const std::filesystem::path& folder);
 
 /// Fills `state` from the newest checkpoint in `folder` that is undamaged, and returns its nimg; without any
 /// checkpoint, nothing changes and the result is empty.

@@ -19,11 +19,7 @@ struct RunFolder {
   std::filesystem::path model() const { return root / "model.safetensors"; }
   std::filesystem::path best() const { return root / "best.safetensors"; }
   std::filesystem::path models() const { return root / "models"; }
+  std::filesystem::path lock() const { return root / ".lock"; }
 };
-
-/// Makes the folder and writes the resolved configuration into it, or finds a run of the same configuration
-/// there. Throws io::FileError when it can't be made or written, config::ConfigError naming the keys when it
-/// holds a run of another configuration.
-RunFolder open_run_folder(const std::filesystem::path& root, const std::string& resolved_yaml);
 
 }  // namespace onestep

@@ -5,14 +5,15 @@
 
 #include "training/figure.h"
 #include "training/run_folder.h"
+#include "training/run_history.h"
 
 namespace onestep {
 
 /// Writes the run's report.html from what its folder holds: the task's figures (each is also kept as
-/// NAME.svg), the course of the log's number `score` with its best point (where it is named and there), the
-/// newest sample sheet, a curve for every number of the log, and the configuration. What of the log is
-/// unreadable is left out. Throws io::FileError.
+/// NAME.svg), the course of the score with its best point (where there is one), the newest sample sheet, a
+/// curve for every number of the log, and the configuration. Its cost does not depend on the log's length.
+/// Throws io::FileError.
 void write_run_report(const RunFolder& folder, const std::string& title, const std::vector<Figure>& figures,
-                      const std::string& score = "");
+                      const RunHistory& history);
 
 }  // namespace onestep

@@ -78,7 +78,98 @@ TEST_CASE(
   CHECK_THAT(said.err, Catch::Contains("images/s") && Catch::Contains("loss"));
   const Said again = experiment.train();
   CHECK(again.code == 0);
-  CHECK_THAT(again.err, Catch::Contains("already finished"));
+  CHECK_THAT(again.err, Catch::Contains("already finished") && !Catch::Contains("wrote"));
+}
+
+TEST_CASE("A run may be moved, called otherwise, and given other threads; each is told in one line") {
+  const Experiment experiment;
+  const std::string run = (experiment.folder / "run").string(),
+                    moved = (experiment.folder / "moved").string();
+  REQUIRE(experiment.train("run.images=320 run.checkpoint_images=160").code == 0);
+  const Said same = experiment.train("run.images=320 run.checkpoint_images=160 run.dir=" + run + "/./");
+  CHECK(same.code == 0);
+  CHECK_THAT(same.err, Catch::Contains("already finished") && !Catch::Contains("changes"));
+  fs::rename(run, moved);
+  fs::remove(moved + "/checkpoints/000000000320.safetensors");
+  const Said on = experiment.train("run.images=320 run.threads=2 run.keep_checkpoints=3 run.dir=" + moved);
+  CHECK(on.code == 0);
+  CHECK_THAT(on.err, Catch::Contains("resuming " + moved + " at 160 images") &&
+                         Catch::Contains("run.threads was 1 and is 2"));
+  CHECK_THAT(read_bytes(moved + "/log.jsonl"), Catch::Contains("\"run.threads\":[\"1\",\"2\"]"));
+  CHECK_THAT(read_bytes(moved + "/config.yaml"), Catch::Contains("threads: 2"));
+}
+
+TEST_CASE("A longer run is the one that was longer from the start, or is told why it can't be") {
+  const Experiment experiment, falling(", optimizer: {learning_rate: {decay: linear}}");
+  const std::string whole = (experiment.folder / "whole").string();
+  REQUIRE(experiment.train("run.images=320").code == 0);
+  REQUIRE(experiment.train("run.images=640").code == 0);
+  REQUIRE(experiment.train("run.images=640 run.dir=" + whole).code == 0);
+  CHECK(read_bytes(experiment.folder / "run/checkpoints/000000000640.safetensors") ==
+        read_bytes(whole + "/checkpoints/000000000640.safetensors"));
+  check_refused(experiment.train("run.images=320"), 2, {"run.images", "has seen 640 images already"});
+  REQUIRE(falling.train("run.images=320").code == 0);
+  check_refused(falling.train("run.images=640"), 2,
+                {"run.images was 320 and is 640", "task.optimizer.learning_rate.decay is linear"});
+}
+
+TEST_CASE("What a run was made from is known by its content; a finished model is never written over") {
+  const Experiment experiment;
+  REQUIRE(experiment.train("run.images=64").code == 0);
+  const fs::path teacher = experiment.folder / "run/model.safetensors",
+                 copy = experiment.folder / "t.safetensors";
+  fs::copy(teacher, copy);
+  REQUIRE(experiment.distil(copy).code == 0);
+  const fs::path student = experiment.folder / "student/model.safetensors";
+  const std::string before = read_bytes(student);
+  CHECK(experiment.distil(teacher).code == 0);  // the same bytes elsewhere
+  REQUIRE(experiment
+              .train("run.images=64 task.network.model_channels=16 run.dir=" +
+                     (experiment.folder / "wider").string())
+              .code == 0);
+  fs::copy(experiment.folder / "wider/model.safetensors", copy, fs::copy_options::overwrite_existing);
+  check_refused(experiment.distil(copy), 2,
+                {"student: was made from another teacher", "then", "now", "t.safetensors"});
+  CHECK(read_bytes(student) == before);
+
+  std::string pixels = read_bytes(experiment.folder / "images");
+  pixels.back() ^= 1;
+  write_bytes(experiment.folder / "images", pixels);
+  check_refused(experiment.train("run.images=64"), 2, {"run: was made from another data"});
+}
+
+TEST_CASE("A first start that failed leaves no run; scoring that does not fit is refused before it") {
+  const Experiment experiment;
+  CHECK(experiment.train("task.optimizer.learning_rate.peak=1.0e30 run.tick_images=16").code == 4);
+  CHECK(experiment.train("run.images=64").code == 0);
+
+  const Experiment scored;
+  write_bytes(scored.folder / "judge.yaml",
+              "run: {dir: " + (scored.folder / "judge").string() +
+                  ", images: 32}\ndata: {kind: fashion_mnist, split: test, limit: 64}\n"
+                  "task: {kind: classify, network: {img_resolution: 28, img_channels: 1, label_dim: 10, "
+                  "channels: [4], feature_dim: 4}}\n");
+  REQUIRE(run_command("onestep-train " + (scored.folder / "judge.yaml").string()).code == 0);
+  check_refused(
+      scored.train("'evaluation={every_images: 64, images: 20, features: {kind: classifier, model: " +
+                   (scored.folder / "judge/model.safetensors").string() + "}}'"),
+      2, {"evaluation.reference", "1x28x28", "1x8x8"});
+  CHECK_FALSE(fs::exists(scored.folder / "run"));
+}
+
+TEST_CASE("Two trainings in one folder: the second is told who is there") {
+  const Experiment experiment;
+  const fs::path log = experiment.folder / "run/log.jsonl";
+  Said second;
+  const Said first = test::run_interrupted(
+      "onestep-train " + experiment.config.string() + " run.images=1000000 run.tick_images=100", "HUP", [&] {
+        if (!fs::exists(log)) return false;
+        second = experiment.train();
+        return true;
+      });
+  check_refused(second, 3, {"run: is being trained by process "});
+  CHECK(first.code == 129);  // a terminal that is closed costs nothing either
+  CHECK_THAT(first.err, Catch::Contains("goes on from there"));
 }
 
 TEST_CASE("The resolved configuration alone reproduces the run") {

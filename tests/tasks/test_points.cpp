@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "learning.h"
-#include "tasks/train_config.h"
+#include "tasks/toy_runs.h"
 #include "temporary_folder.h"
 
 using namespace onestep;
@@ -29,8 +29,7 @@ void run(const std::filesystem::path& dir, const std::string& task) {
   const Dataset data = load_dataset(config.data);
   const TaskContext context{.run = config.run, .device = at::kCPU, .data = data, .provenance = {}};
   Task task_of = make_task(config.task, context);
-  const RunFolder folder = open_run_folder(dir, config::to_yaml(config));
-  CHECK(run_training(config.run, "test", folder, data, task_of, [] { return false; }) == RunEnd::finished);
+  CHECK(toys::train(config, task_of, data) == RunEnd::finished);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "config/config.h"
 #include "learning.h"
-#include "tasks/train_config.h"
+#include "tasks/toy_runs.h"
 #include "temporary_folder.h"
 
 using namespace onestep;
@@ -27,9 +27,8 @@ struct Finished {
     const Dataset data = load_dataset(config.data);
     Task task =
         make_task(config.task, {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}});
-    const RunFolder run = open_run_folder(config.run.dir, config::to_yaml(config));
-    CHECK(run_training(config.run, "test", run, data, task, [] { return false; }) == RunEnd::finished);
-    const Denoiser model = load_denoiser(run.model(), at::kCPU);
+    CHECK(toys::train(config, task, data) == RunEnd::finished);
+    const Denoiser model = load_denoiser(folder / "run/model.safetensors", at::kCPU);
     if (const auto* mixture = std::get_if<GaussianMixture>(&model.network)) student = *mixture;
   }
   std::string report() const { return read_bytes(folder / "run/report.html"); }

@@ -67,24 +67,32 @@ inline TrainConfig config_of(const std::filesystem::path& dir, const std::string
   return config::read<TrainConfig>(config::parse(yaml, "test"));
 }
 
+/// Trains a task in the folder of its configuration.
+inline RunEnd train(
+    const TrainConfig& config, Task& task, const Dataset& data,
+    const std::function<bool()>& stop = [] { return false; }) {
+  const Run run = open_run(config.run.dir, {.configuration = config::encode(config),
+                                            .sources = task.sources,
+                                            .budget_problem = budget_problem(config)});
+  return run_training(config.run, "test", run, data, task, stop);
+}
+
 /// Runs a configuration to its end; `stop_after` > 0 cuts it after so many steps and resumes.
 inline Finished run(const std::filesystem::path& dir, const std::string& task_yaml,
                     const std::string& run_yaml, int64_t stop_after = 0, const Dataset& data = halves(),
                     at::Device device = at::kCPU) {
   const TrainConfig config = config_of(dir, task_yaml, run_yaml);
   const TaskContext context{.run = config.run, .device = device, .data = data, .provenance = {}};
-  const RunFolder folder = open_run_folder(dir, config::to_yaml(config));
   if (stop_after > 0) {
     Task task = make_task(config.task, context);
-    const RunEnd end =
-        run_training(config.run, "test", folder, data, task, [&] { return --stop_after == 0; });
+    const RunEnd end = train(config, task, data, [&] { return --stop_after == 0; });
     TORCH_CHECK(end == RunEnd::interrupted, "the run ended before it was stopped");
   }
   Task task = make_task(config.task, context);
-  const RunEnd end = run_training(config.run, "test", folder, data, task, [] { return false; });
+  const RunEnd end = train(config, task, data);
   TORCH_CHECK(end == RunEnd::finished, "the run did not end");
   for (auto& [name, tensor] : task.state) tensor = tensor.cpu();
-  return {task.state, io::read_safetensors(folder.model()), task.cost.parameters};
+  return {task.state, io::read_safetensors(RunFolder{dir}.model()), task.cost.parameters};
 }
 
 /// The first tensor of state or model in which two runs differ; "" where their bits are the same.

@@ -7,11 +7,9 @@
 #include <ATen/ops/zeros.h>
 #include <catch2/catch.hpp>
 
-#include "config/node.h"
 #include "io/safetensors.h"
 #include "temporary_folder.h"
 #include "training/checkpoint.h"
-#include "training/run_folder.h"
 
 using namespace onestep;
 using Catch::Contains;
@@ -161,14 +159,14 @@ TEST_CASE("A checkpoint that can't be written is an error that names it") {
   CHECK_THROWS_AS(save_checkpoint(folder / "file", state_of(1), 1, 2), io::FileError);
 }
 
-TEST_CASE("A run folder keeps its configuration, and refuses another one by the keys' names") {
-  const TemporaryFolder scratch;
-  const RunFolder folder = open_run_folder(scratch / "a/b", "run: {seed: 1, batch: 32}\n");
-  CHECK(fs::exists(folder.config()));
-  CHECK(fs::is_directory(folder.checkpoints()));
-  CHECK_NOTHROW(open_run_folder(scratch / "a/b", "run: {seed: 1, batch: 32}\n"));
-  CHECK_THROWS_WITH(open_run_folder(scratch / "a/b", "run: {seed: 2, batch: 32}\n"),
-                    Contains("run.seed") && !Contains("run.batch"));
-  std::ofstream(scratch / "file") << "in the way";
-  CHECK_THROWS_WITH(open_run_folder(scratch / "file/run", "run: {}\n"), Contains("can't be made"));
+TEST_CASE("What could be loaded is never removed in favour of what can't") {
+  const TemporaryFolder folder;
+  for (const int64_t nimg : {100, 200, 300, 400})
+    save_checkpoint(folder.path(), state_of(static_cast<double>(nimg)), nimg, 9);
+  fs::resize_file(folder / "000000000300.safetensors", 200);
+  write_bytes(folder / "000000000350.safetensors", "");
+  save_checkpoint(folder.path(), state_of(500), 500, 3);
+  CHECK_FALSE(fs::exists(folder / "000000000100.safetensors"));
+  for (const char* kept : {"200", "300", "350", "400", "500"})
+    CHECK(fs::exists(folder / ("000000000" + std::string(kept) + ".safetensors")));
 }

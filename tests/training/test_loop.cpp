@@ -8,6 +8,7 @@
 #include <ATen/ops/zeros.h>
 #include <catch2/catch.hpp>
 
+#include "config/config.h"
 #include "io/jsonl.h"
 #include "io/numerical_error.h"
 #include "temporary_folder.h"
@@ -42,9 +43,9 @@ struct Chain {
                   return stats;
                 },
             .state = {{"chain", state}},
-            .save_model =
-                [this](const std::filesystem::path& path) {
-                  io::write_safetensors(path, {{"chain", state}});
+            .model =
+                [this] {
+                  return io::TensorFile{.tensors = {{"chain", state}}};
                 },
             .finish = [this](const Dataset&) { ++finished; }};
   }
@@ -54,16 +55,22 @@ RunConfig run_of(const std::filesystem::path& dir) {
   return {.dir = dir, .seed = 3, .images = 100, .batch = 8, .tick_images = 16, .checkpoint_images = 32};
 }
 
+const RunIdentity kIdentity{
+    .configuration = config::parse("run: {}", "test"), .sources = {}, .budget_problem = ""};
+
 RunEnd train(
     const RunConfig& config, Chain& chain, const std::function<bool()>& stop = [] { return false; },
     const Scoring& scoring = {}) {
   Task task = chain.task();
-  return run_training(config, "test", open_run_folder(config.dir, "run: {}\n"), tiny_data(), task, stop,
-                      scoring);
+  const Run run = open_run(config.dir, kIdentity);
+  return run_training(config, "test", run, tiny_data(), task, stop, scoring);
 }
 
+double chain_in(const io::TensorFile& model) {
+  return model.at("chain").item<double>();
+}
 double chain_in(const std::filesystem::path& model) {
-  return io::read_safetensors(model).at("chain").item<double>();
+  return chain_in(io::read_safetensors(model));
 }
 
 /// The scores of a log, by images.
@@ -76,7 +83,7 @@ std::map<int64_t, double> logged_scores(const RunConfig& config) {
 
 /// A score with its minimum in the middle of the run.
 Scoring distance_to(double wanted) {
-  return {.name = "fid", .every_images = 24, .score = [=](const std::filesystem::path& model) {
+  return {.name = "fid", .every_images = 24, .score = [=](const io::TensorFile& model) {
             return ModelScore{std::abs(chain_in(model) - wanted), 0.5};
           }};
 }
@@ -168,7 +175,7 @@ TEST_CASE("A finished run has nothing to do") {
   const TemporaryFolder folder;
   Chain first, second;
   train(run_of(folder / "run"), first);
-  CHECK(train(run_of(folder / "run"), second) == RunEnd::finished);
+  CHECK(train(run_of(folder / "run"), second) == RunEnd::already_finished);
   CHECK(second.steps == 0);
 }
 
@@ -177,17 +184,20 @@ TEST_CASE("A loss that is not finite ends the run before it can reach a checkpoi
   const RunConfig config = run_of(folder / "run");
   Chain chain;
   chain.poison_from = 40;
-  CHECK_THROWS_AS(train(config, chain), NumericalError);
+  CHECK_THROWS_WITH(train(config, chain), Catch::Contains("the last checkpoint is that of 32 images"));
   Chain again;
   train(config, again);
   CHECK(again.steps == 13 - 4);  // the checkpoint at 32 is there and sound
+  Chain never;
+  never.poison_from = 0;
+  CHECK_THROWS_WITH(train(run_of(folder / "never"), never), Catch::Contains("there is no checkpoint yet"));
 }
 
 TEST_CASE("A scored run keeps its best model beside the last") {
   const TemporaryFolder folder;
   Chain probe;
   std::map<int64_t, double> chain_at;
-  const Scoring look{.name = "fid", .every_images = 24, .score = [&](const std::filesystem::path& model) {
+  const Scoring look{.name = "fid", .every_images = 24, .score = [&](const io::TensorFile& model) {
                        chain_at[8 * probe.steps] = chain_in(model);
                        return ModelScore{1.0, {}};
                      }};
@@ -213,19 +223,102 @@ TEST_CASE("A scored run keeps its best model beside the last") {
   CHECK(html.find("The best is 0 ± 0.5 after 48 images, kept as best.safetensors") != std::string::npos);
 }
 
-TEST_CASE("A score that fails ends the run and leaves nothing of the model it looked at") {
+TEST_CASE("A score or a sheet that fails costs a warning, and no checkpoint") {
   const TemporaryFolder folder;
   const RunConfig config = run_of(folder / "run");
-  Chain chain;
-  const Scoring failing{.name = "fid",
-                        .every_images = 24,
-                        .score = [](const std::filesystem::path& model) -> std::optional<ModelScore> {
-                          throw io::FileError(model, "cannot be scored");
-                        }};
+  Chain chain, whole;
+  const Scoring failing{
+      .name = "fid", .every_images = 24, .score = [&](const io::TensorFile&) -> std::optional<ModelScore> {
+        throw io::FileError(config.dir, "cannot be scored");
+      }};
+  Task task = chain.task();
+  task.snapshot = []() -> at::Tensor { throw NumericalError("nothing but NaN"); };
+  {
+    const Run run = open_run(config.dir, kIdentity);
+    CHECK(run_training(
+              config, "test", run, tiny_data(), task, [] { return false; }, failing) == RunEnd::finished);
+  }
+  train(run_of(folder / "whole"), whole);
+  CHECK(chain.state.equal(whole.state));
+  CHECK(logged_scores(config).empty());
+}
+
+TEST_CASE("A checkpoint is written before the score of its step, which may be killed") {
+  const TemporaryFolder folder;
+  const RunConfig config = run_of(folder / "run");
+  Chain first, second;
+  struct Killed {};
+  Scoring deadly = distance_to(400);
+  deadly.every_images = 96;
+  deadly.score = [](const io::TensorFile&) -> std::optional<ModelScore> { throw Killed{}; };
   CHECK_THROWS_AS(train(
-                      config, chain, [] { return false; }, failing),
-                  io::FileError);
-  CHECK_FALSE(std::filesystem::exists(folder / "run/candidate.safetensors"));
+                      config, first, [] { return false; }, deadly),
+                  Killed);
+  CHECK(std::filesystem::exists(folder / "run/checkpoints/000000000096.safetensors"));
+  Scoring healthy = distance_to(400);
+  healthy.every_images = 96;
+  train(
+      config, second, [] { return false; }, healthy);
+  CHECK(second.steps == 1);
+  CHECK(logged_scores(config).contains(96));  // made up for
+}
+
+TEST_CASE("A run that was killed between checkpoint and model, or before its last score, is made whole") {
+  const TemporaryFolder folder;
+  const RunConfig config = run_of(folder / "run");
+  const RunFolder run{config.dir};
+  Chain first, second;
+  CHECK(train(config, first, [&] { return first.steps == 4; }) == RunEnd::interrupted);
+  const std::string early = read_bytes(run.model());
+  CHECK(images_of_model(run.model()) == 32);
+  train(config, second);
+  const std::string last = read_bytes(run.model());
+  write_bytes(run.model(), early);
+  Chain third;
+  CHECK(train(
+            config, third, [] { return false; }, distance_to(400)) == RunEnd::already_finished);
+  CHECK(third.steps == 0);
+  CHECK(read_bytes(run.model()) == last);
+  CHECK(images_of_model(run.model()) == 100);
+  CHECK(logged_scores(config).contains(100));
+}
+
+TEST_CASE("A model alone is never written over") {
+  const TemporaryFolder folder;
+  RunConfig config = run_of(folder / "run");
+  const RunFolder run{config.dir};
+  Chain first, second;
+  train(config, first);
+  std::filesystem::remove_all(run.checkpoints());
+  const std::string model = read_bytes(run.model());
+  CHECK(train(config, second) == RunEnd::already_finished);
+  config.images = 200;
+  CHECK_THROWS_WITH(train(config, second), Catch::Contains("holds a model but no checkpoint"));
+  CHECK(second.steps == 0);
+  CHECK(read_bytes(run.model()) == model);
+}
+
+TEST_CASE("A budget may grow: the longer run is the one that was longer from the start") {
+  const TemporaryFolder folder;
+  RunConfig config = run_of(folder / "run"), longer = run_of(folder / "longer");
+  config.images = 96;
+  longer.images = 160;
+  Chain first, second, whole;
+  train(config, first);
+  config.images = 160;
+  CHECK(train(config, second) == RunEnd::finished);
+  train(longer, whole);
+  CHECK(second.steps == 8);
+  CHECK(second.state.equal(whole.state));
+  config.images = 80;
+  Chain third;
+  CHECK_THROWS_WITH(train(config, third), Catch::Contains("has seen 160 images already, more than 80"));
+  config.images = 100;
+  config.dir = folder / "odd";
+  Chain fourth, fifth;
+  train(config, fourth);
+  config.images = 160;
+  CHECK_THROWS_WITH(train(config, fifth), Catch::Contains("with less than a batch of 8"));
 }
 
 TEST_CASE("A scored run that is stopped and resumed has the scores and the best of an unbroken one") {
@@ -241,8 +334,7 @@ TEST_CASE("A scored run that is stopped and resumed has the scores and the best 
     // A signal is noted during the step or during the scoring after it, which then has no value.
     const auto stop = [&] { return first.steps == stop_after; };
     Scoring scoring = distance_to(400);
-    scoring.score = [&,
-                     score = scoring.score](const std::filesystem::path& model) -> std::optional<ModelScore> {
+    scoring.score = [&, score = scoring.score](const io::TensorFile& model) -> std::optional<ModelScore> {
       if (stop()) return std::nullopt;
       return score(model);
     };

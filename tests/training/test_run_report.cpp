@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 #include <catch2/catch.hpp>
 
+#include "config/config.h"
 #include "io/html.h"
 #include "io/image.h"
 #include "io/jsonl.h"
@@ -39,8 +40,16 @@ size_t points_of(const std::string& chart) {
   return points;
 }
 
+/// A run's folder with this configuration.
+RunFolder folder_of(const std::filesystem::path& root, const std::string& yaml) {
+  const Run run =
+      open_run(root, {.configuration = config::parse("{}", "test"), .sources = {}, .budget_problem = ""});
+  write_bytes(run.folder.config(), yaml);
+  return run.folder;
+}
+
 std::string write_and_read(const RunFolder& folder, const std::vector<Figure>& figures = {}) {
-  write_run_report(folder, "the run", figures);
+  write_run_report(folder, "the run", figures, read_history(folder.log(), ""));
   return read_bytes(folder.root / "report.html");
 }
 
@@ -48,7 +57,7 @@ std::string write_and_read(const RunFolder& folder, const std::vector<Figure>& f
 
 TEST_CASE("A run's report: a chart for each number of the log, lists by bin, and nothing from elsewhere") {
   const TemporaryFolder temporary;
-  const RunFolder folder = open_run_folder(temporary / "run", "run: {seed: 12345}\n");
+  const RunFolder folder = folder_of(temporary / "run", "run: {seed: 12345}\n");
   CHECK_THAT(write_and_read(folder), Contains("Nothing has been logged yet."));
   {
     io::JsonLines log(folder.log());
@@ -73,7 +82,7 @@ TEST_CASE("A run's report: a chart for each number of the log, lists by bin, and
 
 TEST_CASE("A run's report: figures, kept as files of their own too, and the newest sheet") {
   const TemporaryFolder temporary;
-  const RunFolder folder = open_run_folder(temporary / "run", "run: {}\n");
+  const RunFolder folder = folder_of(temporary / "run", "run: {}\n");
   io::write_png(folder.samples() / (nimg_stem(1000) + ".png"), at::zeros({1, 8, 8}, at::kByte));
   io::write_png(folder.samples() / (nimg_stem(20'000) + ".png"), at::full({1, 8, 8}, 99, at::kByte));
   write_bytes(folder.samples() / "zzz.txt", "no picture");
@@ -90,7 +99,7 @@ TEST_CASE("A run's report: figures, kept as files of their own too, and the newe
 TEST_CASE("A run's report: hostile text in configuration and log is text") {
   const TemporaryFolder temporary;
   const RunFolder folder =
-      open_run_folder(temporary / "run", "run: {dir: \"</pre><script>alert('1')</script>&\"}\n");
+      folder_of(temporary / "run", "run: {dir: \"</pre><script>alert('1')</script>&\"}\n");
   {
     io::JsonLines log(folder.log());
     log.append({{"nimg", 1}, {"<img src=x onerror=alert(1)>", 2.0}, {"</details>/<b>", 1.0}});
@@ -103,12 +112,12 @@ TEST_CASE("A run's report: hostile text in configuration and log is text") {
 
 TEST_CASE("A run's report: what is damaged in the log is left out") {
   const TemporaryFolder temporary;
-  const RunFolder folder = open_run_folder(temporary / "run", "run: {}\n");
+  const RunFolder folder = folder_of(temporary / "run", "run: {}\n");
   write_bytes(
       folder.log(),
       "{\"nimg\": 1, \"loss\": 2, \"fid\": 5}\nnot json\n{\"fid\": 1}\n{\"nimg\": \"x\", \"fid\": 2}\n"
       "{\"nimg\": 1e300, \"fid\": 3}\n{\"nimg\": null, \"loss\": {}, \"fid\": [4]}\n");
-  write_run_report(folder, "the run", {}, "fid");
+  write_run_report(folder, "the run", {}, read_history(folder.log(), "fid"));
   CHECK_THAT(read_bytes(folder.root / "report.html"), Contains("The best is 5 after 1 images"));
 }
 
@@ -127,9 +136,9 @@ TEST_CASE("run.model_images keeps the models on the way; the report is there whe
                   return stats;
                 },
             .state = {{"seen", seen}},
-            .save_model =
-                [&](const std::filesystem::path& path) {
-                  io::write_safetensors(path, {{"seen", seen}});
+            .model =
+                [&] {
+                  return io::TensorFile{.tensors = {{"seen", seen}}};
                 }};
   const auto train = [&](const std::string& name, int64_t model_images) {
     seen.zero_();
@@ -139,9 +148,10 @@ TEST_CASE("run.model_images keeps the models on the way; the report is there whe
                            .tick_images = 50,
                            .checkpoint_images = 1000,
                            .model_images = model_images};
-    const RunFolder folder = open_run_folder(config.dir, "run: {}\n");
-    CHECK(run_training(config, "the run", folder, data, task, [] { return false; }) == RunEnd::finished);
-    return folder;
+    const Run run = open_run(
+        config.dir, {.configuration = config::parse("run: {}", "test"), .sources = {}, .budget_problem = ""});
+    CHECK(run_training(config, "the run", run, data, task, [] { return false; }) == RunEnd::finished);
+    return run.folder;
   };
   const RunFolder kept = train("kept", 30);
   std::vector<std::string> names;

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "io/jsonl.h"
+#include "io/progress.h"
+#include "training/run.h"
+#include "training/run_config.h"
+#include "training/run_history.h"
+#include "training/task.h"
+#include "training/writer.h"
+
+namespace onestep {
+
+/// How good a model is; lower is better.
+struct ModelScore {
+  double value = 0;
+  std::optional<double> error;  ///< standard error, where one is known
+};
+
+/// Looks at the model at fixed counts of images. The loop knows neither what is measured nor how.
+struct Scoring {
+  std::string name;          ///< in the log: "fid"
+  int64_t every_images = 0;  ///< 0: never
+  /// Of a model; no value when it was stopped on its way.
+  std::function<std::optional<ModelScore>(const io::TensorFile& model)> score;
+};
+
+/// After how many images a model file was written; no value where there is none or it doesn't say.
+std::optional<int64_t> images_of_model(const std::filesystem::path& model);
+
+/// Warnings that were not there at the tick before: one that stays is said once. Numbers in it may change.
+class News {
+ public:
+  std::vector<std::string> from(const std::vector<std::string>& warnings);
+
+ private:
+  std::set<std::string> told_;
+};
+
+/// One run's way through its folder: what happens beside the steps. Checkpoints, models and the report are
+/// copied at once and written beside the training; what goes wrong with one is thrown when the next is due,
+/// or by finish().
+class Recorder {
+ public:
+  Recorder(const RunConfig& config, std::string title, const Run& run, Task& task, const Scoring& scoring,
+           int64_t nimg);
+
+  /// After a step of `batch` images that ends at nimg.
+  void after_step(const StepStats& stats, int64_t nimg, int64_t batch);
+  /// What a run that was killed between a checkpoint and what belongs to it still owes when it goes on at
+  /// nimg: its model, and its score.
+  void catch_up(int64_t nimg);
+  /// Checkpoint, model and report, unless this moment's are there.
+  void save(int64_t nimg);
+  /// Waits until all is written.
+  void finish();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void tick(int64_t nimg);
+  void snapshot(int64_t nimg);
+  void score(int64_t nimg);
+  bool is_scored(int64_t nimg, int64_t batch) const;
+  void log(const nlohmann::ordered_json& line);
+  io::TensorFile copy_of_model(int64_t nimg) const;
+  std::function<void()> report() const;
+
+  const RunConfig& config_;
+  const std::string title_;
+  const Run& run_;
+  Task& task_;
+  const Scoring& scoring_;
+  RunHistory history_;
+  io::JsonLines log_;
+  std::optional<io::Progress> progress_;
+  TickMeans means_;
+  std::string status_;
+  News news_;
+  Clock::time_point tick_start_;
+  int64_t tick_nimg_, saved_nimg_;
+  Writer writer_;
+};
+
+}  // namespace onestep

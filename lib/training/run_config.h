@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "config/check.h"
+
+namespace onestep {
+
+struct RunConfig {
+  std::string dir;
+  int64_t seed = 0;
+  int64_t images = 1'000'000;
+  int64_t batch = 32;
+  int64_t micro_batch = 0;
+  bool flip = false;
+  int64_t tick_images = 0;
+  int64_t checkpoint_images = 0;
+  int64_t snapshot_images = 0;
+  int64_t keep_checkpoints = 2;
+  int64_t model_images = 0;
+  std::string device = "cpu";
+  int64_t threads = 0;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    using config::Role;
+    visit("dir", c.dir, "the run's folder; a run that exists there is resumed", config::non_empty,
+          Role::place);
+    visit("seed", c.seed, "seed of every random draw", config::non_negative);
+    visit("images", c.images,
+          "the budget: training images to be seen; may grow where no learning rate falls with it",
+          config::at_least(1), Role::budget);
+    visit("batch", c.batch, "images a step", config::at_least(1));
+    visit("micro_batch", c.micro_batch, "images a pass: what fits in memory; 0 is the whole batch",
+          config::non_negative);
+    visit("flip", c.flip, "mirror half of the images left to right");
+    visit("tick_images", c.tick_images,
+          "images between lines of the log; 0 is a 500th of the run, 1000 at least", config::non_negative,
+          Role::free);
+    visit("checkpoint_images", c.checkpoint_images,
+          "images between checkpoints; 0 is a 50th of the run, 20000 at least", config::non_negative,
+          Role::free);
+    visit("snapshot_images", c.snapshot_images,
+          "images between sample sheets; 0 is a 50th of the run, 20000 at least", config::non_negative,
+          Role::free);
+    visit("keep_checkpoints", c.keep_checkpoints, "how many of the newest checkpoints are kept",
+          config::at_least(1), Role::free);
+    visit("model_images", c.model_images,
+          "images between models that are kept in the folder models; 0 keeps the newest only",
+          config::non_negative, Role::free);
+    visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty, Role::free);
+    visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 4096),
+          Role::free);
+  }
+};
+
+/// An interval of images: what the configuration says, or for 0 a share of the run, `least` at least.
+inline int64_t interval(int64_t configured, int64_t images, int64_t times, int64_t least) {
+  return configured > 0 ? configured : std::max(images / times, least);
+}
+inline int64_t tick_interval(const RunConfig& c) {
+  return interval(c.tick_images, c.images, 500, 1'000);
+}
+inline int64_t checkpoint_interval(const RunConfig& c) {
+  return interval(c.checkpoint_images, c.images, 50, 20'000);
+}
+inline int64_t snapshot_interval(const RunConfig& c) {
+  return interval(c.snapshot_images, c.images, 50, 20'000);
+}
+
+/// The images of one pass.
+inline int64_t pass_size(const RunConfig& run) {
+  return run.micro_batch == 0 ? run.batch : std::min(run.micro_batch, run.batch);
+}
+
+}  // namespace onestep
