@@ -8,6 +8,7 @@
 #include <functional>
 #include <new>
 #include <string>
+#include <sys/resource.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -122,6 +123,17 @@ TEST_CASE("a noted signal is the exit code of the interrupted work") {
   };
   CHECK(interrupted(SIGTERM) == 143);
   CHECK(interrupted(SIGINT) == 130);
+}
+
+TEST_CASE("threads that the system refuses are told before any work") {
+  rlimit old{};
+  REQUIRE(getrlimit(RLIMIT_AS, &old) == 0);
+  const rlimit lower{rlim_t{1} << 32, old.rlim_max};  // enough for the tests, not for 4096 stacks
+  REQUIRE(setrlimit(RLIMIT_AS, &lower) == 0);
+  const auto [code, line] = said_by([] { use_threads(4096); });
+  REQUIRE(setrlimit(RLIMIT_AS, &old) == 0);
+  CHECK(code == 2);
+  CHECK_THAT(line, Catch::StartsWith("test: 4096 threads: only ") && Catch::Contains("lower run.threads"));
 }
 
 TEST_CASE("threads and devices") {
