@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <latch>
 #include <limits>
 #include <malloc.h>
 #include <sched.h>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -15,6 +19,7 @@
 
 #include "apps/common/matrix_products.h"
 #include "config/node.h"
+#include "io/memory.h"
 #include "kernels/cuda_plugin.h"
 
 namespace onestep {
@@ -27,6 +32,28 @@ void prepare_process() {
   at::globalContext().setFlushDenormal(true);
 }
 
+namespace {
+
+/// Starts so many threads at once and ends them. OpenMP answers a thread that it can't have by ending the
+/// process in the midst of things, so that it must not be the first to ask.
+void require_threads(int64_t threads) {
+  std::latch all_tried(1);
+  std::vector<std::jthread> started;
+  std::string refused;
+  try {
+    while (static_cast<int64_t>(started.size()) + 1 < threads)  // this one is there already
+      started.emplace_back([&] { all_tried.wait(); });
+  } catch (const std::system_error&) {
+    refused = std::to_string(threads) + " threads: only " + std::to_string(started.size() + 1) +
+              " can be started; lower run.threads or --threads, or raise what ulimit -v and -u allow";
+  }
+  all_tried.count_down();
+  started.clear();
+  if (!refused.empty()) throw io::TooLittleMemory(refused);
+}
+
+}  // namespace
+
 int64_t use_threads(int64_t threads) {
   const char* const wish = std::getenv("OMP_NUM_THREADS");
   if (threads == 0 && wish != nullptr) threads = std::clamp(std::atoi(wish), 0, 4096);
@@ -34,7 +61,9 @@ int64_t use_threads(int64_t threads) {
     cpu_set_t cores;
     threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;
   }
+  require_threads(threads);
   at::set_num_threads(static_cast<int>(threads));
+  at::parallel_for(0, threads, 1, [](int64_t, int64_t) {});  // OpenMP takes its threads now, and keeps them
   return threads;
 }
 

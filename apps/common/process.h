@@ -17,7 +17,8 @@ namespace onestep {
 void prepare_process();
 
 /// The number of CPU threads; 0 is what OMP_NUM_THREADS says, and where it says nothing one for each core
-/// that this process may use. Returns the number. Results of float reductions depend on it.
+/// that this process may use. Returns the number. Results of float reductions depend on it. Throws
+/// io::TooLittleMemory when so many can't be started.
 int64_t use_threads(int64_t threads);
 
 /// "cpu", "cuda" or "cuda:N", ready for use. Throws config::ConfigError for another name, and saying why when

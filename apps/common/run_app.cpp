@@ -2,6 +2,7 @@
 #include "apps/common/run_app.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <new>
 #include <string>
@@ -12,6 +13,7 @@
 #include "apps/common/stop.h"
 #include "config/node.h"
 #include "io/file_error.h"
+#include "io/memory.h"
 #include "io/numerical_error.h"
 
 namespace onestep {
@@ -34,6 +36,35 @@ int report(const CLI::App& app, const std::string& message, int code) {
   return code;
 }
 
+/// Words by which LibTorch's allocators, the system and its threads tell that memory is short: only some of
+/// them throw a type of its own.
+bool is_out_of_memory(const std::string& message) {
+  for (const char* const said :
+       {"DefaultCPUAllocator", "out of memory", "Out of Memory", "Cannot allocate memory",
+        "Storage size calculation overflowed", "Resource temporarily unavailable"})
+    if (message.find(said) != std::string::npos) return true;
+  return false;
+}
+
+/// "out of memory: 12 GiB were wanted, 3.1 GiB are free; …". How much, as far as `said` tells.
+std::string out_of_memory(const std::string& said) {
+  const std::string cure =
+      "; lower the batch (run.batch, run.micro_batch, --batch) or the threads, or take a smaller network";
+  // "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of …"
+  if (said.find("CUDA") != std::string::npos) return said.substr(0, said.find(". GPU")) + cure;
+  const std::string free = io::memory_text(static_cast<double>(io::available_memory())) + " are free";
+  const std::string before = "tried to allocate ";  // "you tried to allocate 4096 bytes."
+  const size_t at = said.find(before);
+  if (at == std::string::npos) return "out of memory: " + free + cure;
+  const double wanted = std::strtod(said.c_str() + at + before.size(), nullptr);
+  return "out of memory: " + io::memory_text(wanted) + " were wanted, " + free + cure;
+}
+
+int report_other(const CLI::App& app, const std::string& message) {
+  return is_out_of_memory(message) ? report(app, out_of_memory(message), kUsage)
+                                   : report(app, message, kOther);
+}
+
 }  // namespace
 
 int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
@@ -51,19 +82,24 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
   } catch (const config::ConfigError& error) {
     return report(app, error.what(), kUsage);
   } catch (const io::FileError& error) {
-    return report(app, error.what(), kFile);
+    // A file that can't be mapped or read for want of memory is not at fault.
+    return report(app, error.what(), is_out_of_memory(error.what()) ? kUsage : kFile);
   } catch (const NumericalError& error) {
     return report(app, error.what(), kNumerical);
   } catch (const BelowStandard& error) {
     return report(app, error.what(), kBelowStandard);
   } catch (const Interrupted& error) {
     return report(app, error.what(), kSignal + stop_signal());
-  } catch (const c10::Error& error) {
-    return report(app, error.what_without_backtrace(), kOther);
+  } catch (const io::TooLittleMemory& error) {
+    return report(app, error.what(), kUsage);
   } catch (const std::bad_alloc&) {
-    return report(app, "out of memory", kOther);
+    return report(app, out_of_memory(""), kUsage);
+  } catch (const c10::OutOfMemoryError& error) {
+    return report(app, out_of_memory(error.what_without_backtrace()), kUsage);
+  } catch (const c10::Error& error) {
+    return report_other(app, error.what_without_backtrace());
   } catch (const std::exception& error) {
-    return report(app, error.what(), kOther);
+    return report_other(app, error.what());
   }
 }
 

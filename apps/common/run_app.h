@@ -18,6 +18,7 @@ class BelowStandard : public std::runtime_error {
 /// with one line on standard error and an exit code:
 ///   0  done, --help, --version          CLI::Success
 ///   2  usage or configuration           CLI::ParseError, config::ConfigError
+///   2  too little memory                io::TooLittleMemory, std::bad_alloc, and what LibTorch says of it
 ///   3  a file that is bad or unwritable io::FileError
 ///   4  numerical failure                NumericalError
 ///   5  the result is not good enough    BelowStandard

@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
+#include <functional>
 #include <new>
 #include <string>
+#include <sys/resource.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -16,8 +26,11 @@
 #include "apps/common/stop.h"
 #include "config/node.h"
 #include "io/file_error.h"
+#include "io/memory.h"
 #include "io/numerical_error.h"
+#include "io/system_error.h"
 #include "kernels/philox.h"
+#include "temporary_folder.h"
 
 using namespace onestep;
 
@@ -33,6 +46,22 @@ int exit_code(const std::function<void()>& body, std::vector<std::string> argume
   return run_app(app, static_cast<int>(argv.size()), argv.data(), body);
 }
 
+/// The exit code, and what was written to standard error.
+std::pair<int, std::string> said_by(const std::function<void()>& body) {
+  const TemporaryFolder folder;
+  const std::string path = (folder / "err").string();
+  std::fflush(stderr);
+  const int kept = dup(STDERR_FILENO);
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT, 0600);
+  dup2(file, STDERR_FILENO);
+  close(file);
+  const int code = exit_code(body);
+  std::fflush(stderr);
+  dup2(kept, STDERR_FILENO);
+  close(kept);
+  return {code, read_bytes(path)};
+}
+
 }  // namespace
 
 TEST_CASE("what a command's body throws becomes its exit code") {
@@ -41,8 +70,40 @@ TEST_CASE("what a command's body throws becomes its exit code") {
   CHECK(exit_code([] { throw io::FileError("x", "y"); }) == 3);
   CHECK(exit_code([] { throw NumericalError("x"); }) == 4);
   CHECK(exit_code([] { TORCH_CHECK(false, "x"); }) == 1);
-  CHECK(exit_code([] { throw std::bad_alloc(); }) == 1);
   CHECK(exit_code([] { throw std::runtime_error(""); }) == 1);
+}
+
+TEST_CASE("too little memory ends in one line with what was wanted, how much is free and the cure") {
+  const auto [code, line] = said_by([] { at::empty({1, int64_t{1} << 50}, at::kFloat); });
+  CHECK(code == 2);
+  CHECK_THAT(line, Catch::StartsWith("test: out of memory: 4.0 PiB were wanted, "));
+  CHECK_THAT(line, Catch::Contains(" are free; lower the batch (run.batch, run.micro_batch, --batch)"));
+  CHECK(std::count(line.begin(), line.end(), '\n') == 1);
+  for (const std::function<void()>& body :
+       std::vector<std::function<void()>>{[] { throw std::bad_alloc(); },
+                                          [] {
+                                            at::empty({int64_t{1} << 40, int64_t{1} << 40}, at::kFloat);
+                                          },
+                                          [] { throw std::system_error(EAGAIN, std::generic_category()); },
+                                          [] { TORCH_CHECK_WITH(OutOfMemoryError, false, "any text"); }}) {
+    const auto [other_code, other_line] = said_by(body);
+    CHECK(other_code == 2);
+    CHECK_THAT(other_line, Catch::StartsWith("test: out of memory: ") && Catch::Contains("lower the batch"));
+  }
+}
+
+TEST_CASE("too little memory keeps the words that say what for") {
+  CHECK(said_by([] { throw io::TooLittleMemory("FID of 9 features needs much"); }) ==
+        std::pair<int, std::string>(2, "test: FID of 9 features needs much\n"));
+  CHECK(said_by([] { throw io::SystemError("a.npz", "cannot be mapped", ENOMEM); }) ==
+        std::pair<int, std::string>(2, "test: a.npz: cannot be mapped: Cannot allocate memory\n"));
+  const auto [code, line] = said_by([] {
+    TORCH_CHECK_WITH(OutOfMemoryError, false,
+                     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 4 GiB");
+  });
+  CHECK(code == 2);
+  CHECK_THAT(line,
+             Catch::StartsWith("test: CUDA out of memory. Tried to allocate 2.00 GiB; lower the batch"));
 }
 
 TEST_CASE("the command line is parsed before the body runs") {
@@ -62,6 +123,17 @@ TEST_CASE("a noted signal is the exit code of the interrupted work") {
   };
   CHECK(interrupted(SIGTERM) == 143);
   CHECK(interrupted(SIGINT) == 130);
+}
+
+TEST_CASE("threads that the system refuses are told before any work") {
+  rlimit old{};
+  REQUIRE(getrlimit(RLIMIT_AS, &old) == 0);
+  const rlimit lower{rlim_t{1} << 32, old.rlim_max};  // enough for the tests, not for 4096 stacks
+  REQUIRE(setrlimit(RLIMIT_AS, &lower) == 0);
+  const auto [code, line] = said_by([] { use_threads(4096); });
+  REQUIRE(setrlimit(RLIMIT_AS, &old) == 0);
+  CHECK(code == 2);
+  CHECK_THAT(line, Catch::StartsWith("test: 4096 threads: only ") && Catch::Contains("lower run.threads"));
 }
 
 TEST_CASE("threads and devices") {
