@@ -17,8 +17,9 @@ std::string number_phrase(const char* type, const Check& check) {
   return check.expected.empty() ? type : std::string(type) + " " + check.expected;
 }
 
-// Why a scalar that looks right to a person is not a number.
+// Why what stands there is not what it looks like to a person.
 std::string hint(const Node& node) {
+  if (!node.problem.empty()) return " (" + node.problem + ")";
   Node bare = node;
   bare.quoted = false;
   if (node.quoted && !is_text(bare)) return " (what is quoted is text)";
@@ -55,12 +56,13 @@ Place item(const Place& list, size_t index) {
 
 void expect_map(const Place& place) {
   if (place.node && place.node->kind != Node::Kind::map) {
-    refuse(place, "expected a map of keys, got " + shown(*place.node));
+    refuse(place, "expected a map of keys, got " + shown(*place.node) + hint(*place.node));
   }
 }
 
 void expect_list(const Place& place) {
-  if (place.node->kind != Node::Kind::sequence) refuse(place, "expected a list, got " + shown(*place.node));
+  if (place.node->kind != Node::Kind::sequence)
+    refuse(place, "expected a list, got " + shown(*place.node) + hint(*place.node));
 }
 
 bool is_null(const Place& place) {
@@ -89,7 +91,7 @@ size_t chosen_kind(const Place& map, const std::vector<std::string>& kinds, size
   if (found != kinds.end()) return static_cast<size_t>(found - kinds.begin());
   const std::string near = nearest(place.node->text, kinds);
   refuse(place, "expected one of " + join(kinds, ", ") + ", got " + shown(*place.node) +
-                    (near.empty() ? "" : " (did you mean '" + near + "'?)"));
+                    (near.empty() ? "" : " (did you mean '" + near + "'?)") + hint(*place.node));
 }
 
 void refuse_problem(const Place& place, const std::string& problem) {
@@ -112,14 +114,21 @@ void decode(const Place& place, const Check& check, double& value) {
 }
 
 void decode(const Place& place, const Check& check, std::string& value) {
-  const bool is_scalar = place.node && place.node->kind == Node::Kind::scalar;
-  const auto parsed = is_scalar ? std::optional(place.node->text) : std::nullopt;
+  std::optional<std::string> parsed;
+  std::string got;
+  if (place.node && place.node->literal) {
+    parsed = place.node->literal;
+    got = "'" + shown(*parsed) + "'";
+  } else if (place.node) {
+    if (place.node->kind == Node::Kind::scalar) parsed = place.node->text;
+    got = shown(*place.node);
+  }
   const auto allowed = [&](const std::string& text) { return !check.text || check.text(text); };
   std::string expected = check.expected.empty() ? "text" : check.expected;
-  if (is_scalar && !allowed(*parsed)) {
+  if (parsed && !allowed(*parsed)) {
     const std::string near = nearest(*parsed, check.choices);
-    refuse(place, "expected " + expected + ", got " + shown(*place.node) +
-                      (near.empty() ? "" : " (did you mean '" + near + "'?)"));
+    refuse(place,
+           "expected " + expected + ", got " + got + (near.empty() ? "" : " (did you mean '" + near + "'?)"));
   }
   if (place.node && is_null(place) && allowed("")) expected += " (write \"\" for empty text)";
   take(place, parsed, expected, value, allowed);

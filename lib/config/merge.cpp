@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "config/yaml_reader.h"
+#include "config/override_value.h"
 
 namespace onestep::config {
 namespace {
@@ -57,21 +57,21 @@ void merge(Node& into, Node later) {
   }
   into.origin = later.origin;
   into.line = later.line;
+  into.literal = later.literal;
 }
 
 void apply_override(Node& root, const std::string& assignment) {
-  static const auto kOrigin = std::make_shared<const std::string>("command line");
   Node here;
-  here.origin = kOrigin;
+  here.origin = std::make_shared<const std::string>("command line");
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos) {
     fail(here, "", "expected key.path=value, got '" + shown(assignment) + "'");
   }
   const std::string whole = assignment.substr(0, equals);
   const auto parts = split(whole);
-  Node value = read_yaml(assignment.substr(equals + 1), *kOrigin, /*numbered=*/false);
   if (parts.size() > kLongestPath) fail(here, shown(whole), "more than 32 levels deep");
   if (whole == "base") fail(here, whole, "can only be given in a file");
+  Node value = override_value(whole, assignment.substr(equals + 1), here);
 
   Node* target = &root;
   std::string path;
@@ -84,6 +84,7 @@ void apply_override(Node& root, const std::string& assignment) {
     }
     if (target->kind == Node::Kind::scalar) fail(here, path, "has no keys, it is " + shown(*target));
     target->kind = Node::Kind::map;  // where it was null
+    target->literal.reset();
     const bool is_last = i + 1 == parts.size();
     const Node* kind = is_last && parts[i] == "kind" ? find(*target, "kind") : nullptr;
     if (kind && kind->text != value.text) target->children.clear();

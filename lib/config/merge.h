@@ -10,9 +10,9 @@ namespace onestep::config {
 /// `kind`s share no keys that mean the same, so there the later one replaces the earlier whole.
 void merge(Node& into, Node later);
 
-/// Applies "key.path=value" to a tree: the value is YAML; a number in the path is an index into a list; maps
-/// on the way are made where missing. A value that is a map merges as above. Throws ConfigError (origin
-/// "command line").
+/// Applies "key.path=value" to a tree: what the value says is in config/override_value.h; a number in the
+/// path is an index into a list; maps on the way are made where missing. A value that is a map merges as
+/// above. Throws ConfigError (origin "command line").
 void apply_override(Node& root, const std::string& assignment);
 
 }  // namespace onestep::config

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -26,7 +27,10 @@ struct Node {
   std::string key;             ///< this node's key where it is a map's value
   std::shared_ptr<const std::string> origin;  ///< file name, or "command line"
   int line = 0;                               ///< of the key where there is one; from 1, 0 = has no lines
-  Role role = Role::identity;  ///< of a field that was encoded; what was read from text has none
+  Role role = Role::identity;          ///< of a field that was encoded; what was read from text has none
+  std::optional<std::string> literal;  ///< of an override that YAML reads as something else: what it says to
+                                       ///< a key that holds text
+  std::string problem;                 ///< why an override that only text keys can take is no YAML
 };
 
 /// The value of `key` in a map; null when it has none, or when `map` is not a map.
