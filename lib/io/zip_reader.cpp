@@ -23,8 +23,8 @@ zip_t* open_archive(const std::filesystem::path& path, const MappedFile& file, c
 
 /// False when the directory does not tell.
 bool describe(zip_t* archive, uint64_t index, zip_stat_t& status) {
-  constexpr zip_uint64_t kNeeded =
-      ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
+  constexpr zip_uint64_t kNeeded = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_CRC |
+                                   ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
   return zip_stat_index(archive, index, 0, &status) == 0 && (status.valid & kNeeded) == kNeeded;
 }
 
@@ -67,7 +67,7 @@ std::vector<ZipMember> ZipReader::members() const {
       throw FileError(path_,
                       "declares more data than it holds, with member '" + std::string(status.name) + "'");
     unclaimed -= status.comp_size;
-    members.push_back({status.name, i, status.size});
+    members.push_back({status.name, i, status.size, status.crc});
   }
   return members;
 }

@@ -189,7 +189,8 @@ class Recorder {
 
   void snapshot(int64_t nimg) {
     if (!task_.snapshot || !io::has_image_files()) return;
-    io::write_png(folder_.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot());
+    io::write_png(folder_.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot(),
+                  {{"onestep", nlohmann::json{{"sheet_of_nimg", nimg}}.dump()}});  // so that it is never taken for data
   }
 
   const RunConfig& config_;
