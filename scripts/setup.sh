@@ -30,7 +30,7 @@ install_packages() {
   done
   python_with_pip >/dev/null || wanted+=(python3-pip)
   for package in $(missing_packages libyaml-cpp-dev libcli11-dev libspdlog-dev nlohmann-json3-dev catch2 \
-      libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libzip-dev zlib1g-dev libssl-dev \
+      libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg-dev libpng-dev libzip-dev zlib1g-dev libssl-dev \
       dataset-fashion-mnist python3-jsonschema); do
     wanted+=("$package")
   done

@@ -11,6 +11,7 @@
 
 #include "apps/common/process.h"
 #include "apps/common/stop.h"
+#include "apps/common/torn_file.h"
 #include "config/node.h"
 #include "io/file_error.h"
 #include "io/memory.h"
@@ -73,6 +74,7 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
     app.parse(argc, argv);
     prepare_process();
     catch_stop_signals();
+    catch_torn_files();
     body();
     return kDone;
   } catch (const CLI::Success& success) {

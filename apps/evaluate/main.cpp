@@ -76,7 +76,8 @@ void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
 
 EvaluationContext make_context(const EvaluateOptions& options, const std::string& device, StageBars& bars) {
   return {.device = open_device(device),
-          .cache = cache_of(options),
+          .cache = evaluation_cache(options.cache),
+          .data_cache = data_cache(options.cache),
           .watch = [&](const std::string& stage, int64_t done, int64_t total) {
             bars.update(stage, done, total);
           }};

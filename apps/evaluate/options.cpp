@@ -2,7 +2,6 @@
 #include "apps/evaluate/options.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "config/config.h"
@@ -103,11 +102,8 @@ CLI::App* add_options(CLI::App& app, EvaluateOptions& o) {
     command->add_option("--batch", o.batch, "images a network pass")->check(CLI::PositiveNumber);
     command->add_option("--device", o.device, "cpu, cuda or cuda:N");
     command->add_option("--threads", o.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores");
-    command
-        ->add_option("--cache", o.cache,
-                     "where drawn images and features are kept (default: ~/.cache/onestep/evaluation)")
-        ->type_name("DIR");
-    command->add_flag("--no-cache", o.no_cache, "keep and reuse nothing");
+    add_cache_options(*command, o.cache, "drawn images, features and decoded images",
+                      "/evaluation and /data");
   }
   app.add_option("--out", o.out, "folder for report.html and report.json")->type_name("DIR");
   stats->add_option("--out", o.out, "the file to write: .npz, or .safetensors")
@@ -141,16 +137,6 @@ EvaluateConfig resolve(const EvaluateOptions& options) {
   if (options.batch) put(tree, "batch", *options.batch);
   if (options.threads) put(tree, "threads", *options.threads);
   return config::read<EvaluateConfig>(with_protocol(tree));
-}
-
-Cache cache_of(const EvaluateOptions& options) {
-  if (options.no_cache) return {};
-  if (!options.cache.empty()) return {.folder = options.cache};
-  const char *base = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
-  if (base != nullptr && *base != '\0') return {.folder = fs::path(base) / "onestep" / "evaluation"};
-  if (home != nullptr && *home != '\0')
-    return {.folder = fs::path(home) / ".cache" / "onestep" / "evaluation"};
-  return {};
 }
 
 }  // namespace onestep

@@ -7,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "evaluation/cache.h"
+#include "apps/common/caches.h"
 #include "evaluation/evaluate_config.h"
 
 namespace onestep {
@@ -19,8 +19,7 @@ struct EvaluateOptions {
   std::vector<std::string> generated;
   std::string reference, baseline, trend, features, seeds, out, metrics, protocol, device;
   std::optional<int64_t> batch, threads;
-  std::string cache;
-  bool no_cache = false;
+  CacheOptions cache;
   std::optional<double> fail_above;
   bool dry_run = false, help_config = false;
   std::string stats_source;  ///< of `stats`
@@ -35,8 +34,5 @@ EvaluateConfig resolve(const EvaluateOptions& options);
 
 /// "0-49999": the first seed, and how many. Throws config::ConfigError unless it is one range.
 std::pair<int64_t, int64_t> seed_range(const std::string& text);
-
-/// The folder that --cache names, else that of the user: $XDG_CACHE_HOME/onestep/evaluation.
-Cache cache_of(const EvaluateOptions& options);
 
 }  // namespace onestep

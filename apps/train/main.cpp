@@ -8,6 +8,7 @@
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
 
+#include "apps/common/caches.h"
 #include "apps/common/process.h"
 #include "apps/common/run_app.h"
 #include "apps/common/stop.h"
@@ -26,6 +27,7 @@ struct Options {
   std::vector<std::string> overrides;
   bool dry_run = false;
   bool help_config = false;
+  CacheOptions cache;
 };
 
 std::string task_name(const TaskConfig& task) {
@@ -34,11 +36,13 @@ std::string task_name(const TaskConfig& task) {
 
 /// FID on the way, where the configuration asks for it. A signal during it ends it without a score; the loop
 /// then writes its checkpoint as always.
-Scoring make_scoring(const TrainConfig& config, at::Device device, const Dataset& data) {
+Scoring make_scoring(const TrainConfig& config, at::Device device, const Dataset& data,
+                     const io::Cache& data_cache) {
   if (!config.evaluation) return {};
-  const EvaluationContext context{.device = device, .watch = [](const std::string&, int64_t, int64_t) {
-                                    if (stop_signal() != 0) throw Interrupted("interrupted before training");
-                                  }};
+  const EvaluationContext context{
+      .device = device, .data_cache = data_cache, .watch = [](const std::string&, int64_t, int64_t) {
+        if (stop_signal() != 0) throw Interrupted("interrupted before training");
+      }};
   const at::Tensor& images = data.images;
   const auto scorer = std::make_shared<ModelScorer>(
       *config.evaluation, context, ImageShape{images.size(1), images.size(2), images.size(3)});
@@ -75,7 +79,10 @@ void train(const Options& options) {
   use_threads(config.run.threads);
 
   const at::Device device = open_device(config.run.device);
-  const Dataset data = load_dataset(config.data);
+  const Dataset data = load_dataset(config.data, data_cache(options.cache));
+  if (!data.passed_over.empty()) io::log_warning("data: " + data.passed_over);
+  if (const std::string classes = empty_classes(class_counts(data)); !classes.empty())
+    io::log_warning("data: " + classes);
   const TaskContext context{
       .run = config.run,
       .device = device,
@@ -85,11 +92,11 @@ void train(const Options& options) {
                                                                    {"data", data.name},
                                                                    {"config", yaml}}
                                                 .dump()},
-                     {kDataKey, config::to_json(channel_statistics(data.images)).dump()}}};
+                     {kDataKey, config::to_json(statistics_of(data)).dump()}}};
   Task task = make_task(config.task, context);
   if (options.dry_run) return print_plan(yaml, config, task.cost);
 
-  const Scoring scoring = make_scoring(config, device, data);
+  const Scoring scoring = make_scoring(config, device, data, data_cache(options.cache));
   RunIdentity identity{.configuration = config::encode(config),
                        .sources = task.sources,
                        .budget_problem = budget_problem(config)};
@@ -113,6 +120,7 @@ int main(int argc, char** argv) {
   app.add_option("overrides", options.overrides, "key.path=value, over the file's values");
   app.add_flag("--dry-run", options.dry_run,
                "print the resolved configuration and what it costs; write nothing");
+  onestep::add_cache_options(app, options.cache, "decoded images", "/data");
   app.add_flag("--help-config", options.help_config, "print every key with its default and meaning");
   return onestep::run_app(app, argc, argv, [&] { onestep::train(options); });
 }

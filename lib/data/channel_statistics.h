@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
+
 #include "config/check.h"
-#include "data/dataset.h"
 
 namespace onestep {
 
@@ -14,15 +16,18 @@ inline constexpr const char* kDataKey = "onestep.data";
 /// x/127.5 − 1.
 struct ChannelStatistics {
   std::vector<double> mean, std;
+  std::vector<int64_t> class_counts;  ///< images of each class; empty where none are known
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("mean", c.mean, "of each channel");
     visit("std", c.std, "standard deviation of each channel", config::positive);
+    visit("class_counts", c.class_counts, "images of each class; none: not known", config::non_negative);
   }
 };
 
-/// float64 throughout; a channel that is constant has the smallest std of all numbers above 0.
+/// Of uint8 exact but for the last rounding (integer histograms), float64 of floating types; a channel that
+/// is constant has the smallest std of all numbers above 0.
 ChannelStatistics channel_statistics(const at::Tensor& images);
 
 }  // namespace onestep

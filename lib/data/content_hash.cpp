@@ -17,10 +17,14 @@ std::string sha256_of(const at::Tensor& values) {
 
 }  // namespace
 
+std::string content_sha256(const at::Tensor& images, const at::Tensor& labels, int64_t classes) {
+  return io::sha256(c10::str("onestep.data.1 ", images.scalar_type(), " ", images.sizes(), " ", classes, " ",
+                             sha256_of(images), " ", sha256_of(labels)));
+}
+
 std::string content_sha256(const Dataset& data) {
-  return io::sha256(c10::str("onestep.data.1 ", data.images.scalar_type(), " ", data.images.sizes(), " ",
-                             data.class_names.size(), " ", sha256_of(data.images), " ",
-                             sha256_of(data.labels)));
+  if (data.content) return data.content->sha256;
+  return content_sha256(data.images, data.labels, static_cast<int64_t>(data.class_names.size()));
 }
 
 }  // namespace onestep

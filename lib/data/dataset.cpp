@@ -9,6 +9,7 @@
 
 #include "data/idx.h"
 #include "io/file_error.h"
+#include "io/folder.h"
 
 namespace onestep {
 namespace {
@@ -41,8 +42,10 @@ Dataset read_pair(const fs::path& images_path, const fs::path& labels_path,
                                          images_path.string());
   }
   if (const auto highest = labels.max().item<int64_t>(); highest >= classes) {
-    throw io::FileError(labels_path, "holds label " + std::to_string(highest) + "; there are only " +
-                                         std::to_string(classes) + " classes");
+    throw io::FileError(labels_path, "holds label " + std::to_string(highest) + " for image " +
+                                         std::to_string(labels.argmax().item<int64_t>()) +
+                                         ", counted from 0; there are only " + std::to_string(classes) +
+                                         " classes");
   }
   Dataset data{
       .name = "", .images = images, .labels = labels, .class_names = std::move(class_names), .density = {}};
@@ -62,13 +65,12 @@ Dataset read_unlabelled(const fs::path& path, std::optional<int64_t> limit) {
   return data;
 }
 
-Dataset load(const FashionMnistConfig& config) {
+Dataset load(const FashionMnistConfig& config, const io::Cache&) {
   const std::string prefix = config.split == "train" ? "train" : "t10k";
   const fs::path images = fs::path(config.root) / (prefix + "-images-idx3-ubyte.gz");
   const fs::path labels = fs::path(config.root) / (prefix + "-labels-idx1-ubyte.gz");
   for (const fs::path& path : {images, labels}) {
-    std::error_code error;
-    if (!fs::exists(path, error)) {
+    if (!io::path_exists(path)) {
       throw io::FileError(path,
                           "no such file; install Debian's package dataset-fashion-mnist (scripts/setup.sh "
                           "does), or set `root` to the folder that holds it");
@@ -85,7 +87,7 @@ Dataset load(const FashionMnistConfig& config) {
   return data;
 }
 
-Dataset load(const IdxConfig& config) {
+Dataset load(const IdxConfig& config, const io::Cache&) {
   Dataset data = config.labels.empty()
                      ? read_unlabelled(config.images, config.limit)
                      : read_pair(config.images, config.labels, numbers(config.classes), config.limit);
@@ -93,7 +95,7 @@ Dataset load(const IdxConfig& config) {
   return data;
 }
 
-Dataset load(const MixtureConfig& config) {
+Dataset load(const MixtureConfig& config, const io::Cache&) {
   const MixtureDensity density = mixture_density(config);
   const auto [points, components] = draw_points(density, static_cast<uint64_t>(config.seed), config.count);
   Dataset data{
@@ -103,20 +105,52 @@ Dataset load(const MixtureConfig& config) {
   return data;
 }
 
-Dataset load(const ImageFilesConfig& config) {
-  const auto [images, labels] = read_image_files(config);
+Dataset load(const ImageFilesConfig& config, const io::Cache& cache) {
+  const ImageFiles files = read_image_files(config, cache);
+  const auto& [images, labels, passed_over, facts] = files;
   const fs::path path = fs::absolute(config.path).lexically_normal();
   return {.name = (path.has_filename() ? path : path.parent_path()).stem().string(),
           .images = images,
           .labels = labels ? labels->values : at::zeros({images.size(0)}, at::kLong),
           .class_names = numbers(labels ? labels->classes : 0),
-          .density = {}};
+          .density = {},
+          .passed_over = passed_over,
+          .content = facts};
 }
 
 }  // namespace
 
-Dataset load_dataset(const DatasetConfig& config) {
-  return std::visit([](const auto& chosen) { return load(chosen); }, config);
+Dataset load_dataset(const DatasetConfig& config, const io::Cache& cache) {
+  return std::visit([&](const auto& chosen) { return load(chosen, cache); }, config);
+}
+
+std::vector<int64_t> class_counts(const Dataset& data) {
+  const auto classes = static_cast<int64_t>(data.class_names.size());
+  if (classes == 0) return {};
+  const at::Tensor counts = data.labels.bincount({}, classes);
+  return {counts.const_data_ptr<int64_t>(), counts.const_data_ptr<int64_t>() + classes};
+}
+
+std::string empty_classes(const std::vector<int64_t>& counts) {
+  constexpr int kMostNamed = 8;
+  std::string names;
+  int64_t empty = 0;
+  for (size_t k = 0; k < counts.size(); ++k) {
+    if (counts[k] > 0) continue;
+    if (++empty <= kMostNamed) names += (names.empty() ? "" : ", ") + std::to_string(k);
+  }
+  if (empty == 0) return "";
+  if (empty > kMostNamed) names += " and " + std::to_string(empty - kMostNamed) + " more";
+  std::string text =
+      (empty == 1 ? "class " : "classes ") + names + (empty == 1 ? " has" : " have") + " no image";
+  if (empty == 1 && counts.front() == 0) text += "; labels seem to start at 1";
+  return text;
+}
+
+ChannelStatistics statistics_of(const Dataset& data) {
+  ChannelStatistics statistics = data.content ? data.content->statistics : channel_statistics(data.images);
+  statistics.class_counts = class_counts(data);
+  return statistics;
 }
 
 at::Tensor to_float(const at::Tensor& images) {

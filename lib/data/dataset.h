@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "config/check.h"
+#include "data/channel_statistics.h"
 #include "data/image_files.h"
 #include "data/mixture.h"
 
@@ -21,6 +22,8 @@ struct Dataset {
   at::Tensor labels;                      ///< int64 [N], each in [0, K); zeros where K = 0: no classes known
   std::vector<std::string> class_names;   ///< K names, in the order of the labels
   std::optional<MixtureDensity> density;  ///< where it is known: what the set was drawn from
+  std::string passed_over;                ///< files of its folder or archive that are not in it; "": none
+  std::optional<PackedFacts> content;     ///< of images and labels as they were read, where it is known
 };
 
 /// Fashion-MNIST (Xiao et al. 2017): 60000 training and 10000 test images, grey, 28 x 28, ten classes.
@@ -67,8 +70,17 @@ inline bool is_points(const DatasetConfig& data) {
 /// Reads the whole set, or draws it: the points of a gaussian_mixture are [N, D, 1, 1], their labels the
 /// components; images of one's own have classes where something says so. Throws io::FileError, naming the
 /// file, when one is missing (and says what to install), damaged, of a wrong size, or holds a label that is
-/// no class.
-Dataset load_dataset(const DatasetConfig& config);
+/// no class. Images that must be decoded are kept in `cache` (packed_images.h).
+Dataset load_dataset(const DatasetConfig& config, const io::Cache& cache = {});
+
+/// The number of images of each class.
+std::vector<int64_t> class_counts(const Dataset& data);
+
+/// "classes 0, 3 have no image", or "" where every class has one.
+std::string empty_classes(const std::vector<int64_t>& counts);
+
+/// channel_statistics of the set's images, or what the set knows of them, the number of images of each class.
+ChannelStatistics statistics_of(const Dataset& data);
 
 /// Images as networks see them: uint8 of any shape to float32 x / 127.5 - 1, in [-1, 1]; floating types stay
 /// as they are.

@@ -5,12 +5,15 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include <ATen/ops/empty.h>
 #include <zlib.h>
 
+#include "io/file.h"
 #include "io/file_error.h"
+#include "io/file_kind.h"
 
 namespace onestep {
 namespace {
@@ -24,11 +27,12 @@ struct Close {
 using GzFile = std::unique_ptr<gzFile_s, Close>;
 
 GzFile open(const std::filesystem::path& path) {
-  // Asked first, because opening a pipe would wait for its other end.
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) throw io::FileError(path, "no such file");
-  GzFile file(gzopen(path.c_str(), "rb"));
-  if (!file) throw io::FileError(path, "cannot be opened");
+  const int fd = io::open_regular(path);
+  GzFile file(gzdopen(fd, "rb"));
+  if (!file) {
+    ::close(fd);
+    throw io::FileError(path, "cannot be opened");
+  }
   gzbuffer(file.get(), 1 << 17);
   return file;
 }
@@ -57,8 +61,8 @@ std::vector<int64_t> read_sizes(gzFile file, const std::filesystem::path& path, 
   }
   const std::array<uint8_t, 4> magic = {0, 0, 8, static_cast<uint8_t>(rank)};
   if (!std::equal(magic.begin(), magic.end(), header.begin())) {
-    throw io::FileError(path,
-                        "not an idx file of unsigned bytes with " + std::to_string(rank) + " dimensions");
+    throw io::FileError(path, "not an idx file of unsigned bytes with " + std::to_string(rank) +
+                                  " dimensions" + io::instead(io::read_head(path, 512)));
   }
   std::vector<int64_t> sizes;
   for (int64_t d = 0; d < rank; ++d) {

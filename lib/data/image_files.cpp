@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <cerrno>
 #include <exception>
 #include <mutex>
-#include <unistd.h>
+#include <set>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -14,8 +15,16 @@
 #include <c10/util/StringUtil.h>
 
 #include "data/file_tree.h"
+#include "data/packed_images.h"
+#include "data/passed_over.h"
+#include "io/file.h"
+#include "io/file_kind.h"
+#include "io/folder.h"
+#include "io/memory.h"
 #include "io/image.h"
 #include "io/npz.h"
+#include "io/png_text.h"
+#include "io/system_error.h"
 
 namespace onestep {
 namespace {
@@ -23,14 +32,27 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLabelFile = "dataset.json";
+constexpr const char* kSamplesFile = "samples.json";  // what onestep-sample writes beside its images
 constexpr const char* kImages = "arr_0";
 constexpr const char* kLabels = "arr_1";
 
+/// ".png" of "a/B.PNG".
+std::string suffix_of(const fs::path& name) {
+  std::string suffix = name.extension().string();
+  std::ranges::transform(suffix, suffix.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return suffix;
+}
+
 bool is_image(const std::string& name) {
-  std::string suffix = fs::path(name).extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string suffix = suffix_of(name);
   return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
+}
+
+std::string joined(const std::set<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
 }
 
 std::string describe(const at::Tensor& image) {
@@ -45,17 +67,17 @@ void require_room(const fs::path& path, int64_t count, uint64_t bytes, uint64_t 
                        " bytes (limit takes fewer images)"));
 }
 
-/// Calls each(read, i) for all i in [0, count), `read` being a reader of the thread's own. Throws what the
-/// lowest i threw, whatever the number of threads.
+/// Calls each(read, i) for all i in [0, count), `read` being a reader of the thread's own of `most` bytes a
+/// file. Throws what the lowest i threw, whatever the number of threads.
 template <class Each>
-void for_each_file(const FileTree& tree, int64_t count, const Each& each) {
+void for_each_file(const FileTree& tree, int64_t count, const Each& each, uint64_t most = UINT64_MAX) {
   std::mutex mutex;
   std::atomic<int64_t> failed = count;
   std::exception_ptr failure;
   at::parallel_for(0, count, /*grain_size=*/1, [&](int64_t begin, int64_t end) {
     int64_t i = begin;
     try {
-      const auto read = open_reader(tree);
+      const auto read = open_reader(tree, most);
       for (; i < end && i < failed; ++i) each(read, i);
     } catch (...) {
       const std::lock_guard lock(mutex);
@@ -85,24 +107,61 @@ at::Tensor decode(const FileTree& tree, const std::vector<size_t>& chosen, uint6
   return images;
 }
 
+/// `limit` took images away; the classes stay.
+void keep_labels_of_images(ImageFiles& files) {
+  if (files.labels) files.labels->values = files.labels->values.narrow(0, 0, files.images.size(0)).clone();
+}
+
+/// Which of the files `candidates` are sheets of samples that our own commands made.
+std::vector<bool> find_sheets(const FileTree& tree, const std::vector<size_t>& candidates) {
+  constexpr uint64_t kHead = uint64_t{1} << 16;  // the text stands before the pixels
+  std::vector<char> sheet(candidates.size());
+  for_each_file(
+      tree, static_cast<int64_t>(candidates.size()),
+      [&](const auto& read, int64_t i) {
+        const size_t file = candidates[static_cast<size_t>(i)];
+        if (suffix_of(tree.names[file]) == ".png") sheet[static_cast<size_t>(i)] = io::is_sheet(read(file));
+      },
+      kHead);
+  return {sheet.begin(), sheet.end()};
+}
+
 ImageFiles read_tree(const FileTree& tree, const ImageFilesConfig& config, uint64_t max_bytes) {
-  std::vector<size_t> chosen;
+  PassedOver passed_over{.hidden = tree.hidden, .folders = tree.not_entered};
+  std::vector<size_t> candidates, chosen;
   std::vector<std::string> names;
-  for (size_t i = 0; i < tree.names.size(); ++i)
-    if (is_image(tree.names[i])) {
-      chosen.push_back(i);
-      names.push_back(tree.names[i]);
+  for (size_t i = 0; i < tree.names.size(); ++i) {
+    const std::string& name = tree.names[i];
+    if (is_image(name))
+      candidates.push_back(i);
+    else if (name != kLabelFile && name != kSamplesFile)
+      passed_over.add(name);
+  }
+  const std::vector<bool> sheets = find_sheets(tree, candidates);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (sheets[i]) {
+      passed_over.sheets.push_back(tree.names[candidates[i]]);
+    } else {
+      chosen.push_back(candidates[i]);
+      names.push_back(tree.names[candidates[i]]);
     }
-  if (chosen.empty()) throw io::FileError(tree.path, "holds no images (.png, .jpg or .jpeg)");
+  }
   ImageFiles files;
+  files.passed_over = passed_over.text();
+  if (chosen.empty())
+    throw io::FileError(tree.path, "holds no images (.png, .jpg or .jpeg)" +
+                                       (files.passed_over.empty() ? "" : ": " + files.passed_over));
   const auto json = std::lower_bound(tree.names.begin(), tree.names.end(), kLabelFile);
   if (config.labels && json != tree.names.end() && *json == kLabelFile) {
     const auto place = static_cast<size_t>(json - tree.names.begin());
     files.labels = parse_labels(open_reader(tree)(place), tree.origin(place), names);
+  } else if (config.labels) {
+    files.passed_over = with_hint_on_classes(files.passed_over, names);
   }
   if (config.limit && static_cast<size_t>(*config.limit) < chosen.size())
     chosen.resize(static_cast<size_t>(*config.limit));
   files.images = decode(tree, chosen, max_bytes);
+  keep_labels_of_images(files);
   return files;
 }
 
@@ -116,8 +175,10 @@ at::Tensor channels_first(const at::Tensor& images) {
 }
 
 ImageFiles read_arrays(const fs::path& path, const ImageFilesConfig& config, uint64_t max_bytes) {
-  std::set<std::string> wanted{kImages};
-  if (config.labels && io::npz_names(path).contains(kLabels)) wanted.insert(kLabels);
+  std::set<std::string> wanted{kImages}, others = io::npz_names(path);
+  if (!others.contains(kImages))
+    throw io::FileError(path, "holds arrays " + joined(others) + "; images are read from " + kImages);
+  if (config.labels && others.contains(kLabels)) wanted.insert(kLabels);
   const auto arrays = io::read_npz(path, wanted, max_bytes);
   at::Tensor images = arrays.at(kImages);
   const auto refuse = [&](const std::string& what) {
@@ -135,31 +196,36 @@ ImageFiles read_arrays(const fs::path& path, const ImageFilesConfig& config, uin
         checked_labels(arrays.at(kLabels), images.size(0), path, c10::str("array '", kLabels, "'"));
   if (config.limit && *config.limit < images.size(0)) images = images.narrow(0, 0, *config.limit).clone();
   files.images = channels_first(images.dim() == 3 ? images.unsqueeze(3) : images);
+  keep_labels_of_images(files);
+  others.erase(kImages), others.erase(kLabels);
+  if (!others.empty()) files.passed_over = "arrays passed over: " + joined(others);
   return files;
 }
 
 }  // namespace
 
-ImageFiles read_image_files(const ImageFilesConfig& config, uint64_t max_bytes) {
+ImageFiles read_image_files(const ImageFilesConfig& config, uint64_t max_bytes, const io::Cache& cache) {
   const fs::path path = config.path;
   std::error_code missing;
   ImageFiles files;
+  const auto through_cache = [&](const FileTree& tree) {
+    return packed_images(cache, tree, config, [&] { return read_tree(tree, config, max_bytes); });
+  };
   if (fs::is_directory(path, missing)) {
-    files = read_tree(folder_tree(path), config, max_bytes);
-  } else if (path.extension() == ".zip") {
-    files = read_tree(zip_tree(path), config, max_bytes);
-  } else if (path.extension() == ".npz") {
+    files = through_cache(folder_tree(path));
+  } else if (suffix_of(path) == ".zip") {
+    files = through_cache(zip_tree(path));
+  } else if (suffix_of(path) == ".npz") {
     files = read_arrays(path, config, max_bytes);
   } else {
-    throw io::FileError(path, missing ? missing.message() : "is no folder, .zip or .npz of images");
+    if (!io::path_exists(path)) throw io::SystemError(path, "", ENOENT);
+    throw io::FileError(path, "is no folder, .zip or .npz of images" + io::instead(io::read_head(path, 512)));
   }
-  if (files.labels) files.labels->values = files.labels->values.narrow(0, 0, files.images.size(0)).clone();
   return files;
 }
 
-ImageFiles read_image_files(const ImageFilesConfig& config) {
-  const auto pages = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES));
-  return read_image_files(config, pages * static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE)));
+ImageFiles read_image_files(const ImageFilesConfig& config, const io::Cache& cache) {
+  return read_image_files(config, io::available_memory(), cache);
 }
 
 }  // namespace onestep

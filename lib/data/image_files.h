@@ -7,7 +7,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "config/check.h"
+#include "data/channel_statistics.h"
 #include "data/image_labels.h"
+#include "io/cache.h"
 
 namespace onestep {
 
@@ -30,9 +32,17 @@ struct ImageFilesConfig {
   }
 };
 
+/// What takes a pass over all pixels, kept with packed images.
+struct PackedFacts {
+  std::string sha256;  ///< content_hash.h
+  ChannelStatistics statistics;
+};
+
 struct ImageFiles {
   at::Tensor images;                  ///< uint8 [N, C, H, W], C = 1 or 3, in the order of the files' names
   std::optional<ImageLabels> labels;  ///< classes are counted before `limit` takes images away
+  std::string passed_over;            ///< "10 files passed over (2 .webp, linked folder dogs)"; "": none
+  std::optional<PackedFacts> facts;   ///< where there is a cache
 };
 
 /// Reads it all, with as many threads as ATen has. Files are ordered by the bytes of their names below the
@@ -40,8 +50,8 @@ struct ImageFiles {
 /// over. Throws io::FileError: none left, one that is no whole 8-bit grey or RGB image, one of another shape
 /// than the first (with both), wrong arrays or labels, or more than `max_bytes` of pixels, before they are
 /// taken. Of several bad files the first is named.
-ImageFiles read_image_files(const ImageFilesConfig& config, uint64_t max_bytes);
-/// At most as much as the machine has memory.
-ImageFiles read_image_files(const ImageFilesConfig& config);
+ImageFiles read_image_files(const ImageFilesConfig& config, uint64_t max_bytes, const io::Cache& cache = {});
+/// At most as much as the machine has memory. Of a folder or an archive what was decoded is kept in `cache`.
+ImageFiles read_image_files(const ImageFilesConfig& config, const io::Cache& cache = {});
 
 }  // namespace onestep

@@ -53,8 +53,12 @@ ImageLabels checked_labels(const at::Tensor& labels, int64_t count, const fs::pa
                                          " ", labels.sizes()));
   const at::Tensor values = labels.to(at::kLong).contiguous();
   const auto lowest = values.min().item<int64_t>(), highest = values.max().item<int64_t>();
-  if (lowest < 0) throw io::FileError(origin, c10::str(name, " holds ", lowest, kRange));
-  if (highest >= kMaxClasses) throw io::FileError(origin, c10::str(name, " holds ", highest, kRange));
+  const auto refuse = [&](int64_t label, const at::Tensor& place) {
+    throw io::FileError(origin, c10::str(name, " holds ", label, " for image ", place.item<int64_t>(),
+                                         ", counted from 0", kRange));
+  };
+  if (lowest < 0) refuse(lowest, values.argmin());
+  if (highest >= kMaxClasses) refuse(highest, values.argmax());
   return {values, highest + 1};
 }
 

@@ -2,16 +2,17 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "evaluation/cache.h"
 #include "evaluation/stage_watch.h"
+#include "io/cache.h"
 
 namespace onestep {
 
 /// Where an evaluation runs, what it may reuse and whom it tells: nothing that its numbers depend on.
 struct EvaluationContext {
   at::Device device = at::kCPU;
-  Cache cache;       ///< of drawn images and of features; none unless it names a folder
-  StageWatch watch;  ///< hears of every batch and may throw to stop
+  io::Cache cache;       ///< of drawn images and of features; none unless it names a folder
+  io::Cache data_cache;  ///< of decoded images (data/packed_images.h)
+  StageWatch watch;      ///< hears of every batch and may throw to stop
 };
 
 }  // namespace onestep

@@ -23,6 +23,7 @@ struct FeatureSet {
   at::Tensor predicted;  ///< int64 [N], the class that the classifier sees; undefined without a classifier
   std::vector<std::string> class_names;  ///< of a dataset
   std::string source;                    ///< one line: where they come from
+  std::string passed_over;               ///< files of a folder or archive that are not among the images
   std::string sha256;                    ///< of the model or feature file, or of a dataset's pixels
   std::string sampler;                   ///< solver and noise levels, of a generator
   std::optional<int64_t> nfe;            ///< network evaluations an image, of a generator

@@ -14,6 +14,7 @@ std::vector<std::string> warnings_on_set(const std::string& name, const FeatureS
                                          const Validity& validity) {
   constexpr double kShare = 0.01;
   std::vector<std::string> warnings;
+  if (!set.passed_over.empty()) warnings.push_back(name + ": " + set.passed_over + ".");
   const std::string all = io::format_count(set.size());
   const auto many = [&](int64_t count) {
     return static_cast<double>(count) > kShare * static_cast<double>(set.size());

@@ -16,8 +16,8 @@ bool is_published_inception(const Evaluation& evaluation);
 /// With which other FIDs these may be compared.
 std::string comparability(const Evaluation& evaluation);
 
-/// What makes a FID of the evaluation worthless, though the number does not show it: many duplicates, images
-/// of one colour.
+/// What makes a FID of the evaluation worthless, though the number does not show it: files that were passed
+/// over, many duplicates, images of one colour.
 std::vector<std::string> warnings_on(const Evaluation& evaluation);
 
 /// What cannot be read off the numbers themselves, and a reader must know.

@@ -26,6 +26,8 @@
 namespace onestep {
 namespace {
 
+using io::cached, io::Cached, io::has_array, io::NamedArrays;
+
 /// Raised when what is in the cache would come out otherwise.
 constexpr int kCacheVersion = 1;
 
@@ -144,11 +146,12 @@ std::string pixels_sha256(const at::Tensor& images) {
       {reinterpret_cast<const char*>(pixels.const_data_ptr<uint8_t>()), static_cast<size_t>(pixels.numel())});
 }
 
-FeatureSet whole_dataset(const DatasetConfig& config) {
-  const Dataset data = load_dataset(config);
+FeatureSet whole_dataset(const DatasetConfig& config, const Collector& collector) {
+  const Dataset data = load_dataset(config, collector.context.data_cache);
   FeatureSet set{.images = data.images,
                  .class_names = data.class_names,
                  .source = data.name,
+                 .passed_over = data.passed_over,
                  .sha256 = pixels_sha256(data.images)};
   if (!data.class_names.empty()) set.labels = data.labels;  // without names there are no classes
   return set;
@@ -163,8 +166,9 @@ DatasetConfig first_image_of(DatasetConfig data) {
   return data;
 }
 
-FeatureSet chosen_images(const DatasetSubject& subject, const EvaluateConfig& config) {
-  FeatureSet set = whole_dataset(subject.data);
+FeatureSet chosen_images(const DatasetSubject& subject, const Collector& collector) {
+  const EvaluateConfig& config = collector.config;
+  FeatureSet set = whole_dataset(subject.data, collector);
   const int64_t all = set.images.size(0), n = std::min(config.images.value_or(all), all);
   set.source += ", " + io::format_count(n) + " of " + io::format_count(all) + " images";
   if (n == all) return set;
@@ -279,7 +283,7 @@ FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Colle
       Overloaded{[&](const ModelSubject& one) {
                    return draw_images(generator_of(one, collector.context.device), first_seed, collector);
                  },
-                 [&](const DatasetSubject& one) { return chosen_images(one, collector.config); },
+                 [&](const DatasetSubject& one) { return chosen_images(one, collector); },
                  [&](const FeaturesSubject& one) { return features_from_file(one.path); }},
       subject);
   if (set.images.defined()) fill_features(set, subject_name(subject) + ": features", collector);
@@ -294,7 +298,7 @@ FeatureSet collect(const Generator& generator, int64_t first_seed, const Collect
 
 FeatureSet collect(const ReferenceConfig& reference, const Collector& collector) {
   if (const auto* file = std::get_if<FeaturesReference>(&reference)) return features_from_file(file->path);
-  FeatureSet set = whole_dataset(std::get<DatasetReference>(reference).data);
+  FeatureSet set = whole_dataset(std::get<DatasetReference>(reference).data, collector);
   fill_features(set, "reference: features", collector);
   return set;
 }

@@ -30,8 +30,14 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+/// Opens a regular file for reading: a descriptor, which the caller closes. Throws as MappedFile does.
+int open_regular(const std::filesystem::path& path);
+
+/// The first bytes of a regular file, `most` at most. Throws FileError as MappedFile does.
+std::string read_head(const std::filesystem::path& path, uint64_t most);
+
 /// The whole of a regular file. Throws FileError as MappedFile does, and when it is longer than `limit`
-/// bytes.
+/// bytes or has another length at the end than it had at the beginning.
 std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 30);
 
 }  // namespace onestep::io

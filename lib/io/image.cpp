@@ -15,8 +15,7 @@ void write_png(const std::filesystem::path& path, const at::Tensor& image,
 }
 
 at::Tensor read_image(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return decode_image(file.bytes(), path);
+  return decode_image(read_file(path), path);
 }
 
 at::Tensor image_grid(const at::Tensor& images, int64_t rows, int64_t columns, int64_t gap, int64_t zoom) {

@@ -5,12 +5,14 @@
 
 #include <zlib.h>
 
+#include "io/file_kind.h"
+
 namespace onestep::io {
 namespace {
 
 constexpr std::string_view kPngSignature("\x89PNG\r\n\x1a\n", 8);
 constexpr std::string_view kJpegSignature("\xff\xd8\xff", 3);
-constexpr uint64_t kMaxPixels = uint64_t{1} << 28;
+constexpr uint64_t kMaxPixels = uint64_t{1} << 24;
 constexpr size_t kMaxBytes = size_t{1} << 30;
 
 uint32_t big_endian(std::string_view bytes) {
@@ -21,7 +23,7 @@ uint32_t big_endian(std::string_view bytes) {
 
 std::string size_problem(uint64_t width, uint64_t height) {
   if (width > 0 && height > 0 && width <= kMaxPixels && height <= kMaxPixels / width) return "";
-  return "has " + std::to_string(width) + " × " + std::to_string(height) + " pixels; 1 to 2^28 are expected";
+  return "has " + std::to_string(width) + " × " + std::to_string(height) + " pixels; 1 to 2^24 are expected";
 }
 
 // IHDR: width, height (4 bytes each), bit depth, colour type, compression, filter, interlace.
@@ -97,7 +99,7 @@ std::string image_problem(std::string_view bytes) {
   if (bytes.size() > kMaxBytes) return "is larger than 1 GiB";
   if (bytes.substr(0, 8) == kPngSignature) return png_problem(bytes);
   if (bytes.substr(0, 3) == kJpegSignature) return jpeg_problem(bytes);
-  return "is not a PNG or JPEG file";
+  return "is not a PNG or JPEG file" + instead(bytes);
 }
 
 }  // namespace onestep::io

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that sees OpenCV: PNG and JPEG to and from memory, and text as pixels.
+// The only file that sees OpenCV: PNG to memory, and text as pixels. Decoding has files of its own, because
+// OpenCV takes damaged images and leaves libjpeg and libpng to print what is wrong.
 #include <vector>
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
 #include "io/image.h"
+#include "io/image_codecs.h"
 #include "io/image_format.h"
 #include "io/labelled_sheet.h"
 #include "io/png_text.h"
@@ -16,7 +16,7 @@
 namespace onestep::io {
 namespace {
 
-// [H,W,3] RGB to BGR, OpenCV's order, or back; grey stays.
+// [H,W,3] RGB to BGR, OpenCV's order; grey stays.
 at::Tensor swap_red_and_blue(const at::Tensor& pixels) {
   return pixels.size(2) == 3 ? pixels.flip(2) : pixels;
 }
@@ -48,20 +48,8 @@ std::string encode_png(const at::Tensor& image, const std::map<std::string, std:
 
 at::Tensor decode_image(std::string_view bytes, const std::filesystem::path& origin) {
   if (const std::string problem = image_problem(bytes); !problem.empty()) throw FileError(origin, problem);
-  const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8UC1, const_cast<char*>(bytes.data()));
-  cv::Mat decoded;
-  try {
-    decoded = cv::imdecode(input, cv::IMREAD_UNCHANGED);  // as stored: no conversion, no EXIF rotation
-  } catch (const cv::Exception& error) {
-    throw FileError(origin, "cannot be decoded: " + error.err);
-  }
-  if (decoded.empty() || decoded.depth() != CV_8U || (decoded.channels() != 1 && decoded.channels() != 3))
-    throw FileError(origin, "cannot be decoded as 8-bit grey or RGB");
-  const at::Tensor pixels =
-      at::from_blob(decoded.data, {decoded.rows, decoded.cols, decoded.channels()}, at::kByte);
-  // A copy in any case: `decoded` owns the pixels and ends here.
-  return at::empty({pixels.size(2), pixels.size(0), pixels.size(1)}, at::kByte)
-      .copy_(swap_red_and_blue(pixels).permute({2, 0, 1}));
+  constexpr std::string_view kPng = "\x89PNG";
+  return bytes.starts_with(kPng) ? decode_png(bytes, origin) : decode_jpeg(bytes, origin);
 }
 
 at::Tensor text_image(const std::string& text) {

@@ -44,6 +44,20 @@ std::string chunk(const std::string& type, const std::string& data) {
 
 }  // namespace
 
+bool is_sheet(std::string_view png) {
+  using namespace std::string_view_literals;
+  constexpr std::string_view kBegin = "tEXtonestep\0"sv;
+  if (!png.starts_with("\x89PNG"sv) || png.size() < kHeaderEnd + 4) return false;
+  png.remove_prefix(kHeaderEnd);  // with_png_text puts its chunks right after the header's
+  size_t length = 0;
+  for (const char byte : png.substr(0, 4)) length = length << 8 | static_cast<uint8_t>(byte);
+  png.remove_prefix(4);
+  if (!png.starts_with(kBegin) || length + 4 > png.size() || length + 4 < kBegin.size()) return false;
+  const std::string_view json = png.substr(kBegin.size(), length + 4 - kBegin.size());
+  const nlohmann::json text = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
+  return text.is_object() && !text.contains("seed");
+}
+
 std::string with_png_text(const std::string& png, const std::map<std::string, std::string>& text) {
   std::string chunks;
   for (const auto& [keyword, value] : text) {

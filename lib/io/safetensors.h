@@ -34,7 +34,11 @@ struct TensorFile {
 /// keys once each, every size is the product of its shape and lies inside the file, and the tensors cover the
 /// data section without holes, overlaps or trailing bytes. Where the metadata holds `onestep.crc32` (our
 /// writer always adds it; it is not handed on), the data must have that CRC-32.
-TensorFile read_safetensors(const std::filesystem::path& path);
+enum class Checksum {
+  verified,       ///< every byte of the data is read, and compared with the checksum
+  left_to_caller  ///< nothing is read but what the caller touches, who knows another way to tell damage
+};
+TensorFile read_safetensors(const std::filesystem::path& path, Checksum checksum = Checksum::verified);
 
 /// The metadata alone, with the header's checks: no data is touched, and no checksum verified.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);

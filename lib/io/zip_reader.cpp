@@ -67,7 +67,8 @@ std::vector<ZipMember> ZipReader::members() const {
       throw FileError(path_,
                       "declares more data than it holds, with member '" + std::string(status.name) + "'");
     unclaimed -= status.comp_size;
-    members.push_back({status.name, i, status.size});
+    const bool has_crc = (status.valid & ZIP_STAT_CRC) != 0;  // an encrypted member has none
+    members.push_back({status.name, i, status.size, has_crc ? status.crc : 0});
   }
   return members;
 }

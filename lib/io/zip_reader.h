@@ -26,6 +26,7 @@ struct ZipMember {
   std::string name;    ///< UTF-8, '/' between folders; "../x" and "/x" are names like others, and never paths
   uint64_t index = 0;  ///< place in the directory, which is what a member is opened by
   uint64_t size = 0;   ///< bytes unpacked
+  uint32_t crc = 0;    ///< CRC-32 of those; every reader compares it
 };
 
 /// The bytes of one member, in order. It must not outlive its reader.

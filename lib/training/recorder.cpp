@@ -204,7 +204,8 @@ void Recorder::tick(int64_t nimg) {
 void Recorder::snapshot(int64_t nimg) {
   if (!task_.snapshot || !io::has_image_files()) return;
   try {
-    io::write_png(run_.folder.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot());
+    io::write_png(run_.folder.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot(),
+                  {{"onestep", nlohmann::json{{"sheet_of_nimg", nimg}}.dump()}});  // never taken for data
   } catch (const std::exception& error) {
     io::log_warning(c10::str("no sample sheet after ", io::format_count(nimg), " images: ", error.what()));
   }

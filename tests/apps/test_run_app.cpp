@@ -8,7 +8,9 @@
 #include <functional>
 #include <new>
 #include <string>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -24,6 +26,7 @@
 #include "apps/common/process.h"
 #include "apps/common/run_app.h"
 #include "apps/common/stop.h"
+#include "apps/common/torn_file.h"
 #include "config/node.h"
 #include "io/file_error.h"
 #include "io/memory.h"
@@ -174,4 +177,23 @@ TEST_CASE("the user's own choice for matrix products stays") {
   CHECK(exit_code([] { CHECK(std::string(std::getenv("MKL_CBWR")) == "AVX512,STRICT"); }) == 0);
   unsetenv("MKL_CBWR");
   CHECK(exit_code([] { CHECK(std::string(std::getenv("MKL_CBWR")) == "AVX2,STRICT"); }) == 0);
+}
+
+TEST_CASE("a mapped file that is shortened while it is read ends a command with exit 3 and its name") {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "model file").string(), said = (folder / "said").string();
+  write_bytes(file, std::string(100'000, 'x'));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(::open(said.c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
+    catch_torn_files();
+    const void* start = ::mmap(nullptr, 100'000, PROT_READ, MAP_PRIVATE, ::open(file.c_str(), O_RDONLY), 0);
+    const bool cut = ::truncate(file.c_str(), 10) == 0;
+    ::_exit(cut ? static_cast<const volatile char*>(start)[50'000] : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 3);
+  CHECK(read_bytes(said) == file + ": changed while it was read\n");
 }

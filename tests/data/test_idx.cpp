@@ -48,10 +48,10 @@ TEST_CASE("idx: big-endian sizes above 255", "[idx]") {
 
 TEST_CASE("idx: files that are missing or no idx files", "[idx]") {
   const TemporaryFolder folder;
-  check_refused(folder / "missing", "no such file");
-  check_refused(folder.path(), "no such file");
+  check_refused(folder / "missing", "No such file");
+  check_refused(folder.path(), "is not a regular file");
   REQUIRE(mkfifo((folder / "pipe").c_str(), 0600) == 0);
-  check_refused(folder / "pipe", "no such file");
+  check_refused(folder / "pipe", "is not a regular file");
   write_plain(folder / "empty", "");
   check_refused(folder / "empty", "truncated");
   write_plain(folder / "text", "a text that is long enough to be a header");

@@ -346,7 +346,7 @@ TEST_CASE("npz of images: what is wrong is named", "[images]") {
     return problem(path);
   };
   const at::Tensor good = at::zeros({2, 4, 4, 3}, at::kByte);
-  CHECK_THAT(wrong({{"arr_1", good}}), Contains("x.npz: has no array 'arr_0'"));
+  CHECK_THAT(wrong({{"arr_1", good}}), Contains("x.npz: holds arrays arr_1; images are read from arr_0"));
   CHECK_THAT(
       wrong({{"arr_0", good.to(at::kFloat)}}),
       Contains("x.npz: array 'arr_0' must be uint8 [N, H, W, C]") && Contains("got Float [2, 4, 4, 3]"));
@@ -361,9 +361,61 @@ TEST_CASE("npz of images: what is wrong is named", "[images]") {
   CHECK_THAT(wrong({{"arr_0", good}, {"arr_1", at::zeros({2})}}),
              Contains("array 'arr_1' must be integers [2]"));
   CHECK_THAT(wrong({{"arr_0", good}, {"arr_1", at::tensor({3, -1}, at::kLong)}}),
-             Contains("array 'arr_1' holds -1; labels are 0 to 999999"));
+             Contains("array 'arr_1' holds -1 for image"));
   CHECK_THAT(wrong({{"arr_0", good}, {"arr_1", at::tensor({3, 1000000}, at::kLong)}}),
              Contains("array 'arr_1' holds 1000000"));
   io::write_npz(path, {{"arr_0", good}});
   CHECK_THAT(file_error([&] { read_image_files(config_of(path), 100); }), Contains("more than 100 bytes"));
+}
+
+TEST_CASE("images: what is passed over is counted and told, with a cure", "[images]") {
+  const TemporaryFolder folder, elsewhere;
+  write(folder / "a/0.png", png(0));
+  CHECK(load(folder.path()).passed_over.empty());
+  for (const char* other : {"x.webp", "y.WEBP", "z.tif", "README", ".hidden"}) write(folder / other, "x");
+  write(folder / "a/dataset.json", "{}");
+  write(elsewhere / "dogs/1.png", png(1));
+  fs::create_directory_symlink(elsewhere / "dogs", folder / "dogs");
+  const Dataset data = load(folder.path());
+  CHECK(values(data) == std::vector<int64_t>{0});
+  CHECK_THAT(data.passed_over,
+             Contains("6 files and 1 folder passed over (1 without suffix, 1 .tif, 2 .webp, 1 hidden, "
+                      "a/dataset.json, linked folder dogs)") &&
+                 Contains("convert or rename") && Contains("at the top alone") && Contains("not followed"));
+  write(folder / "b/1.png", png(1));
+  CHECK_THAT(load(folder.path()).passed_over, Contains("2 folders, which are not taken for classes"));
+
+  io::write_zip(folder / "x.zip", {{"0.png", png(0)}, {"1.gif", "GIF89a"}});
+  CHECK_THAT(load(folder / "x.zip").passed_over, Contains("1 file passed over (1 .gif)"));
+  io::write_zip(folder / "y.zip", {{"1.gif", "GIF89a"}});
+  CHECK_THAT(problem(folder / "y.zip"), Contains("holds no images") && Contains("1 .gif"));
+  io::write_npz(folder / "a.npz", {{"arr_0", at::zeros({1, 2, 2, 3}, at::kByte)}, {"more", at::zeros({1})}});
+  CHECK_THAT(load(folder / "a.npz").passed_over, Contains("more"));
+}
+
+TEST_CASE("images: our own sheets and run folders are no data", "[images]") {
+  const TemporaryFolder folder;
+  write(folder / "000000.png", io::encode_png(image_of(1), {{"onestep", R"({"seed": 0, "model": "m"})"}}));
+  write(folder / "grid.png", io::encode_png(image_of(2, 3, 9, 9), {{"onestep", R"({"seeds": "0-3"})"}}));
+  write(folder / "a.png", io::encode_png(image_of(3), {{"Software", "other"}}));
+  write(folder / "samples.json", "{}");
+  write(folder / "run/config.yaml", "run: {}");
+  write(folder / "run/log.jsonl", "");
+  write(folder / "run/samples/000000000016.png", png(4));
+  const Dataset data = load(folder.path());
+  CHECK(values(data) == std::vector<int64_t>{1, 3});
+  CHECK_THAT(data.passed_over, Contains("1 file and 1 folder passed over (sheet grid.png, run folder run)"));
+}
+
+TEST_CASE("images: a refusal says what the file is instead, and which image a label is of", "[images]") {
+  const TemporaryFolder folder;
+  write(folder / "lfs.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n");
+  CHECK_THAT(problem(folder / "lfs.bin"), Contains("git lfs pull"));
+  io::write_npz(folder / "named.npz", {{"images", at::zeros({1, 2, 2, 3}, at::kByte)}});
+  CHECK_THAT(problem(folder / "named.npz"), Contains("holds arrays images; images are read from arr_0"));
+  io::write_zip(folder / "D.ZIP", {{"0.png", png(5)}});
+  CHECK(values(load(folder / "D.ZIP")) == std::vector<int64_t>{5});
+  io::write_npz(folder / "l.npz", {{"arr_0", at::zeros({3, 2, 2, 3}, at::kByte)},
+                                   {"arr_1", at::tensor({0, -2, 1}, at::kLong)}});
+  CHECK_THAT(problem(folder / "l.npz"), Contains("'arr_1' holds -2 for image 1, counted from 0"));
 }

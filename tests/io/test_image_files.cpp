@@ -104,17 +104,40 @@ TEST_CASE("images: what is not 8-bit grey or RGB is refused by name") {
            {read_bytes(kGolden + "palette.png"), "palette PNG"},
            {png_file(2, 2, 8, 2, pattern(12), png_chunk("tRNS", pattern(6))), "transparent colour"},
            {sized(1 << 30, 1 << 30), "1073741824 × 1073741824 pixels"},
-           {sized(1 << 14, (1 << 14) + 1), "16384 × 16385 pixels"},
+           {sized(1 << 12, (1 << 12) + 1), "4096 × 4097 pixels; 1 to 2^24 are expected"},
            {sized(0, 2), "0 × 2 pixels"},
            {wrong_crc, "damaged PNG (CRC error)"},
            {good.substr(0, 8) + good.substr(33), "damaged PNG (its chunks)"},
            {read_bytes(kGolden + "cmyk.jpg"), "CMYK JPEG"},
            {twelve_bits, "JPEG of 12 bits per channel"},
            // Right chunks around pixels that are too few: the decoder's own check.
-           {good.substr(0, 33) + png_chunk("IDAT", "rubbish") + png_chunk("IEND", ""), "cannot be decoded"},
+           {good.substr(0, 33) + png_chunk("IDAT", "rubbish") + png_chunk("IEND", ""),
+            "a.png: is a damaged PNG ("},
+           {"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"},
+           {"RIFF....WEBPVP8 ", "a WebP image"},
        }) {
     CHECK_THAT(file_error([&] { decode_image(bytes, "a.png"); }), Contains(expected));
   }
+}
+
+TEST_CASE("images: what a decoder only warns of is an error of the file") {
+  // Half of the pixels, and an end: libjpeg would make up the rest.
+  const std::string jpeg = read_bytes(kGolden + "rgb.jpg");
+  const size_t scan = jpeg.find("\xff\xda") + 14;
+  const std::string half = jpeg.substr(0, scan + (jpeg.size() - scan) / 3) + "\xff\xd9";
+  CHECK_THAT(file_error([&] { decode_image(half, "d/1.jpg"); }),
+             Contains("d/1.jpg: is a damaged JPEG (premature end of data"));
+  // Rows that are too few; rows too many; chunks that do not carry pixels have no say.
+  const std::string three = png_file(2, 3, 8, 2, pattern(18));
+  const auto rows_of = [&](const std::string& png) { return png_chunks(png).at(1).data; };
+  const std::string two = png_file(2, 2, 8, 2, pattern(12));
+  const std::string header = two.substr(0, 33), end = png_chunk("IEND", "");
+  CHECK_THAT(file_error([&] { decode_image(header + png_chunk("IDAT", rows_of(three)) + end, "a.png"); }),
+             Contains("a.png: is a damaged PNG ("));
+  CHECK_THAT(
+      file_error([&] { decode_image(three.substr(0, 33) + png_chunk("IDAT", rows_of(two)) + end, "a.png"); }),
+      Contains("a.png: is a damaged PNG ("));
+  CHECK_NOTHROW(decode_image(png_file(2, 2, 8, 2, pattern(12), png_chunk("iCCP", "rubbish")), "a.png"));
 }
 
 TEST_CASE("images: a file cut at any length is refused") {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "evaluation/cache.h"
+#include "io/cache.h"
 
 #include <algorithm>
 #include <optional>
@@ -12,7 +12,7 @@
 #include "io/safetensors.h"
 #include "io/sha256.h"
 
-namespace onestep {
+namespace onestep::io {
 namespace {
 
 namespace fs = std::filesystem;
@@ -23,18 +23,20 @@ constexpr size_t kHashDigits = 64;
 
 /// The file's arrays; none where there is no such file or it is not what it should be.
 std::optional<NamedArrays> look_up(const fs::path& path, const std::string& description,
-                                   const std::function<bool(const NamedArrays&)>& fits) {
+                                   const std::function<bool(const NamedArrays&)>& fits, Checksum checksum,
+                                   const std::function<void(const std::string&)>& complain) {
   std::error_code error;
   if (!fs::is_regular_file(fs::symlink_status(path, error))) return std::nullopt;
   try {
-    const io::TensorFile file = io::read_safetensors(path);
+    const TensorFile file = read_safetensors(path, checksum);
     const auto found = file.metadata.find(kDescription);
-    if (found == file.metadata.end() || found->second != description) return std::nullopt;
     NamedArrays arrays(file.tensors.begin(), file.tensors.end());
-    if (!fits(arrays)) return std::nullopt;
+    if (found == file.metadata.end() || found->second != description || !fits(arrays))
+      throw FileError(path, "is not what the cache wrote");
     fs::last_write_time(path, fs::file_time_type::clock::now(), error);  // lately used
     return arrays;
-  } catch (const io::FileError&) {
+  } catch (const FileError& problem) {
+    if (complain) complain(std::string(problem.what()) + "; it is made anew");
     return std::nullopt;
   }
 }
@@ -49,8 +51,8 @@ bool is_own(const fs::path& path) {
       !fs::is_regular_file(fs::symlink_status(path, error)))
     return false;
   try {
-    return io::read_safetensors_metadata(path).contains(kDescription);
-  } catch (const io::FileError&) {
+    return read_safetensors_metadata(path).contains(kDescription);
+  } catch (const FileError&) {
     return false;
   }
 }
@@ -65,7 +67,7 @@ void make_room(const Cache& cache, const fs::path& kept) {
   std::vector<File> files;
   uint64_t total = 0;
   std::error_code error;
-  for (const fs::path& path : io::entries_of(cache.folder)) {
+  for (const fs::path& path : entries_of(cache.folder)) {
     if (!is_own(path)) continue;
     const uint64_t bytes = fs::file_size(path, error);
     if (error) continue;
@@ -91,21 +93,21 @@ bool has_array(const NamedArrays& arrays, const std::string& name, at::ScalarTyp
 Cached cached(const Cache& cache, const std::string& description,
               const std::function<bool(const NamedArrays&)>& fits,
               const std::function<NamedArrays()>& compute,
-              const std::function<void(const std::string&)>& complain) {
+              const std::function<void(const std::string&)>& complain, Checksum checksum) {
   if (cache.folder.empty()) return {compute(), false};
-  const fs::path path = cache.folder / (io::sha256(description) + kSuffix);
-  if (std::optional<NamedArrays> found = look_up(path, description, fits)) return {std::move(*found), true};
+  const fs::path path = cache.folder / (sha256(description) + kSuffix);
+  if (auto found = look_up(path, description, fits, checksum, complain)) return {std::move(*found), true};
   NamedArrays arrays = compute();
   try {
-    io::make_folders(cache.folder);
+    make_folders(cache.folder);
     std::error_code error;
-    if (fs::is_symlink(path, error)) throw io::FileError(path, "is a link, which the cache never makes");
-    io::write_safetensors(path, {arrays.begin(), arrays.end()}, {{kDescription, description}});
+    if (fs::is_symlink(path, error)) throw FileError(path, "is a link, which the cache never makes");
+    write_safetensors(path, {arrays.begin(), arrays.end()}, {{kDescription, description}});
     make_room(cache, path);
-  } catch (const io::FileError& error) {
+  } catch (const FileError& error) {
     if (complain) complain(error.what());
   }
   return {std::move(arrays), false};
 }
 
-}  // namespace onestep
+}  // namespace onestep::io

@@ -8,10 +8,12 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace onestep {
+#include "io/safetensors.h"
 
-/// Where costly tensors are kept between evaluations. The default keeps nothing. The folder may hold other
-/// things: files that are not of the cache's own making are neither counted nor removed.
+namespace onestep::io {
+
+/// Where costly tensors are kept between runs of a command. The default keeps nothing. The folder may hold
+/// other things: files that are not of the cache's own making are neither counted nor removed.
 struct Cache {
   std::filesystem::path folder;
   uint64_t max_bytes = uint64_t{8} << 30;  ///< beyond it the files that were used least lately go
@@ -26,9 +28,10 @@ bool has_array(const NamedArrays& arrays, const std::string& name, at::ScalarTyp
 /// What `compute` returns, kept in a file whose name is the SHA-256 of `description`: it must hold everything
 /// that the result depends on, contents by their hash and never by a file's name. A file that is damaged,
 /// belongs to another description or whose arrays are not what `fits` expects of a result (names, dtypes,
-/// shapes, values in range: the file's checksum says nothing of them) is computed anew and replaced. `hit`
-/// tells whether it came from the cache. A cache that cannot be written to costs time only: `compute`'s
-/// result is returned and `complain` told once why.
+/// shapes, values in range: the file's checksum says nothing of them) is computed anew and replaced, and
+/// `complain` is told so. `hit` tells whether it came from the cache: its arrays are then mapped, and the
+/// file is read whole first only where the checksum is to be verified. A cache that cannot be written to
+/// costs time only: `compute`'s result is returned and `complain` told once why.
 struct Cached {
   NamedArrays arrays;
   bool hit = false;
@@ -36,6 +39,7 @@ struct Cached {
 Cached cached(const Cache& cache, const std::string& description,
               const std::function<bool(const NamedArrays&)>& fits,
               const std::function<NamedArrays()>& compute,
-              const std::function<void(const std::string&)>& complain = {});
+              const std::function<void(const std::string&)>& complain = {},
+              Checksum checksum = Checksum::verified);
 
-}  // namespace onestep
+}  // namespace onestep::io

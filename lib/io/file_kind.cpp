@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/file_kind.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace onestep::io {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+struct Magic {
+  std::string_view begin;
+  const char* is;
+  size_t at = 0;
+};
+
+constexpr Magic kMagics[]{
+    {"version https://git-lfs.github.com/spec/"sv,
+     "a git-lfs pointer, not the file itself: run `git lfs pull`"},
+    {"\x89PNG\r\n\x1a\n"sv, "a PNG image"},
+    {"\xff\xd8\xff"sv, "a JPEG image"},
+    {"GIF8"sv, "a GIF image: convert it to PNG"},
+    {"WEBP"sv, "a WebP image: convert it to PNG", 8},
+    {"ftypavif"sv, "an AVIF image: convert it to PNG", 4},
+    {"ftyphei"sv, "a HEIC image: convert it to PNG", 4},
+    {"II*\0"sv, "a TIFF image: convert it to PNG"},
+    {"MM\0*"sv, "a TIFF image: convert it to PNG"},
+    {"BM"sv, "a BMP image: convert it to PNG"},
+    {"\x93NUMPY"sv, "a NumPy array (.npy): save it with numpy.savez as .npz"},
+    {"PK\x03\x04"sv, "a zip archive (as .npz files, PyTorch's .pt and data sets are)"},
+    {"PK\x05\x06"sv, "an empty zip archive"},
+    {"\x80\x02"sv, "a pickle (an old PyTorch or NumPy file), which is a program and is not read"},
+    {"\x80\x03"sv, "a pickle, which is a program and is not read"},
+    {"\x80\x04"sv, "a pickle, which is a program and is not read"},
+    {"\x80\x05"sv, "a pickle, which is a program and is not read"},
+    {"\x1f\x8b"sv, "gzip-compressed: unpack it first"},
+    {"ustar"sv, "a tar archive: unpack it first", 257},
+    {"7z\xbc\xaf\x27\x1c"sv, "a 7z archive: unpack it first"},
+    {"\xfd"
+     "7zXZ"sv,
+     "xz-compressed: unpack it first"},
+    {"\x28\xb5\x2f\xfd"sv, "zstd-compressed: unpack it first"},
+    {"\x89HDF\r\n\x1a\n"sv, "an HDF5 file"},
+    {"GGUF"sv, "a GGUF file"},
+    {"%PDF-"sv, "a PDF document"},
+    {"\0\0\x08"sv, "an idx file (of the MNIST family)"},
+    {"\x7f"
+     "ELF"sv,
+     "a program"},
+};
+
+/// Servers answer with a page where there is no file.
+bool is_html(std::string_view bytes) {
+  const size_t begin = bytes.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return false;
+  std::string head(bytes.substr(begin, 14));
+  std::ranges::transform(head, head.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return head.starts_with("<!doctype html") || head.starts_with("<html") || head.starts_with("<head");
+}
+
+bool is_safetensors(std::string_view bytes) {
+  return bytes.size() > 9 && bytes.substr(8, 2) == "{\"" && bytes.substr(5, 3) == "\0\0\0"sv;
+}
+
+}  // namespace
+
+std::string instead(std::string_view bytes) {
+  const auto told = [](const std::string& what) { return "; it is " + what; };
+  for (const auto& [begin, is, at] : kMagics)
+    if (bytes.size() > at && bytes.substr(at).starts_with(begin)) return told(is);
+  if (is_html(bytes)) return told("an HTML page: the download answered with a page instead of the file");
+  if (is_safetensors(bytes)) return told("a safetensors file");
+  return "";
+}
+
+}  // namespace onestep::io

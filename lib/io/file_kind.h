@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace onestep::io {
+
+/// What a file that is not what it should be seems to be instead, by its first bytes, for the end of a
+/// message: "; it is a git-lfs pointer, not the file itself: run `git lfs pull`" and the like; "" where they
+/// tell nothing.
+std::string instead(std::string_view bytes);
+
+}  // namespace onestep::io
