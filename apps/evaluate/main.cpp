@@ -18,7 +18,9 @@
 #include "evaluation/named_source.h"
 #include "evaluation/number_text.h"
 #include "evaluation/reference_statistics.h"
+#include "evaluation/remarks.h"
 #include "evaluation/report.h"
+#include "evaluation/statistics_file.h"
 #include "io/atomic_file.h"
 #include "io/folder.h"
 #include "io/log.h"
@@ -62,6 +64,13 @@ void print_plan(const EvaluateConfig& config) {
               static_cast<long long>(drawn), config.out.c_str());
 }
 
+constexpr const char* kReportFiles[]{"report.html", "report.json", "evaluate.yaml"};
+
+/// Throws io::FileError unless a file can be written there: one is begun, and goes again.
+void require_writable(const fs::path& path) {
+  const io::AtomicFile probe(path);
+}
+
 void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
   using Json = nlohmann::ordered_json;
   const fs::path out = evaluation.config.out;
@@ -69,14 +78,23 @@ void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
   const std::string json =
       report_json(evaluation, provenance).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   const std::string html = report_html(evaluation, provenance);
-  io::write_file_atomically(out / "evaluate.yaml", config::to_yaml(evaluation.config));
-  io::write_file_atomically(out / "report.html", html);
-  io::write_file_atomically(out / "report.json", json);
+  // All are on disk before the first takes its name: a full disk leaves an older report whole.
+  io::AtomicFile html_file(out / kReportFiles[0]), json_file(out / kReportFiles[1]),
+      yaml_file(out / kReportFiles[2]);
+  html_file.write(html);
+  json_file.write(json);
+  yaml_file.write(config::to_yaml(evaluation.config));
+  for (io::AtomicFile* file : {&html_file, &json_file, &yaml_file}) file->commit();
 }
 
 EvaluationContext make_context(const EvaluateOptions& options, const std::string& device, StageBars& bars) {
+  const io::Cache cache = evaluation_cache(options.cache);
+  if (!cache.folder.empty() && io::others_can_write(cache.folder))
+    io::log_warning(cache.folder.string() +
+                    ": others can write into this cache, and what they put there would be taken for images "
+                    "and features; chmod go-w it, or --no-cache");
   return {.device = open_device(device),
-          .cache = evaluation_cache(options.cache),
+          .cache = cache,
           .data_cache = data_cache(options.cache),
           .watch = [&](const std::string& stage, int64_t done, int64_t total) {
             bars.update(stage, done, total);
@@ -90,6 +108,8 @@ void write_statistics_file(const EvaluateOptions& options) {
   if (!options.seeds.empty()) std::tie(config.first_seed, config.images) = seed_range(options.seeds);
   if (!options.device.empty()) config.device = options.device;
   config.batch = options.batch.value_or(config.batch);
+  require_statistics_suffix(options.out);
+  require_writable(options.out);
   use_threads(options.threads.value_or(0));
   const SubjectConfig source = subject_named(options.stats_source, "source");
   if (!std::holds_alternative<FeaturesSubject>(source) && !has_network(config.features))
@@ -98,9 +118,12 @@ void write_statistics_file(const EvaluateOptions& options) {
   const StatisticsFile statistics =
       reference_statistics(source, config, make_context(options, config.device, bars));
   bars.finish();
+  const int64_t width = statistics.features.mean.size(0);
+  if (const std::string few = few_samples(options.stats_source, statistics.n, width); !few.empty())
+    io::log_warning(few);
   write_statistics(options.out, statistics);
   std::printf("%s: mean and covariance of %lld samples, %lld features\n", options.out.c_str(),
-              static_cast<long long>(statistics.n), static_cast<long long>(statistics.features.mean.size(0)));
+              static_cast<long long>(statistics.n), static_cast<long long>(width));
 }
 
 void print_result(const Evaluation& evaluation) {
@@ -121,7 +144,9 @@ void score_sources(const EvaluateOptions& options, const std::string& command) {
   provenance.threads = use_threads(config.threads);
   StageBars bars("interrupted; no report was written");
   const EvaluationContext context = make_context(options, config.device, bars);
-  io::make_folders(config.out);  // before the work, so that a folder that cannot be is told at once
+  // Before the work, so that what cannot be written is told at once.
+  io::make_folders(config.out);
+  for (const char* const name : kReportFiles) require_writable(fs::path(config.out) / name);
   const Evaluation evaluation = evaluate(config, context);
   bars.finish();
   provenance.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

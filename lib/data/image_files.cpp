@@ -189,6 +189,14 @@ ImageFiles read_arrays(const fs::path& path, const ImageFilesConfig& config, uin
   if (images.scalar_type() != at::kByte || !shaped)
     refuse(c10::str("must be uint8 [N, H, W, C], C = 1 or 3, or [N, H, W], got ", images.scalar_type(), " ",
                     images.sizes()));
+  // One image [H, W, C], and [N, C, H, W] with few columns, have such a shape, too.
+  const int64_t second = images.size(1), last = images.size(images.dim() - 1);
+  const bool ambiguous =
+      images.dim() == 3 ? last == 1 || last == 3 : (second == 1 || second == 3) && images.size(2) > 3;
+  if (ambiguous)
+    refuse(
+        c10::str("may be meant in several ways, ", images.sizes(),
+                 ": write [N, H, W, C] with more than 3 rows, and more than 3 columns where there is no C"));
   if (images.numel() == 0) refuse(c10::str("holds no pixels: ", images.sizes()));
   ImageFiles files;
   if (wanted.contains(kLabels))

@@ -7,6 +7,7 @@
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/outer.h>
 
+#include "evaluation/rounding.h"
 #include "evaluation/transport.h"
 
 namespace onestep {
@@ -30,11 +31,12 @@ std::vector<Direction> fid_directions(const Gaussian& generated, const Gaussian&
     displacement.addmm_(part, part.t());
   const auto [values, vectors] = at::linalg_eigh(displacement);  // ascending
   const int64_t d = gap.size(0);
+  const double rounding = frechet_rounding(generated, reference).covariance_term;
   std::vector<Direction> directions;
   for (int64_t i = d - 1; i >= std::max<int64_t>(0, d - count); --i) {
     const at::Tensor axis = vectors.select(1, i);
-    directions.push_back(
-        {axis.dot(gap).item<double>() < 0 ? -axis : axis.clone(), std::max(0.0, values[i].item<double>())});
+    directions.push_back({axis.dot(gap).item<double>() < 0 ? -axis : axis.clone(),
+                          std::max(0.0, beyond_rounding(values[i].item<double>(), rounding))});
   }
   return directions;
 }

@@ -22,8 +22,8 @@ struct Direction {
 /// Where Σg has full rank, the middle terms vanish and A = (I − T) Σg (I − T) + δ δᵀ. Where it has not (N ≤
 /// d), they hold the spread that only one of the laws has, and the trace is FID all the same.
 ///
-/// The `count` largest (at most d), largest first; over all d they sum to FID. Values are exact to
-/// about 1e-15 FID. Throws c10::Error when widths differ or count < 0.
+/// The `count` largest (at most d), largest first; over all d they sum to FID. What is within the
+/// rounding of FID (frechet_rounding) is 0. Throws c10::Error when widths differ or count < 0.
 std::vector<Direction> fid_directions(const Gaussian& generated, const Gaussian& reference, int64_t count);
 
 }  // namespace onestep

@@ -7,8 +7,10 @@
 #include <ATen/TensorOperators.h>
 
 #include "evaluation/influence.h"
+#include "evaluation/inputs.h"
 #include "evaluation/protocol.h"
 #include "evaluation/remarks.h"
+#include "evaluation/rounding.h"
 #include "evaluation/sources.h"
 
 namespace onestep {
@@ -66,8 +68,8 @@ std::vector<TrendPoint> trend_of(const Reference& reference, const Collector& co
   std::vector<TrendPoint> trend;
   if (collector.config.trend.empty()) return trend;
   for (const KeptModel& kept : kept_models(collector.config.trend)) {
-    const ModelSubject subject{.name = "after " + std::to_string(kept.nimg), .path = kept.path.string()};
-    const FidScore score = score_of(collect(subject, collector.config.first_seed, collector), reference);
+    const FidScore score =
+        score_of(collect(trend_subject(kept), collector.config.first_seed, collector), reference);
     trend.push_back({kept.nimg, score.fid.value, score.se});
   }
   return trend;
@@ -88,11 +90,12 @@ std::optional<Verdict> verdict_of(const Evaluation& evaluation) {
   return judge(scored(first), scored(*baseline), paired_se);
 }
 
-/// Where the headline's FID comes from; none where a covariance is singular and the optimal map unknown.
+/// Where the headline's FID comes from; none where a covariance is singular and the optimal map unknown, or
+/// where FID is 0.
 std::vector<Direction> directions_of(const Evaluation& evaluation) {
   constexpr int64_t kShown = 4;
   const Subject& first = evaluation.subjects.front();
-  if (!first.score.se || !first.set.images.defined()) return {};
+  if (!first.score.se || first.score.fid.value == 0.0 || !first.set.images.defined()) return {};
   return fid_directions(first.law, evaluation.reference.law, std::min(kShown, first.set.width()));
 }
 
@@ -114,14 +117,15 @@ SeedSetSummary summary_of(const std::vector<SeedSet>& sets) {
     summary.mean += set.fid / n;
   }
   for (const SeedSet& set : sets) summary.sd += std::pow(set.fid - summary.mean, 2) / (n - 1);
-  summary.sd = std::sqrt(summary.sd);
+  summary.sd =
+      beyond_rounding(std::sqrt(summary.sd), rounding_of(summary.mean, static_cast<int64_t>(sets.size())));
   return summary;
 }
 
 Evaluation evaluate(const EvaluateConfig& config, const EvaluationContext& context) {
-  check_inputs(config);
   Evaluation evaluation{.config = config};
   const Collector collector = make_collector(config, context);
+  check_inputs(collector);
   if (collector.extractor) evaluation.network = collector.extractor->network;
   evaluation.reference = collect_reference(collector);
   MetricReference metric_reference = metric_reference_of(evaluation.reference);

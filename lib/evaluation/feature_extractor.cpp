@@ -7,6 +7,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include "data/dataset.h"
@@ -20,11 +21,6 @@
 namespace onestep {
 namespace {
 
-std::string size_text(const ImageShape& shape) {
-  return std::to_string(shape.channels) + "x" + std::to_string(shape.height) + "x" +
-         std::to_string(shape.width);
-}
-
 FeatureExtractor open(const ClassifierFeatures& config, at::Device device) {
   const Classifier classifier = load_classifier(config.model, device);
   const int64_t side = classifier.config.img_resolution;
@@ -34,7 +30,7 @@ FeatureExtractor open(const ClassifierFeatures& config, at::Device device) {
           .knows_data_classes = true,
           .problem = [=](const ImageShape& shape) -> std::string {
             return shape == expected ? ""
-                                     : "the classifier " + config.model + " takes " + size_text(expected);
+                                     : "the classifier " + config.model + " takes " + shape_text(expected);
           },
           .extract =
               [=](const at::Tensor& images) {
@@ -89,9 +85,20 @@ FeatureExtractor open_extractor(const FeaturesConfig& config, at::Device device)
   return std::visit([&](const auto& chosen) { return open(chosen, device); }, config);
 }
 
+std::string shape_text(const ImageShape& shape) {
+  return std::to_string(shape.channels) + "x" + std::to_string(shape.height) + "x" +
+         std::to_string(shape.width);
+}
+
+int64_t feature_width(const FeatureExtractor& extractor, const ImageShape& shape) {
+  const c10::NoGradGuard no_grad;
+  return extractor.extract(at::zeros({2, shape.channels, shape.height, shape.width}, at::kByte))
+      .features.size(1);
+}
+
 void expect_images(const FeatureExtractor& extractor, const std::string& source, const ImageShape& shape) {
   if (const std::string problem = extractor.problem(shape); !problem.empty())
-    throw io::FileError(source, "images are " + size_text(shape) + ", but " + problem);
+    throw io::FileError(source, "images are " + shape_text(shape) + ", but " + problem);
 }
 
 void extract_features(FeatureSet& set, const FeatureExtractor& extractor, FeatureParts parts, int64_t batch,

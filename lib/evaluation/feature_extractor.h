@@ -47,6 +47,12 @@ FeatureExtractor open_extractor(const FeaturesConfig& config, at::Device device)
 /// The alternative that has a file of its own, since only it needs TorchScript's headers.
 FeatureExtractor open_torchscript(const TorchScriptFeatures& config, at::Device device);
 
+/// "3x32x32"
+std::string shape_text(const ImageShape& shape);
+
+/// Features of such an image, which the extractor takes: it is asked with black ones.
+int64_t feature_width(const FeatureExtractor& extractor, const ImageShape& shape);
+
 /// Throws io::FileError naming `source` unless the extractor takes such images.
 void expect_images(const FeatureExtractor& extractor, const std::string& source, const ImageShape& shape);
 

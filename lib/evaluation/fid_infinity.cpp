@@ -7,6 +7,7 @@
 
 #include <c10/util/Exception.h>
 
+#include "evaluation/rounding.h"
 #include "evaluation/subset_rows.h"
 
 namespace onestep {
@@ -40,6 +41,7 @@ FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference,
   const int64_t smallest = std::max(n / 10, 2 * d);
   FidInfinity result;
   std::vector<double> inverse;
+  double rounding = 0;  // of the FIDs; a line's numbers are sums of them with weights that sum to a few
   for (int64_t i = 0; i < kPoints; ++i) {
     if (watch) watch(i, kPoints);
     const int64_t size = smallest + (n - smallest) * i / (kPoints - 1);
@@ -49,13 +51,17 @@ FidInfinity fid_infinity(const at::Tensor& generated, const Gaussian& reference,
             ? generated
             : generated.index_select(0, subset_rows(n, 1, size, seed, kFirst + static_cast<uint64_t>(i))[0]);
     result.sizes.push_back(size);
-    result.fids.push_back(frechet_distance(fit_gaussian(part), reference).value);
+    const Frechet fid = frechet_distance(fit_gaussian(part), reference);
+    result.fids.push_back(fid.value);
+    rounding = std::max(rounding, fid.rounding);
     inverse.push_back(1.0 / static_cast<double>(size));
   }
   if (watch) watch(kPoints, kPoints);
   const Line line = fit_line(inverse, result.fids);
-  result.intercept = line.intercept;
-  result.slope = line.slope;
+  constexpr double kWeights = 8;
+  result.intercept = {beyond_rounding(line.intercept.value, kWeights * rounding),
+                      beyond_rounding(*line.intercept.se, kWeights * rounding)};
+  result.slope = beyond_rounding(line.slope, kWeights * rounding / (inverse.front() - inverse.back()));
   return result;
 }
 

@@ -3,20 +3,24 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_cholesky_ex.h>
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_svdvals.h>
 
+#include "evaluation/rounding.h"
+
 namespace onestep {
 namespace {
 
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-
 double scalar(const at::Tensor& value) {
   return value.item<double>();
+}
+
+/// tr Σ = ‖R‖².
+double trace(const Gaussian& law) {
+  return scalar(law.root.square().sum());
 }
 
 /// How many singular values are more than rounding of the largest. `sizes` is the larger side of the matrix.
@@ -64,15 +68,24 @@ Gaussian fit_gaussian(const at::Tensor& features) {
   return fit_gaussian(moments_of(features));
 }
 
+FrechetRounding frechet_rounding(const Gaussian& a, const Gaussian& b) {
+  const double traces = trace(a) + trace(b), means = scalar(a.mean.norm()) + scalar(b.mean.norm());
+  return {rounding_of(means + std::sqrt(traces), 0), rounding_of(traces, a.mean.size(0))};
+}
+
 Frechet frechet_distance(const Gaussian& a, const Gaussian& b) {
   TORCH_CHECK(a.mean.size(0) == b.mean.size(0), "frechet: widths differ, ", a.mean.size(0), " and ",
               b.mean.size(0));
   const double root_trace = scalar(at::linalg_svdvals(a.root.t().matmul(b.root)).sum());
-  Frechet result;
-  result.mean_term = scalar((a.mean - b.mean).square().sum());
+  const FrechetRounding rounding = frechet_rounding(a, b);
+  const double gap = scalar((a.mean - b.mean).norm());
   // tr Σ = ‖R‖²: taken from the same roots, so that equal sets cancel to rounding.
-  result.covariance_term = scalar(a.root.square().sum()) + scalar(b.root.square().sum()) - 2.0 * root_trace;
+  const double covariance_term = trace(a) + trace(b) - 2.0 * root_trace;
+  Frechet result;
+  result.mean_term = std::pow(beyond_rounding(gap, rounding.gap), 2);
+  result.covariance_term = std::max(0.0, beyond_rounding(covariance_term, rounding.covariance_term));
   result.value = result.mean_term + result.covariance_term;
+  result.rounding = rounding.covariance_term + rounding.gap * (rounding.gap + 2.0 * gap);
   return result;
 }
 

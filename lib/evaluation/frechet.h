@@ -32,14 +32,22 @@ Gaussian fit_gaussian(const Moments& moments);
 Gaussian fit_gaussian(const at::Tensor& features);
 
 struct Frechet {
-  double value = 0;            ///< mean_term + covariance_term
+  double value = 0;            ///< mean_term + covariance_term, never negative
   double mean_term = 0;        ///< ‖μ₁ − μ₂‖²
   double covariance_term = 0;  ///< tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½
+  double rounding = 0;         ///< what rounding alone may make of the value
 };
+
+/// What rounding alone may make of each component of the gap of the means, and of the covariance term of two
+/// Gaussians: sums over d of terms as large as |μ| and √tr Σ, and as tr Σ₁ + tr Σ₂ (rounding.h).
+struct FrechetRounding {
+  double gap = 0, covariance_term = 0;
+};
+FrechetRounding frechet_rounding(const Gaussian& a, const Gaussian& b);
 
 /// The squared Fréchet (2-Wasserstein) distance of two Gaussians (Dowson and Landau 1982; Heusel et al.
 /// 2017). tr (Σ₁Σ₂)^½ is the nuclear norm of R₁ᵀR₂, whose squared singular values are the eigenvalues of
-/// Σ₁Σ₂. A result within rounding of zero may be negative by about 1e-15 tr. Throws c10::Error when widths
+/// Σ₁Σ₂. A term below what rounding makes of it (frechet_rounding) is 0. Throws c10::Error when widths
 /// differ.
 Frechet frechet_distance(const Gaussian& a, const Gaussian& b);
 

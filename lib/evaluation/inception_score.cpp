@@ -8,14 +8,18 @@
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/xlogy.h>
 
+#include "evaluation/rounding.h"
+
 namespace onestep {
 namespace {
 
 /// exp I(x; y) of the rows.
 double score_of(const at::Tensor& logits) {
   const at::Tensor log_p = logits.to(at::kDouble).log_softmax(1), p = log_p.exp(), law = p.mean(0);
-  const at::Tensor information = (p * log_p).sum(1).mean() - at::xlogy(law, law).sum();
-  return std::exp(information.item<double>());
+  const double certain = (p * log_p).sum(1).mean().item<double>(),
+               all = at::xlogy(law, law).sum().item<double>();
+  return std::exp(
+      beyond_rounding(certain - all, rounding_of(std::abs(certain) + std::abs(all), logits.size(1))));
 }
 
 }  // namespace
@@ -42,7 +46,7 @@ InceptionScore inception_score(const at::Tensor& logits, int64_t splits, const a
   const auto count = static_cast<double>(splits);
   result.score.value = sum / count;
   for (const double split : result.splits) squares += std::pow(split - result.score.value, 2);
-  result.sd = std::sqrt(squares / count);
+  result.sd = beyond_rounding(std::sqrt(squares / count), rounding_of(result.score.value, splits));
   if (splits > 1) result.score.se = result.sd / std::sqrt(count - 1.0);
   return result;
 }

@@ -12,7 +12,8 @@ namespace onestep {
 /// returns [N] float64 with mean zero. Positive: the sample hurts.
 ///   I(x) = 2(μg − μr)ᵀ(x − μg) + (x − μg)ᵀ(I − T)(x − μg) − mean,
 ///   T = Σr^½ (Σr^½ Σg Σr^½)^(−½) Σr^½, the map that transports N(0, Σg) to N(0, Σr).
-/// T is held as a root (transport.h); it is 0 along directions that samples of g never see.
+/// What is within the rounding of its terms is 0. T is held as a root (transport.h); it is 0 along directions
+/// that samples of g never see.
 at::Tensor influence(const at::Tensor& features, const Gaussian& generated, const Gaussian& reference);
 
 /// The standard error of FID from its influence values, sd(I)/√N: the spread that fresh samples of the

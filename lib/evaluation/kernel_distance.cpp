@@ -11,6 +11,7 @@
 #include <ATen/ops/remainder.h>
 #include <ATen/ops/zeros.h>
 
+#include "evaluation/rounding.h"
 #include "evaluation/subset_rows.h"
 
 namespace onestep {
@@ -80,19 +81,24 @@ at::Tensor within_sums(const Blocked& x, Steps& steps) {
   return sums;
 }
 
-/// The unbiased MMD² from sums over pairs and from sizes: numbers, or tensors of as many statistics.
-template <class Number>
-Number unbiased(const Number& generated, const Number& reference, const Number& cross, const Number& n,
-                const Number& m) {
-  return generated / (n * (n - 1.0)) + reference / (m * (m - 1.0)) - cross * 2.0 / (n * m);
+/// The unbiased MMD² from sums over pairs and from sizes, numbers or tensors of as many statistics; 0 where
+/// it is within the rounding of its terms, each of `count` products and sums.
+at::Tensor unbiased(const at::Tensor& generated, const at::Tensor& reference, const at::Tensor& cross,
+                    const at::Tensor& n, const at::Tensor& m, int64_t count) {
+  const at::Tensor a = generated / (n * (n - 1.0)), b = reference / (m * (m - 1.0)),
+                   c = cross * 2.0 / (n * m);
+  const at::Tensor value = a + b - c, size = a.abs() + b.abs() + c.abs();
+  return value.masked_fill(value.abs() <= size * rounding_of(1.0, count), 0.0);
 }
 
 /// Sums for a pair of sets, and what is left of them when block b goes from both, for every b.
 struct Sums {
   at::Tensor generated, reference, cross;  // [B, B]
   at::Tensor n, m;                         // [B], rows a block
+  int64_t count;                           // products and sums behind one of them
 
-  Sums(const Blocked& g, const Blocked& r, const Watch& watch) : n(g.block.sum(0)), m(r.block.sum(0)) {
+  Sums(const Blocked& g, const Blocked& r, const Watch& watch)
+      : n(g.block.sum(0)), m(r.block.sum(0)), count(g.features.size(1) + g.tiles() + r.tiles()) {
     const int64_t a = g.tiles(), b = r.tiles();
     Steps steps{watch, a * (a + 1) / 2 + b * (b + 1) / 2 + a * b};
     generated = within_sums(g, steps);
@@ -101,12 +107,18 @@ struct Sums {
   }
 
   double whole() const {
-    const auto total = [](const at::Tensor& sums) { return sums.sum().item<double>(); };
-    return unbiased(total(generated), total(reference), total(cross), total(n), total(m));
+    return unbiased(generated.sum(), reference.sum(), cross.sum(), n.sum(), m.sum(), count).item<double>();
   }
   at::Tensor without_block() const {  // [B]
     const auto left = [](const at::Tensor& s) { return s.sum() - s.sum(0) - s.sum(1) + s.diagonal(); };
-    return unbiased<at::Tensor>(left(generated), left(reference), left(cross), n.sum() - n, m.sum() - m);
+    return unbiased(left(generated), left(reference), left(cross), n.sum() - n, m.sum() - m, count);
+  }
+  /// Of the terms: what rounding alone may make of a value.
+  double rounding() const {
+    const at::Tensor size = generated.abs().sum() / (n.sum() * (n.sum() - 1.0)) +
+                            reference.abs().sum() / (m.sum() * (m.sum() - 1.0)) +
+                            2.0 * cross.abs().sum() / (n.sum() * m.sum());
+    return rounding_of(size.item<double>(), count);
   }
 };
 
@@ -140,7 +152,7 @@ Estimate kernel_distance(const at::Tensor& generated, const at::Tensor& referenc
   const Sums sums(divided(generated, 2), divided(reference, 3), watch);
   // The jackknife: (B − 1)/B Σ (θ₋ᵦ − mean)² (Tukey 1958).
   const double variance = sums.without_block().var(/*unbiased=*/false).item<double>() * (kBlocks - 1);
-  return {sums.whole(), std::sqrt(variance)};
+  return {sums.whole(), beyond_rounding(std::sqrt(variance), std::sqrt(kBlocks - 1.0) * sums.rounding())};
 }
 
 at::Tensor kernel_distance_of_subsets(const at::Tensor& generated, const at::Tensor& reference,

@@ -246,8 +246,9 @@ Measurements measure_metrics(const std::vector<std::string>& wanted, const Featu
   for (const Group& group : groups()) {
     if (std::ranges::none_of(group.metrics, [&](const MetricInfo& m) { return contains(wanted, m.key); }))
       continue;
-    for (MetricValue& value :
-         values_of(group, sets, in_samples(watch, stage + ": " + group.stage, generated)))
+    const std::string name = stage + ": " + group.stage;
+    if (watch) watch(name, 0, generated.size());  // the clock of its rate starts
+    for (MetricValue& value : values_of(group, sets, in_samples(watch, name, generated)))
       if (contains(wanted, value.key)) result.values.push_back(std::move(value));
   }
   return result;

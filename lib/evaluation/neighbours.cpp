@@ -18,6 +18,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include "evaluation/rounding.h"
+
 namespace onestep {
 namespace {
 
@@ -202,7 +204,8 @@ double mean_of(const at::Tensor& values) {
 std::optional<double> error_of_mean(const at::Tensor& values) {
   const auto n = static_cast<double>(values.size(0));
   if (n < 2) return std::nullopt;
-  return std::sqrt(values.to(at::kDouble).var(/*unbiased=*/true).item<double>() / n);
+  const double error = std::sqrt(values.to(at::kDouble).var(/*unbiased=*/true).item<double>() / n);
+  return beyond_rounding(error, rounding_of(std::abs(mean_of(values)), 0));  // equal values have none
 }
 
 Estimate share(const at::Tensor& flags) {

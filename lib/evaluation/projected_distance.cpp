@@ -12,6 +12,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/sort.h>
 
+#include "evaluation/rounding.h"
 #include "kernels/philox.h"
 #include "noise/purpose.h"
 
@@ -82,6 +83,7 @@ Estimate projected_distance(const at::Tensor& generated, const at::Tensor& refer
   const Pieces pieces = n == m ? Pieces{} : common_pieces(n, m);
   const int64_t group = std::clamp<int64_t>(kValues / (n + m), 1, projections);
   std::vector<at::Tensor> parts;
+  double largest = 0;                           // of all projections
   const int64_t total = projections * (n + m);  // values
   for (int64_t first = 0; first < projections; first += group) {
     const int64_t count = std::min(group, projections - first), done = first * (n + m);
@@ -89,15 +91,21 @@ Estimate projected_distance(const at::Tensor& generated, const at::Tensor& refer
     const at::Tensor g = sorted_projections(theta, generated, part_of(watch, done, count * n, total)),
                      r = sorted_projections(theta, reference,
                                             part_of(watch, done + count * n, count * m, total));
+    largest = std::max({largest, g.abs().max().item<double>(), r.abs().max().item<double>()});
     parts.push_back(
         n == m ? (g - r).square().mean(1)
                : (g.index_select(1, pieces.a) - r.index_select(1, pieces.b)).square().matmul(pieces.length));
   }
   if (watch) watch(total, total);
   const at::Tensor values = at::cat(parts) * (3.0 * static_cast<double>(d));
-  Estimate result{values.mean().item<double>(), std::nullopt};
+  const double mean = values.mean().item<double>();
+  // A value is a mean of squares of differences of projections: within the square of their rounding it is 0.
+  const double square = 3.0 * static_cast<double>(d) * std::pow(rounding_of(largest, d), 2);
+  Estimate result{beyond_rounding(mean, square), std::nullopt};
   if (projections > 1)
-    result.se = values.std(/*unbiased=*/true).item<double>() / std::sqrt(static_cast<double>(projections));
+    result.se = beyond_rounding(
+        values.std(/*unbiased=*/true).item<double>() / std::sqrt(static_cast<double>(projections)),
+        square + rounding_of(mean, 0));
   return result;
 }
 

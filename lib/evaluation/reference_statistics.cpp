@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evaluation/reference_statistics.h"
 
+#include "evaluation/inputs.h"
 #include "evaluation/moments.h"
 #include "evaluation/sources.h"
 
@@ -18,6 +19,7 @@ StatisticsFile reference_statistics(const SubjectConfig& source, const EvaluateC
                                     const EvaluationContext& context) {
   Collector collector = make_collector(config, context);
   collector.parts = {.spatial = true};
+  check_input(source, collector);
   const auto* data = std::get_if<DatasetSubject>(&source);
   const FeatureSet set = data != nullptr ? collect(DatasetReference{.data = data->data}, collector)
                                          : collect(source, config.first_seed, collector);

@@ -15,6 +15,8 @@ std::vector<std::string> warnings_on_set(const std::string& name, const FeatureS
   constexpr double kShare = 0.01;
   std::vector<std::string> warnings;
   if (!set.passed_over.empty()) warnings.push_back(name + ": " + set.passed_over + ".");
+  if (const std::string few = few_samples(name, set.size(), set.width()); !few.empty())
+    warnings.push_back(few);
   const std::string all = io::format_count(set.size());
   const auto many = [&](int64_t count) {
     return static_cast<double>(count) > kShare * static_cast<double>(set.size());
@@ -29,7 +31,35 @@ std::vector<std::string> warnings_on_set(const std::string& name, const FeatureS
   return warnings;
 }
 
+/// "28 × 28 grey"
+std::string picture_text(const at::Tensor& images) {
+  const int64_t channels = images.size(1);
+  return std::to_string(images.size(3)) + " × " + std::to_string(images.size(2)) +
+         (channels == 1   ? " grey"
+          : channels == 3 ? " RGB"
+                          : " of " + std::to_string(channels) + " channels");
+}
+
+/// A network that takes images of any size makes them alike before it compares them.
+std::string other_images(const Subject& subject, const Reference& reference) {
+  const at::Tensor &mine = subject.set.images, &real = reference.set.images;
+  if (!mine.defined() || !real.defined() || mine.sizes().slice(1) == real.sizes().slice(1)) return "";
+  return subject.name + ": images are " + picture_text(mine) + ", those of the reference " +
+         picture_text(real) + ". FID then tells of the resizing, too.";
+}
+
 }  // namespace
+
+std::string few_samples(const std::string& name, int64_t n, int64_t d) {
+  constexpr int64_t kFew = 50;
+  const std::string counts = name + ": " + io::format_count(n) + " samples in " + io::format_count(d) +
+                             (d == 1 ? " dimension" : " dimensions");
+  if (n == 0) return "";
+  if (n <= d)
+    return counts + ". The covariance is singular, FID is biased upwards, and no standard error covers that.";
+  if (n < std::max(2 * d, kFew)) return counts + " are few: FID is biased upwards, and its error is rough.";
+  return "";
+}
 
 std::string features_kind(const Evaluation& evaluation) {
   if (!has_network(evaluation.config.features)) return "file";
@@ -69,12 +99,17 @@ std::vector<std::string> warnings_on(const Evaluation& evaluation) {
   };
   for (const Subject& subject : evaluation.subjects) add(subject.name, subject.set, subject.validity);
   add("reference", evaluation.reference.set, evaluation.reference.validity);
+  for (const Subject& subject : evaluation.subjects)
+    if (const std::string other = other_images(subject, evaluation.reference); !other.empty())
+      warnings.push_back(other);
   return warnings;
 }
 
 std::vector<std::string> notes_on(const Evaluation& evaluation) {
   const EvaluateConfig& config = evaluation.config;
   std::vector<std::string> notes;
+  if (evaluation.reference.set.size() == 0)
+    notes.push_back("The reference is a mean and a covariance; of how many samples, its file does not say.");
   notes.push_back("Standard errors are those of the subject's sample; the reference is taken as it is.");
   const auto conditional = [](const Subject& subject) {
     return subject.kind == ModelSubject::kind && subject.set.labels.defined();
@@ -85,11 +120,7 @@ std::vector<std::string> notes_on(const Evaluation& evaluation) {
             ? "Classes asked of conditional models are balanced: seed modulo the number of classes."
             : "Classes asked of conditional models are drawn from the seeds.");
   for (const Subject& subject : evaluation.subjects) {
-    const int64_t n = subject.set.size(), d = subject.set.width();
-    if (subject.set.has_samples() && n <= d)
-      notes.push_back(
-          subject.name + ": " + io::format_count(n) + " samples in " + io::format_count(d) +
-          " dimensions. The covariance is singular, FID is biased upwards, and no standard error exists.");
+    const int64_t n = subject.set.size();
     if (subject.kind == DatasetSubject::kind && n < config.images.value_or(n))
       notes.push_back(subject.name + ": only " + io::format_count(n) + " images exist; " +
                       io::format_count(*config.images) + " were asked for.");

@@ -16,8 +16,14 @@ bool is_published_inception(const Evaluation& evaluation);
 /// With which other FIDs these may be compared.
 std::string comparability(const Evaluation& evaluation);
 
-/// What makes a FID of the evaluation worthless, though the number does not show it: files that were passed
-/// over, many duplicates, images of one colour.
+/// What so few samples of d features mean for FID: N ≤ d, few by any measure; "" where they are enough, or
+/// where N is not known (0).
+std::string few_samples(const std::string& name, int64_t n, int64_t d);
+
+/// What makes a FID of the evaluation worthless, though the number does not show it, of the subjects and of
+/// the reference alike: files that were passed over, too few
+/// samples, many duplicates, images of one colour; and images of another size or
+/// of other channels than the reference's.
 std::vector<std::string> warnings_on(const Evaluation& evaluation);
 
 /// What cannot be read off the numbers themselves, and a reader must know.

@@ -19,12 +19,17 @@ Gaussian fit(const FeatureSet& set) {
   return fit_gaussian(set.features);
 }
 
+void throw_widths_differ(const std::string& source, int64_t width, const std::string& reference,
+                         int64_t reference_width) {
+  throw io::FileError(source, "features have " + std::to_string(width) +
+                                  " dimensions, those of the reference " + reference + " " +
+                                  std::to_string(reference_width));
+}
+
 FidScore score(const FeatureSet& set, const Gaussian& law, const FeatureSet& reference,
                const Gaussian& reference_law) {
   if (set.width() != reference.width())
-    throw io::FileError(set.source, "features have " + std::to_string(set.width()) +
-                                        " dimensions, those of the reference " + reference.source + " " +
-                                        std::to_string(reference.width()));
+    throw_widths_differ(set.source, set.width(), reference.source, reference.width());
   FidScore score{.fid = frechet_distance(law, reference_law), .rank = law.rank, .method = law.method};
   if (!std::isfinite(score.fid.value))
     throw NumericalError(set.source + ": features are too large, FID overflows");

@@ -27,6 +27,10 @@ struct FidScore {
 /// its features overflows.
 Gaussian fit(const FeatureSet& set);
 
+/// Throws the io::FileError for features that are not as wide as those of the reference.
+[[noreturn]] void throw_widths_differ(const std::string& source, int64_t width, const std::string& reference,
+                                      int64_t reference_width);
+
 /// FID, its standard error and influences of a set. set.source names it in errors. Throws io::FileError when
 /// widths differ, NumericalError when FID overflows.
 FidScore score(const FeatureSet& set, const Gaussian& law, const FeatureSet& reference,

@@ -14,10 +14,12 @@
 
 #include "config/config.h"
 #include "data/loader.h"
+#include "evaluation/inputs.h"
 #include "evaluation/metric.h"
 #include "io/folder.h"
 #include "io/image.h"
 #include "io/log.h"
+#include "io/memory.h"
 #include "io/progress.h"
 #include "io/sha256.h"
 #include "samplers/sample.h"
@@ -39,15 +41,6 @@ std::string sampler_text(const SamplerConfig& sampler) {
   return text;
 }
 
-/// The sampler of a model subject. Throws io::FileError or config::ConfigError.
-SamplerConfig sampler_of(const ModelSubject& subject) {
-  try {
-    return with_changes(sampler_of_model(subject.path), subject.sampler);
-  } catch (const config::ConfigError& error) {
-    throw config::ConfigError("subject '" + subject.name + "': sampler: " + error.what());
-  }
-}
-
 /// Whether there is such an array of `n` classes, 0 to `classes` - 1.
 bool has_classes(const NamedArrays& arrays, const std::string& name, int64_t n, int64_t classes) {
   return has_array(arrays, name, at::kLong, {n}) && arrays.at(name).min().item<int64_t>() >= 0 &&
@@ -64,6 +57,7 @@ NamedArrays draw(const Denoiser& model, const SamplerConfig& sampler, int64_t fi
   std::vector<at::Tensor> images;
   std::vector<int64_t> labels;
   int64_t nfe = 0;
+  if (collector.context.watch) collector.context.watch(stage, 0, all);  // the clock of its rate starts
   for (int64_t begin = 0; begin < all; begin += config.batch) {
     SampleRequest request;
     request.seeds = consecutive_seeds(first_seed + begin, std::min(config.batch, all - begin));
@@ -157,15 +151,6 @@ FeatureSet whole_dataset(const DatasetConfig& config, const Collector& collector
   return set;
 }
 
-DatasetConfig first_image_of(DatasetConfig data) {
-  std::visit(
-      [](auto& set) {
-        if constexpr (requires { set.limit; }) set.limit = 1;
-      },
-      data);
-  return data;
-}
-
 FeatureSet chosen_images(const DatasetSubject& subject, const Collector& collector) {
   const EvaluateConfig& config = collector.config;
   FeatureSet set = whole_dataset(subject.data, collector);
@@ -213,6 +198,14 @@ bool are_features(const NamedArrays& arrays, const FeatureSet& set, const Collec
 /// Features of the images that a set holds, through the cache.
 void fill_features(FeatureSet& set, const std::string& stage, const Collector& collector) {
   const FeatureExtractor& extractor = *collector.extractor;
+  const at::Tensor& images = set.images;
+  const ImageShape shape{images.size(1), images.size(2), images.size(3)};
+  expect_images(extractor, set.source, shape);
+  const int64_t n = images.size(0), d = feature_width(extractor, shape);
+  io::require_memory(set.source + ": " + io::format_count(n) + " rows of " + io::format_count(d) +
+                         " features and their covariance",
+                     4.0 * static_cast<double>(n) * static_cast<double>(d) + bytes_of_fit(n, d),
+                     "take fewer images, or a feature network with fewer features");
   const nlohmann::ordered_json description{{"what", "features"},
                                            {"version", kCacheVersion},
                                            {"network", {extractor.kind, extractor.network.sha256}},
@@ -260,13 +253,16 @@ std::vector<KeptModel> kept_models(const std::filesystem::path& run) {
   return models;
 }
 
-void check_inputs(const EvaluateConfig& config) {
-  for (const SubjectConfig& subject : config.subjects)
-    std::visit(Overloaded{[](const ModelSubject& one) { sampler_of(one); },
-                          [](const DatasetSubject& one) { load_dataset(first_image_of(one.data)); },
-                          [](const FeaturesSubject& one) { features_from_file(one.path); }},
-               subject);
-  if (!config.trend.empty()) kept_models(config.trend);
+ModelSubject trend_subject(const KeptModel& kept) {
+  return {.name = "after " + std::to_string(kept.nimg), .path = kept.path.string(), .sampler = {}};
+}
+
+SamplerConfig sampler_of(const ModelSubject& subject) {
+  try {
+    return with_changes(sampler_of_model(subject.path), subject.sampler);
+  } catch (const config::ConfigError& error) {
+    throw config::ConfigError("subject '" + subject.name + "': sampler: " + error.what());
+  }
 }
 
 Collector make_collector(const EvaluateConfig& config, const EvaluationContext& context) {

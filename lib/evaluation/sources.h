@@ -22,9 +22,11 @@ struct KeptModel {
 /// the folder can't be listed.
 std::vector<KeptModel> kept_models(const std::filesystem::path& run);
 
-/// Opens every model and feature file and the first image of every set, and checks the samplers, so that a
-/// misspelt path ends an evaluation at its start rather than after half an hour. Throws as `collect` does.
-void check_inputs(const EvaluateConfig& config);
+/// One of them as it is scored.
+ModelSubject trend_subject(const KeptModel& kept);
+
+/// The sampler of a model subject. Throws io::FileError or config::ConfigError.
+SamplerConfig sampler_of(const ModelSubject& subject);
 
 /// How sources become features.
 struct Collector {

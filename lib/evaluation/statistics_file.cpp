@@ -116,6 +116,10 @@ void append(std::vector<std::pair<std::string, at::Tensor>>& arrays, const std::
 
 }  // namespace
 
+void require_statistics_suffix(const fs::path& path) {
+  is_npz(path);
+}
+
 bool holds_statistics(const fs::path& path) {
   if (path.extension() != ".npz" && path.extension() != ".safetensors") return false;
   if (std::error_code error; fs::is_directory(path, error)) return false;

@@ -19,6 +19,9 @@ struct StatisticsFile {
 /// suffixes and for folders; throws io::FileError when such a file is missing or damaged.
 bool holds_statistics(const std::filesystem::path& path);
 
+/// Throws io::FileError unless the file's suffix is one that write_statistics takes.
+void require_statistics_suffix(const std::filesystem::path& path);
+
 /// Reads the statistics of pytorch-fid and EDM (mu, sigma), of ADM (with mu_s, sigma_s; other arrays are
 /// passed over), or our own (with n, an integer): float64 or float32, given as float64. Halves of Σ that
 /// differ by rounding are averaged. Throws io::FileError naming file and array: missing, of another dtype or

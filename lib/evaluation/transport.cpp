@@ -2,10 +2,11 @@
 #include "evaluation/transport.h"
 
 #include <algorithm>
-#include <limits>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_svd.h>
+
+#include "evaluation/rounding.h"
 
 namespace onestep {
 
@@ -15,8 +16,7 @@ Transport transport(const Gaussian& generated, const Gaussian& reference) {
   const at::Tensor product = reference.root.t().matmul(generated.root);
   const auto [u, s, vh] = at::linalg_svd(product, /*full_matrices=*/false);
   const double size = static_cast<double>(std::max(product.size(0), product.size(1)));
-  const double floor =
-      s.numel() ? s.max().item<double>() * size * std::numeric_limits<double>::epsilon() : 0.0;
+  const double floor = s.numel() ? s.max().item<double>() * size * kEpsilon : 0.0;
   const int64_t kept = (s > floor).sum().item<int64_t>();
   return {u.narrow(1, 0, kept), s.narrow(0, 0, kept), vh.narrow(0, 0, kept).t()};
 }

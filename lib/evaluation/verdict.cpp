@@ -28,8 +28,8 @@ Verdict judge(const Scored& subject, const Scored& baseline, std::optional<doubl
     verdict.se = paired_se;
   else if (subject.se && baseline.se)
     verdict.se = std::hypot(*subject.se, *baseline.se);
-  verdict.within_floor = std::abs(verdict.gap) < verdict.floor;
-  verdict.within_noise = verdict.se && std::abs(verdict.gap) < 2.0 * *verdict.se;
+  verdict.within_floor = std::abs(verdict.gap) <= verdict.floor;
+  verdict.within_noise = verdict.se && std::abs(verdict.gap) <= 2.0 * *verdict.se;
   if (!verdict.within_floor && !verdict.within_noise)
     verdict.outcome = verdict.gap < 0 ? Outcome::better : Outcome::worse;
   return verdict;

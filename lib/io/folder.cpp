@@ -2,6 +2,8 @@
 #include "io/folder.h"
 
 #include <algorithm>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "io/system_error.h"
 
@@ -20,6 +22,13 @@ bool path_exists(const fs::path& path) {
   const fs::file_status status = fs::status(path, error);
   if (!fs::status_known(status)) throw SystemError(path, "", error.value());
   return fs::exists(status);
+}
+
+bool others_can_write(const fs::path& folder) {
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return false;
+  return (status.st_uid != ::geteuid() && status.st_uid != 0) || (status.st_mode & S_IWOTH) != 0 ||
+         ((status.st_mode & S_IWGRP) != 0 && status.st_gid != ::getegid());
 }
 
 std::vector<fs::path> entries_of(const fs::path& folder) {

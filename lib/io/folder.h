@@ -14,6 +14,11 @@ void make_folders(const std::filesystem::path& path);
 /// the system doesn't tell (a folder above that may not be searched, a name that is too long).
 bool path_exists(const std::filesystem::path& path);
 
+/// Whether other users may put files into the folder, or swap those in it: it belongs to neither this user
+/// nor root, or its mode lets a group other than this user's own or everybody write. False where there is
+/// none.
+bool others_can_write(const std::filesystem::path& folder);
+
 /// What lies in the folder, sorted by name. Throws SystemError when it can't be listed, or not to its end.
 std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder);
 

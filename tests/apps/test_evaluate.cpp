@@ -13,6 +13,7 @@
 
 #include "command.h"
 #include "evaluation/toys.h"
+#include "io/file_size_limit.h"
 #include "io/image.h"
 #include "io/safetensors.h"
 
@@ -340,6 +341,107 @@ TEST_CASE("onestep-evaluate refuses bad input with one line") {
           "generator4.safetensors: images are 1x4x4");
   refused(yaml + " subjects.0.sampler.solver=hein", 2, "hein");
   refused(yaml + " " + pair(good, good, out), 2, "exclude each other");
+}
+
+TEST_CASE("onestep-evaluate finds what it cannot write before the work") {
+  const TemporaryFolder folder;
+  const std::string data = named_images(folder, 300);
+  const auto stats = [&](const fs::path& out) {
+    const test::Said said = evaluate_app("stats " + data + " --features pixels --out " + out.string());
+    CHECK(said.code == 3);
+    CHECK(test::lines_of(said.err) == 1);  // no line of progress: no work
+    return said.err;
+  };
+  CHECK_THAT(stats(folder / "s.txt"), Catch::Contains("s.txt: statistics are .npz or .safetensors files"));
+  CHECK_THAT(stats(folder / "new" / "s.npz"), Catch::Contains("s.npz: cannot be written: No such file"));
+  fs::create_directories(folder / "folder.npz");
+  CHECK_THAT(stats(folder / "folder.npz"), Catch::Contains("is not a regular file"));
+  fs::create_directories(folder / "out" / "report.html");
+  const test::Said report = evaluate_app("--generated " + data + " --reference " + data +
+                                         " --features pixels --out " + (folder / "out").string());
+  CHECK(report.code == 3);
+  CHECK(test::lines_of(report.err) == 1);
+  CHECK_THAT(report.err, Catch::Contains("report.html: cannot be written"));
+}
+
+TEST_CASE("onestep-evaluate warns of a small reference in the terminal and in report.json") {
+  const TemporaryFolder folder;
+  const auto a = write_features(folder, "a.safetensors", normal_features(1, 400, 16));
+  const auto b = write_features(folder, "b.safetensors", normal_features(2, 2, 16));
+  const test::Said done = evaluate_app(pair(a, b, folder / "out"));
+  CHECK(done.code == 0);
+  const std::string warning = "reference: 2 samples in 16 dimensions. The covariance is singular";
+  CHECK_THAT(done.err, Catch::Contains(warning));
+  CHECK_THAT(report_in(folder / "out")["warnings"].dump(), Catch::Contains(warning));
+  const test::Said stats = evaluate_app("stats " + b.string() + " --out " + (folder / "b.npz").string());
+  CHECK(stats.code == 0);
+  CHECK_THAT(stats.err, Catch::Contains("2 samples in 16 dimensions"));
+}
+
+TEST_CASE("onestep-evaluate tells a set from itself by no difference at all") {
+  const TemporaryFolder folder;
+  const auto a = write_features(folder, "a.safetensors", normal_features(1, 400, 16) * 1.1 + 0.1);
+  const auto b = write_features(folder, "b.safetensors", normal_features(2, 500, 16));
+  const test::Said same = evaluate_app(pair(a, a, folder / "same") + " --baseline " + b.string());
+  REQUIRE(same.code == 0);
+  const Json report = report_in(folder / "same");
+  CHECK(report["metrics"]["fid"]["value"] == 0.0);
+  CHECK(report["metrics"]["fid"]["se"] == 0.0);
+  CHECK(report["directions"].empty());
+  const test::Said twice = evaluate_app(pair(a, a, folder / "twice") + " --baseline " + a.string());
+  REQUIRE(twice.code == 0);
+  CHECK(report_in(folder / "twice")["verdict"]["outcome"] == "inconclusive");
+}
+
+TEST_CASE("onestep-evaluate gives the same bits from a cold and a warm cache") {
+  const TemporaryFolder folder;
+  const std::string command = "--generated " + toy_generator(folder).string() + " --reference " +
+                              named_images(folder, 300) +
+                              " --features classifier:" + toy_classifier(folder).string() +
+                              " --metrics all --seeds 0-199 --threads 1";
+  const auto report = [&](const std::string& out) {
+    REQUIRE(
+        evaluate_app(command + " --out " + (folder / out).string(), "--cache " + (folder / "cache").string())
+            .code == 0);
+    return report_in(folder / out);
+  };
+  const Json cold = report("cold");
+  CHECK(cold["directions"].size() == 4);
+  for (const char* out : {"warm", "again"}) {
+    const Json warm = report(out);
+    CHECK(warm["metrics"] == cold["metrics"]);
+    CHECK(warm["directions"] == cold["directions"]);
+  }
+}
+
+TEST_CASE("onestep-evaluate warns of a cache that others can write to") {
+  const TemporaryFolder folder;
+  const auto a = write_features(folder, "a.safetensors", normal_features(1, 300, 4));
+  fs::create_directories(folder / "cache");
+  const auto err = [&](fs::perms mode) {
+    fs::permissions(folder / "cache", mode);
+    const test::Said said =
+        evaluate_app(pair(a, a, folder / "out"), "--cache " + (folder / "cache").string());
+    CHECK(said.code == 0);
+    return said.err;
+  };
+  CHECK_THAT(err(fs::perms::all), Catch::Contains("others can write into this cache"));
+  CHECK(err(fs::perms::owner_all | fs::perms::others_read) == "");
+}
+
+TEST_CASE("onestep-evaluate leaves an old report whole on a full disk") {
+  const TemporaryFolder folder;
+  const auto a = write_features(folder, "a.safetensors", normal_features(1, 300, 4));
+  const auto b = write_features(folder, "b.safetensors", normal_features(2, 300, 4));
+  const fs::path out = folder / "out";
+  REQUIRE(evaluate_app(pair(a, b, out)).code == 0);
+  const std::string yaml = read_bytes(out / "evaluate.yaml"), html = read_bytes(out / "report.html");
+  const FileSizeLimit limit(html.size() / 2);  // what a full disk is to a process
+  const test::Said full = evaluate_app(pair(b, a, out));
+  CHECK(full.code == 3);
+  CHECK(read_bytes(out / "evaluate.yaml") == yaml);
+  CHECK(read_bytes(out / "report.html") == html);
+  CHECK(std::distance(fs::directory_iterator(out), {}) == 3);
 }
 
 TEST_CASE("onestep-evaluate --dry-run and --help-config write nothing") {

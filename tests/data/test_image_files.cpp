@@ -353,6 +353,11 @@ TEST_CASE("npz of images: what is wrong is named", "[images]") {
   for (const std::vector<int64_t>& shape :
        std::vector<std::vector<int64_t>>{{4, 4}, {2, 4, 4, 2}, {2, 3, 4, 4}, {2, 4, 4, 3, 1}})
     CHECK_THAT(wrong({{"arr_0", at::zeros(shape, at::kByte)}}), Contains("array 'arr_0' must be uint8"));
+  // One RGB image or grey ones of 3 columns; RGB images of one row, or grey ones with the channel in front.
+  for (const std::vector<int64_t>& shape : std::vector<std::vector<int64_t>>{
+           {32, 32, 3}, {32, 32, 1}, {5, 1, 28, 1}, {5, 3, 28, 3}, {5, 1, 28, 3}})
+    CHECK_THAT(wrong({{"arr_0", at::zeros(shape, at::kByte)}}),
+               Contains("array 'arr_0' may be meant in several ways, ["));
   CHECK_THAT(wrong({{"arr_0", good.narrow(0, 0, 0)}}),
              Contains("array 'arr_0' holds no pixels: [0, 4, 4, 3]"));
   CHECK_THAT(wrong({{"arr_0", good.narrow(1, 0, 0)}}), Contains("array 'arr_0' holds no pixels"));

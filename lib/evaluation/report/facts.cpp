@@ -6,6 +6,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bincount.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/where.h>
 
 namespace onestep {
@@ -77,8 +78,15 @@ std::vector<ClassFacts> class_facts(const Evaluation& evaluation, const Subject&
 
 DirectionFacts direction_facts(const Evaluation& evaluation, const Direction& direction) {
   const Subject& first = evaluation.subjects.front();
+  // In float64, by blocks: what is left of a difference of float32 products depends on where they lie.
   const auto along = [&](const at::Tensor& features) {
-    return features.matmul(direction.axis.to(features.scalar_type())).to(at::kDouble);
+    constexpr int64_t kRows = 4096;
+    at::Tensor values = at::empty({features.size(0)}, at::kDouble);
+    for (int64_t row = 0; row < features.size(0); row += kRows) {
+      const int64_t end = std::min(row + kRows, features.size(0));
+      values.slice(0, row, end).copy_(features.slice(0, row, end).to(at::kDouble).matmul(direction.axis));
+    }
+    return values;
   };
   DirectionFacts facts{.share = direction.fid / first.score.fid.value};
   facts.generated = along(first.set.features);
