@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/common/run_app.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <iostream>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include <c10/util/Exception.h>
 
 #include "apps/common/process.h"
 #include "apps/common/stop.h"
 #include "config/node.h"
+#include "config/printable.h"
 #include "io/file_error.h"
 #include "io/numerical_error.h"
 
@@ -27,11 +31,24 @@ enum ExitCode {
   kSignal = 128
 };
 
-/// One line, whatever the message: c10 appends where an error was thrown, CLI11 breaks lines.
 int report(const CLI::App& app, const std::string& message, int code) {
-  const std::string line = message.substr(0, message.find('\n'));
+  const std::string line = config::printable(message);
   std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), line.empty() ? "unknown error" : line.c_str());
   return code;
+}
+
+/// c10 appends where an error was thrown, on lines of their own.
+std::string first_line(const std::string& message) {
+  return message.substr(0, message.find('\n'));
+}
+
+/// 0, or the error of results that did not reach standard output: a full disk, a closed descriptor.
+int finish_output(const CLI::App& app) {
+  errno = 0;
+  const bool lost = !std::cout.flush() || std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (!lost) return kDone;
+  const std::string why = errno == 0 ? "" : ": " + std::generic_category().message(errno);
+  return report(app, "standard output: cannot be written" + why, kFile);
 }
 
 }  // namespace
@@ -43,15 +60,19 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
     prepare_process();
     catch_stop_signals();
     body();
-    return kDone;
+    return finish_output(app);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    app.exit(success);
+    return finish_output(app);
   } catch (const CLI::ParseError& error) {
     return report(app, error.what(), kUsage);
   } catch (const config::ConfigError& error) {
     return report(app, error.what(), kUsage);
   } catch (const io::FileError& error) {
     return report(app, error.what(), kFile);
+  } catch (const std::filesystem::filesystem_error& error) {
+    const std::string why = error.code().message();
+    return report(app, error.path1().empty() ? why : error.path1().string() + ": " + why, kFile);
   } catch (const NumericalError& error) {
     return report(app, error.what(), kNumerical);
   } catch (const BelowStandard& error) {
@@ -59,11 +80,11 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
   } catch (const Interrupted& error) {
     return report(app, error.what(), kSignal + stop_signal());
   } catch (const c10::Error& error) {
-    return report(app, error.what_without_backtrace(), kOther);
+    return report(app, first_line(error.what_without_backtrace()), kOther);
   } catch (const std::bad_alloc&) {
     return report(app, "out of memory", kOther);
   } catch (const std::exception& error) {
-    return report(app, error.what(), kOther);
+    return report(app, first_line(error.what()), kOther);
   }
 }
 

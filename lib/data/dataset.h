@@ -32,7 +32,8 @@ struct FashionMnistConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("root", c.root, "folder of the four idx files (Debian's package dataset-fashion-mnist)");
+    visit("root", c.root, "folder of the four idx files (Debian's package dataset-fashion-mnist)",
+          config::path);
     visit("split", c.split, "which of the two sets", config::one_of({"train", "test"}));
     visit("limit", c.limit, "use the first so many images only", config::at_least(1));
   }
@@ -48,8 +49,9 @@ struct IdxConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("images", c.images, "idx file of bytes [N, H, W], gzip or plain");
-    visit("labels", c.labels, "idx file of bytes [N], gzip or plain; empty: no classes");
+    visit("images", c.images, "idx file of bytes [N, H, W], gzip or plain", config::path_or_none);
+    visit("labels", c.labels, "idx file of bytes [N], gzip or plain; empty: no classes",
+          config::path_or_none);
     visit("classes", c.classes, "number of classes; labels are smaller", config::between(1, 256));
     visit("limit", c.limit, "use the first so many images only", config::at_least(1));
   }

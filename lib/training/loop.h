@@ -32,7 +32,7 @@ struct RunConfig {
   int64_t threads = 0;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("dir", c.dir, "the run's folder; a run that exists there is resumed", config::non_empty);
+    visit("dir", c.dir, "the run's folder; a run that exists there is resumed", config::path);
     visit("seed", c.seed, "seed of every random draw", config::non_negative);
     visit("images", c.images, "the budget: training images to be seen", config::at_least(1));
     visit("batch", c.batch, "images a step", config::at_least(1));
@@ -48,7 +48,7 @@ struct RunConfig {
           "images between models that are kept in the folder models; 0 keeps the newest only",
           config::non_negative);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty);
-    visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 4096));
+    visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 1024));
   }
 };
 
