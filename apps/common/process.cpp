@@ -17,6 +17,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/headeronly/version.h>
 
+#include "apps/common/arguments.h"
 #include "apps/common/matrix_products.h"
 #include "config/node.h"
 #include "io/memory.h"
@@ -56,7 +57,7 @@ void require_threads(int64_t threads) {
 
 int64_t use_threads(int64_t threads) {
   const char* const wish = std::getenv("OMP_NUM_THREADS");
-  if (threads == 0 && wish != nullptr) threads = std::clamp(std::atoi(wish), 0, 4096);
+  if (threads == 0 && wish != nullptr) threads = std::clamp<int64_t>(std::atoi(wish), 0, kMostThreads);
   if (threads == 0) {
     cpu_set_t cores;
     threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;

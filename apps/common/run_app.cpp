@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/common/run_app.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include <c10/util/Exception.h>
 
@@ -13,6 +16,7 @@
 #include "apps/common/stop.h"
 #include "apps/common/torn_file.h"
 #include "config/node.h"
+#include "config/printable.h"
 #include "io/file_error.h"
 #include "io/memory.h"
 #include "io/numerical_error.h"
@@ -30,9 +34,8 @@ enum ExitCode {
   kSignal = 128
 };
 
-/// One line, whatever the message: c10 appends where an error was thrown, CLI11 breaks lines.
 int report(const CLI::App& app, const std::string& message, int code) {
-  const std::string line = message.substr(0, message.find('\n'));
+  const std::string line = config::printable(message);
   std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), line.empty() ? "unknown error" : line.c_str());
   return code;
 }
@@ -61,9 +64,23 @@ std::string out_of_memory(const std::string& said) {
   return "out of memory: " + io::memory_text(wanted) + " were wanted, " + free + cure;
 }
 
+/// c10 appends where an error was thrown, on lines of their own.
+std::string first_line(const std::string& message) {
+  return message.substr(0, message.find('\n'));
+}
+
 int report_other(const CLI::App& app, const std::string& message) {
   return is_out_of_memory(message) ? report(app, out_of_memory(message), kUsage)
-                                   : report(app, message, kOther);
+                                   : report(app, first_line(message), kOther);
+}
+
+/// 0, or the error of results that did not reach standard output: a full disk, a closed descriptor.
+int finish_output(const CLI::App& app) {
+  errno = 0;
+  const bool lost = !std::cout.flush() || std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (!lost) return kDone;
+  const std::string why = errno == 0 ? "" : ": " + std::generic_category().message(errno);
+  return report(app, "standard output: cannot be written" + why, kFile);
 }
 
 }  // namespace
@@ -76,9 +93,10 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
     catch_stop_signals();
     catch_torn_files();
     body();
-    return kDone;
+    return finish_output(app);
   } catch (const CLI::Success& success) {
-    return app.exit(success);
+    app.exit(success);
+    return finish_output(app);
   } catch (const CLI::ParseError& error) {
     return report(app, error.what(), kUsage);
   } catch (const config::ConfigError& error) {
@@ -86,6 +104,9 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
   } catch (const io::FileError& error) {
     // A file that can't be mapped or read for want of memory is not at fault.
     return report(app, error.what(), is_out_of_memory(error.what()) ? kUsage : kFile);
+  } catch (const std::filesystem::filesystem_error& error) {
+    const std::string why = error.code().message();
+    return report(app, error.path1().empty() ? why : error.path1().string() + ": " + why, kFile);
   } catch (const NumericalError& error) {
     return report(app, error.what(), kNumerical);
   } catch (const BelowStandard& error) {

@@ -15,11 +15,11 @@ class BelowStandard : public std::runtime_error {
 
 /// What every command does around its work: parses the command line into `app`'s options, prepares the
 /// process (process.h), catches SIGINT, SIGTERM and SIGHUP (stop.h), calls `body`, and answers what it throws
-/// with one line on standard error and an exit code:
+/// with one printable line on standard error and an exit code:
 ///   0  done, --help, --version          CLI::Success
 ///   2  usage or configuration           CLI::ParseError, config::ConfigError
 ///   2  too little memory                io::TooLittleMemory, std::bad_alloc, and what LibTorch says of it
-///   3  a file that is bad or unwritable io::FileError
+///   3  a file that is bad or unwritable io::FileError, filesystem_error; standard output that was lost
 ///   4  numerical failure                NumericalError
 ///   5  the result is not good enough    BelowStandard
 ///   129, 130, 143  interrupted          Interrupted, by the signal that came (hang-up, Ctrl-C, kill)

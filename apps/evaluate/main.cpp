@@ -14,6 +14,7 @@
 #include "apps/evaluate/options.h"
 #include "apps/evaluate/stages.h"
 #include "config/config.h"
+#include "config/printable.h"
 #include "evaluation/evaluate.h"
 #include "evaluation/named_source.h"
 #include "evaluation/number_text.h"
@@ -61,7 +62,7 @@ void print_plan(const EvaluateConfig& config) {
     models += std::holds_alternative<ModelSubject>(subject);
   const int64_t drawn = models * config.seed_sets * images_to_draw(config);
   std::printf("# %zu subjects, %lld images to draw; report into %s\n", config.subjects.size(),
-              static_cast<long long>(drawn), config.out.c_str());
+              static_cast<long long>(drawn), config::printable(config.out).c_str());
 }
 
 constexpr const char* kReportFiles[]{"report.html", "report.json", "evaluate.yaml"};
@@ -74,9 +75,9 @@ void require_writable(const fs::path& path) {
 void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
   using Json = nlohmann::ordered_json;
   const fs::path out = evaluation.config.out;
-  // Names come from outside: a byte that is no UTF-8 is replaced, not fatal.
+  // Names come from outside: what is not ASCII is escaped, and a byte that is no UTF-8 replaced, not fatal.
   const std::string json =
-      report_json(evaluation, provenance).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+      report_json(evaluation, provenance).dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
   const std::string html = report_html(evaluation, provenance);
   // All are on disk before the first takes its name: a full disk leaves an older report whole.
   io::AtomicFile html_file(out / kReportFiles[0]), json_file(out / kReportFiles[1]),
@@ -103,9 +104,9 @@ EvaluationContext make_context(const EvaluateOptions& options, const std::string
 
 void write_statistics_file(const EvaluateOptions& options) {
   EvaluateConfig config;
-  config.images = 50000;
+  config.draw_images = 50000;
   if (!options.features.empty()) config.features = features_named(options.features);
-  if (!options.seeds.empty()) std::tie(config.first_seed, config.images) = seed_range(options.seeds);
+  if (!options.seeds.empty()) std::tie(config.first_seed, config.draw_images) = seed_range(options.seeds);
   if (!options.device.empty()) config.device = options.device;
   config.batch = options.batch.value_or(config.batch);
   require_statistics_suffix(options.out);
@@ -122,16 +123,18 @@ void write_statistics_file(const EvaluateOptions& options) {
   if (const std::string few = few_samples(options.stats_source, statistics.n, width); !few.empty())
     io::log_warning(few);
   write_statistics(options.out, statistics);
-  std::printf("%s: mean and covariance of %lld samples, %lld features\n", options.out.c_str(),
-              static_cast<long long>(statistics.n), static_cast<long long>(width));
+  std::printf("%s: mean and covariance of %lld samples, %lld features\n",
+              config::printable(options.out).c_str(), static_cast<long long>(statistics.n),
+              static_cast<long long>(width));
 }
 
 void print_result(const Evaluation& evaluation) {
   for (const std::string& warning : evaluation.warnings) io::log_warning(warning);
-  std::fputs(summary_table(evaluation).c_str(), stdout);
+  std::fputs(config::printable_lines(summary_table(evaluation)).c_str(), stdout);
   if (const std::string verdict = verdict_sentence(evaluation); !verdict.empty())
-    std::printf("%s\n", verdict.c_str());
-  std::printf("report: %s\n", (fs::path(evaluation.config.out) / "report.html").c_str());
+    std::printf("%s\n", config::printable(verdict).c_str());
+  std::printf("report: %s\n",
+              config::printable((fs::path(evaluation.config.out) / "report.html").string()).c_str());
 }
 
 void score_sources(const EvaluateOptions& options, const std::string& command) {
@@ -174,6 +177,6 @@ int main(int argc, char** argv) {
   CLI::App app("Scores generators by FID with a standard error, and writes a report.", "onestep-evaluate");
   onestep::EvaluateOptions options;
   const CLI::App* stats = onestep::add_options(app, options);
-  const std::string command = onestep::command_text(argc, argv);
+  const std::string command = onestep::config::printable(onestep::command_text(argc, argv));
   return onestep::run_app(app, argc, argv, [&] { onestep::run(options, stats->parsed(), command); });
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/common/arguments.h"
 #include "config/config.h"
 #include "config/merge.h"
 #include "evaluation/named_source.h"
@@ -71,53 +72,70 @@ config::Node tree_of(const EvaluateOptions& options) {
 }  // namespace
 
 CLI::App* add_options(CLI::App& app, EvaluateOptions& o) {
-  app.add_option("config", o.config, "configuration file (YAML)");
+  app.add_option("config", o.config, "configuration file (YAML)")->check(is_path());
   app.add_option("overrides", o.overrides, "changes to it, key.path=value");
   app.add_option(
          "--generated,--generated-features", o.generated,
          "instead of a configuration: a model file, a folder, .zip or .npz of images, an idx file, features "
          "or statistics (.npz, .safetensors); may be given several times")
+      ->check(is_path())
       ->type_name("SOURCE");
   app.add_option("--reference,--reference-features", o.reference,
                  "the same for the data; fashion_mnist/test is a set that is known by name")
+      ->check(is_path())
       ->type_name("SOURCE");
   app.add_option("--baseline", o.baseline,
                  "what the first --generated is judged against; with paired seeds if a model")
+      ->check(is_path())
       ->type_name("SOURCE");
   app.add_option("--trend", o.trend, "a training run's folder: FID of each model that it kept")
+      ->check(is_path())
       ->type_name("RUN");
   app.add_option("--metrics", o.metrics, "such as fid,kid,recall, or all (default: the configuration's)");
   app.add_option("--protocol", o.protocol, "edm: published numbers; quick: a first look")
       ->check(CLI::IsMember(protocol_names()));
-  app.add_option("--fail-above", o.fail_above, "end with exit code 5 when the headline's FID is above this");
+  app.add_option("--fail-above", o.fail_above, "end with exit code 5 when the headline's FID is above this")
+      ->check(is_distance());
   app.add_flag("--dry-run", o.dry_run, "print the resolved configuration and the work; write nothing");
   app.add_flag("--help-config", o.help_config, "every key of the configuration, its default and meaning");
   CLI::App* stats = app.add_subcommand(
       "stats", "writes mean and covariance of a source's features, for this command, pytorch-fid and EDM");
-  stats->add_option("source", o.stats_source, "as for --generated")->required()->type_name("SOURCE");
+  stats->add_option("source", o.stats_source, "as for --generated")
+      ->required()
+      ->check(is_path())
+      ->type_name("SOURCE");
   for (CLI::App* command : {&app, stats}) {
-    command->add_option("--features", o.features,
-                        "inception:FILE, classifier:FILE, torchscript:FILE, pixels, or a file alone");
-    command->add_option("--seeds", o.seeds, "of models: a range such as 0-49999")->type_name("A-B");
-    command->add_option("--batch", o.batch, "images a network pass")->check(CLI::PositiveNumber);
+    command
+        ->add_option("--features", o.features,
+                     "inception:FILE, classifier:FILE, torchscript:FILE, pixels, or a file alone")
+        ->check(is_path());
+    command->add_option("--seeds", o.seeds, "of models: a range such as 0-49999; files are taken whole")
+        ->check(is_given())
+        ->type_name("A-B");
+    command->add_option("--batch", o.batch, "images a network pass")
+        ->check(CLI::Range(int64_t{1}, kLargestBatch));
     command->add_option("--device", o.device, "cpu, cuda or cuda:N");
-    command->add_option("--threads", o.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores");
+    command->add_option("--threads", o.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores")
+        ->check(CLI::Range(int64_t{0}, kMostThreads));
     add_cache_options(*command, o.cache, "drawn images, features and decoded images",
                       "/evaluation and /data");
   }
-  app.add_option("--out", o.out, "folder for report.html and report.json")->type_name("DIR");
+  app.add_option("--out", o.out, "folder for report.html and report.json")
+      ->check(is_path())
+      ->type_name("DIR");
   stats->add_option("--out", o.out, "the file to write: .npz, or .safetensors")
       ->required()
+      ->check(is_path())
       ->type_name("FILE");
   return stats;
 }
 
 std::pair<int64_t, int64_t> seed_range(const std::string& text) {
+  if (text.find(',') != std::string::npos)
+    throw config::ConfigError("--seeds: expected one range such as 0-49999, got '" + config::shown(text) +
+                              "'");
   const std::vector<int64_t> seeds = parse_seeds(text);
-  const auto count = static_cast<int64_t>(seeds.size());
-  if (seeds.back() - seeds.front() + 1 != count)
-    throw config::ConfigError("--seeds: expected one range such as 0-49999, got '" + text + "'");
-  return {seeds.front(), count};
+  return {seeds.front(), static_cast<int64_t>(seeds.size())};
 }
 
 EvaluateConfig resolve(const EvaluateOptions& options) {
@@ -129,7 +147,7 @@ EvaluateConfig resolve(const EvaluateOptions& options) {
   if (!options.seeds.empty()) {
     const auto [first, count] = seed_range(options.seeds);
     put(tree, "first_seed", first);
-    put(tree, "images", count);
+    put(tree, "draw_images", count);
   }
   if (!options.metrics.empty()) config::apply_override(tree, "metrics=[" + options.metrics + "]");
   if (!options.protocol.empty()) put(tree, "protocol", options.protocol);

@@ -8,8 +8,10 @@
 #include "apps/common/stop.h"
 #include "apps/sample/compare.h"
 #include "apps/sample/output.h"
+#include "apps/sample/sample_folder.h"
 #include "apps/sample/stability.h"
 #include "config/config.h"
+#include "config/printable.h"
 #include "io/progress.h"
 #include "io/sha256.h"
 
@@ -19,27 +21,29 @@ namespace {
 /// What the images depend on.
 nlohmann::ordered_json settings_of(const Options& options, const Plan& plan) {
   const auto file = [](const std::string& path) {
-    return nlohmann::ordered_json{{"path", path}, {"sha256", io::sha256_of_file(path)}};
+    return nlohmann::ordered_json{{"path", config::printable(path)}, {"sha256", io::sha256_of_file(path)}};
   };
   nlohmann::ordered_json settings{
       {"schema", 1},
       {"model", file(options.model)},
       {"sampler", config::to_json(plan.sampler)},
       {"sigmas", sigmas_of(plan.sampler)},
-      {"dtype", options.dtype},
+      {"dtype", plan.dtype},
       {"versions", {{"onestep", version()}, {"libtorch", libtorch_version()}}},
   };
-  if (!options.guide.empty()) settings["guide"] = file(options.guide);
-  if (!options.latents.empty()) settings["latents"] = options.latents;
+  if (!plan.guide.empty()) settings["guide"] = file(plan.guide);
+  if (!options.latents.empty()) settings["latents"] = file(options.latents);
   return settings;
 }
 
 void print_paths(const std::vector<std::filesystem::path>& paths) {
-  for (const auto& path : paths) std::printf("%s\n", path.c_str());
+  for (const auto& path : paths) std::printf("%s\n", config::printable(path.string()).c_str());
 }
 
 void sample(const Options& options, const Plan& plan, int64_t threads) {
   const auto samples = static_cast<int64_t>(plan.request.seeds.size());
+  nlohmann::ordered_json settings = settings_of(options, plan);
+  if (plan.folder) require_same_run(*plan.folder, settings, plan.subdirs);
   io::Progress progress("sample", samples);
   const auto start = std::chrono::steady_clock::now();
   const SampleResult result =
@@ -50,7 +54,6 @@ void sample(const Options& options, const Plan& plan, int64_t threads) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   progress.finish();
 
-  nlohmann::ordered_json settings = settings_of(options, plan);
   settings["nfe"] = result.nfe;
   nlohmann::ordered_json run{{"batch", options.batch},
                              {"device", options.device},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apps/common/arguments.h"
 #include "config/config.h"
 #include "config/merge.h"
 
@@ -77,20 +78,25 @@ void declare_sampler(CLI::App& app, config::Partial<SamplerConfig>& sampler) {
 void declare(CLI::App& app, Options& o) {
   app.add_flag_callback("--list", print_list,
                         "list the solvers, what may follow their names, and the sigma grids");
-  app.add_option("model", o.model, "model file (safetensors)")->required()->type_name("MODEL");
+  app.add_option("model", o.model, "model file (safetensors)")
+      ->required()
+      ->check(is_path())
+      ->type_name("MODEL");
 
   declare_sampler(app, o.sampler);
   app.add_option("--guide", o.guide, "guidance leads away from this weaker model (autoguidance)")
+      ->check(is_path())
       ->type_name("MODEL")
       ->group(kSampler);
 
   const std::string what = "Samples";
   CLI::Option* seeds =
       app.add_option("--seeds", o.seeds, "such as 0-63,100; one sample each (default: fill the sheet)");
-  seeds->group(what);
+  seeds->check(is_given())->group(what);
   app.add_option("--latents", o.latents,
                  "start from tensor 'latents' [N,C,H,W], unit variance, of this safetensors file; one that "
-                 "--stop-after left is continued")
+                 "--stop-after left is continued as it began: solver, guidance, guide, precision")
+      ->check(is_path())
       ->excludes(seeds)
       ->group(what);
   CLI::Option* one_class =
@@ -106,21 +112,27 @@ void declare(CLI::App& app, Options& o) {
   stop_after->check(CLI::Range(int64_t{1}, int64_t{1} << 20))->group(what);
 
   const std::string where = "Output";
-  app.add_option("--out", o.out, "folder for a PNG file for each sample, named by its seed")->group(where);
+  app.add_option("--out", o.out, "folder for a PNG file for each sample, named by its seed")
+      ->check(is_path())
+      ->group(where);
   app.add_flag("--subdirs", o.subdirs, "in sub-folders of 1000 seeds")->needs("--out")->group(where);
   app.add_option("--zip", o.zip, "the same files in a zip, with dataset.json where there are classes")
+      ->check(is_path())
       ->group(where);
   app.add_option("--npz", o.npz, "uint8 array arr_0 [N,H,W,C], and the classes as arr_1")->group(where);
-  app.add_option("--grid", o.grid,
-                 "one sheet of ROWSxCOLUMNS samples, such as 8x8: OUT/grid.png or --grid-file")
+  app.add_option(
+         "--grid", o.grid,
+         "one sheet of ROWSxCOLUMNS samples, such as 8x8: OUT_grid.png beside the folder, or --grid-file")
       ->excludes("--class-grid")
       ->group(where);
-  app.add_option("--grid-file", o.grid_file, "the sheet's file (PNG)")->group(where);
+  app.add_option("--grid-file", o.grid_file, "the sheet's file (PNG)")->check(is_path())->group(where);
   app.add_option("--zoom", o.zoom, "size of a pixel on the sheet")->check(CLI::Range(1, 64))->group(where);
   app.add_option("--trajectory", o.trajectory,
                  "PNG with a row for each of the first 16 samples: the denoised image at every step")
+      ->check(is_path())
       ->group(where);
   app.add_option("--raw", o.raw, "safetensors file for tensor 'samples' [N,C,H,W], not rounded to 8 bits")
+      ->check(is_path())
       ->group(where);
 
   const std::string side = "Comparison";
@@ -138,16 +150,16 @@ void declare(CLI::App& app, Options& o) {
 
   const std::string machine = "Machine";
   app.add_option("--batch", o.batch, "samples at a time; the images do not depend on it")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+      ->check(CLI::Range(int64_t{1}, kLargestBatch))
       ->capture_default_str()
       ->group(machine);
-  app.add_option("--dtype", o.dtype, "the network's precision (the solver's is float64)")
+  app.add_option("--dtype", o.dtype,
+                 "the network's precision, float32 (default) or float64 (the solver's is float64)")
       ->check(CLI::IsMember({"float32", "float64"}))
-      ->capture_default_str()
       ->group(machine);
   app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str()->group(machine);
   app.add_option("--threads", o.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores")
-      ->check(CLI::Range(0, 4096))
+      ->check(CLI::Range(int64_t{0}, kMostThreads))
       ->capture_default_str()
       ->group(machine);
 }

@@ -24,7 +24,8 @@ struct Options {
   bool subdirs = false;
   int64_t zoom = 1;
   int64_t batch = 64;
-  std::string dtype = "float32", device = "cpu";
+  std::optional<std::string> dtype;
+  std::string device = "cpu";
   int64_t threads = 0;
 };
 

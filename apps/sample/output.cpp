@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/sample/output.h"
 
-#include <cstdio>
-
 #include <ATen/ops/tensor.h>
 
+#include "apps/sample/sample_folder.h"
 #include "apps/sample/state.h"
 #include "io/atomic_file.h"
 #include "io/folder.h"
@@ -19,19 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kTextKey = "onestep";
-constexpr int64_t kInSubfolder = 1000, kTrajectories = 16;
-
-/// 001234.png, or 001000/001234.png.
-std::string file_name(int64_t seed, bool subdirs) {
-  char name[64];
-  const auto number = static_cast<long long>(seed), first = number - number % kInSubfolder;
-  if (subdirs) {
-    std::snprintf(name, sizeof name, "%06lld/%06lld.png", first, number);
-  } else {
-    std::snprintf(name, sizeof name, "%06lld.png", number);
-  }
-  return name;
-}
+constexpr int64_t kTrajectories = 16;
 
 /// The text of one sample's file: the settings, its seed and class.
 std::map<std::string, std::string> text_of(const nlohmann::ordered_json& settings, const Plan& plan,
@@ -45,7 +32,7 @@ std::map<std::string, std::string> text_of(const nlohmann::ordered_json& setting
 void write_images(const Plan& plan, const SampleResult& result, const at::Tensor& images,
                   const nlohmann::ordered_json& settings) {
   for (int64_t i = 0; i < images.size(0); ++i) {
-    const fs::path file = *plan.folder / file_name(plan.request.seeds[i], plan.subdirs);
+    const fs::path file = *plan.folder / sample_name(plan.request.seeds[i], plan.subdirs);
     if (plan.subdirs) io::make_folders(file.parent_path());
     io::write_png(file, images[i], text_of(settings, plan, result, i));
   }
@@ -57,7 +44,7 @@ void write_archive(const Plan& plan, const SampleResult& result, const at::Tenso
   std::vector<io::ZipEntry> entries;
   nlohmann::ordered_json labels = nlohmann::ordered_json::array();
   for (int64_t i = 0; i < images.size(0); ++i) {
-    const std::string name = file_name(plan.request.seeds[i], true);
+    const std::string name = sample_name(plan.request.seeds[i], true);
     entries.push_back({name, io::encode_png(images[i], text_of(settings, plan, result, i))});
     if (!result.classes.empty()) labels.push_back({name, result.classes[i]});
   }
@@ -90,6 +77,22 @@ void write_raw(const Plan& plan, const SampleResult& result, const nlohmann::ord
     write_state(*plan.raw, plan.request, result, sigmas_of(plan.sampler), metadata);
   } else {
     io::write_safetensors(*plan.raw, {{"samples", result.samples}}, metadata);
+  }
+}
+
+/// All samples that are in the folder now, in the order of their seeds; without a folder, this run's.
+void list_samples(const Plan& plan, const SampleResult& result, nlohmann::ordered_json& sidecar) {
+  if (!plan.folder) {
+    sidecar["seeds"] = plan.request.seeds;
+    if (!result.classes.empty()) sidecar["classes"] = result.classes;
+    return;
+  }
+  auto samples = samples_in(*plan.folder, plan.subdirs);
+  for (size_t i = 0; i < plan.request.seeds.size(); ++i)
+    samples[plan.request.seeds[i]] = result.classes.empty() ? std::nullopt : std::optional(result.classes[i]);
+  for (const auto& [seed, label] : samples) {
+    sidecar["seeds"].push_back(seed);
+    if (label) sidecar["classes"].push_back(*label);
   }
 }
 
@@ -127,8 +130,7 @@ std::vector<fs::path> write_output(const Plan& plan, const SampleResult& result,
     written.push_back(*plan.trajectory);
   }
   nlohmann::ordered_json sidecar = settings;
-  sidecar["seeds"] = plan.request.seeds;
-  if (!result.classes.empty()) sidecar["classes"] = result.classes;
+  list_samples(plan, result, sidecar);
   sidecar["run"] = run;
   io::write_file_atomically(plan.sidecar, sidecar.dump(2) + "\n");
   written.push_back(plan.sidecar);

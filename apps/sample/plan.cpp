@@ -9,12 +9,15 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
+#include "apps/sample/sample_folder.h"
 #include "apps/sample/state.h"
 #include "config/config.h"
 #include "config/merge.h"
 #include "io/atomic_file.h"
 #include "io/folder.h"
+#include "io/log.h"
 #include "samplers/seeds.h"
+#include "samplers/solver_names.h"
 
 namespace onestep {
 namespace {
@@ -57,6 +60,14 @@ std::vector<int64_t> row_classes(size_t samples, int64_t columns) {
 void require_writable(const fs::path& file) {
   if (file.has_parent_path()) io::make_folders(file.parent_path());
   io::AtomicFile trial(file);
+}
+
+/// "out_grid.png" of "out": what lies in the folder of samples is taken for samples.
+fs::path sheet_beside(const fs::path& folder) {
+  const fs::path place = (folder / "").lexically_normal().parent_path();
+  if (!place.has_filename() || place.filename() == "." || place.filename() == "..")
+    throw ConfigError("where does the sheet go? give --grid-file FILE");
+  return place.string() + "_grid.png";
 }
 
 bool wants_sheet(const Options& o) {
@@ -118,17 +129,30 @@ Plan make_plan(const Options& o) {
 
   Plan plan;
   const at::Device device = open_device(o.device);
-  const at::ScalarType dtype = o.dtype == "float64" ? at::kDouble : at::kFloat;
-  const SamplerConfig own = sampler_of_model(o.model);
+  SamplerConfig own = sampler_of_model(o.model);
+  std::optional<State> state;
+  if (!o.latents.empty()) state = read_state(o.latents);
+  const FirstHalf* const first = state && state->first_half ? &*state->first_half : nullptr;
+  plan.guide = o.guide.empty() && first ? first->guide : o.guide;
+  plan.dtype = o.dtype.value_or(first ? first->dtype : "float32");
+  if (first) {
+    require_same_files(*first, o.latents, o.model, plan.guide);
+    own = first->sampler;
+  }
+  const at::ScalarType dtype = plan.dtype == "float64" ? at::kDouble : at::kFloat;
   plan.denoiser = load_denoiser(o.model, device, dtype);
   plan.data = data_of_model(o.model);
   const ImageShape shape = image_shape(plan.denoiser);
-  std::optional<State> state;
-  if (!o.latents.empty()) state = read_state(o.latents, shape);
+  if (state) require_shape(*state, o.latents, shape);
   config::Partial<SamplerConfig> changes = o.sampler;
   if (state && !state->sigmas.empty() && !changes.says("sigmas"))
     config::apply_override(changes.changes, "sigmas=" + config::flow_text(config::encode(state->sigmas)));
   plan.sampler = with_changes(own, changes);
+  if (state && state->steps_done > 0 && has_history(solver_of(plan.sampler)))
+    io::log_warning(
+        solver_name(solver_of(plan.sampler)) +
+        " goes on without what it knew of the steps before the cut: the samples are near those of "
+        "an uncut run, not the same");
   if (const size_t steps = sigmas_of(plan.sampler).size() - 1;
       o.stop_after >= static_cast<int64_t>(steps) && o.stop_after > 0)
     throw ConfigError(c10::str("--stop-after ", o.stop_after, ": the run has ", steps, " steps in all"));
@@ -141,7 +165,7 @@ Plan make_plan(const Options& o) {
     cells = Cells{label_dim(plan.denoiser), o.class_grid};
   }
   plan.request = make_request(o, plan.denoiser, cells, state, seeds);
-  if (!o.guide.empty()) plan.request.guide = load_denoiser(o.guide, device, dtype);
+  if (!plan.guide.empty()) plan.request.guide = load_denoiser(plan.guide, device, dtype);
   if (const std::string problem = guidance_problem(plan.denoiser, plan.sampler, plan.request.guide);
       !problem.empty())
     throw ConfigError(problem);
@@ -158,11 +182,14 @@ Plan make_plan(const Options& o) {
   plan.subdirs = o.subdirs;
   if (wants_sheet(o)) {
     const auto [rows, columns] = cells.value_or(cells_for(static_cast<int64_t>(plan.request.seeds.size())));
-    plan.sheet =
-        Sheet{o.grid_file.empty() ? *plan.folder / "grid.png" : fs::path(o.grid_file), rows, columns, o.zoom};
+    plan.sheet = Sheet{o.grid_file.empty() ? sheet_beside(*plan.folder) : fs::path(o.grid_file), rows,
+                       columns, o.zoom};
+    refuse_among_samples("--grid-file", plan.sheet->file, plan.folder);
     require_writable(plan.sheet->file);
   }
-  plan.sidecar = plan.folder ? *plan.folder / "samples.json" : "";
+  if (plan.trajectory) refuse_among_samples("--trajectory", *plan.trajectory, plan.folder);
+  if (!o.compare.empty()) refuse_among_samples("--compare", *plan.folder / "compare.png", std::nullopt);
+  plan.sidecar = plan.folder ? *plan.folder / kSampleList : "";
   for (const auto& beside : {plan.sheet ? std::optional(plan.sheet->file) : std::nullopt, plan.zip, plan.npz,
                              plan.trajectory, plan.raw})
     if (plan.sidecar.empty() && beside) plan.sidecar = beside->string() + ".json";

@@ -6,7 +6,9 @@
 #include <memory>
 #include <optional>
 
+#include "apps/common/arguments.h"
 #include "config/node.h"
+#include "config/printable.h"
 #include "config/suggest.h"
 #include "io/atomic_file.h"
 #include "io/chart_style.h"
@@ -48,7 +50,7 @@ void draw(const StabilityOptions& options) {
   }
   const std::string out = options.out.empty() ? config::join(names, "_") + ".svg" : options.out;
   io::write_file_atomically(out, io::standalone_svg(stability_chart(solvers)));
-  std::printf("%s%s\n", lines.c_str(), out.c_str());
+  std::printf("%s%s\n", lines.c_str(), config::printable(out).c_str());
 }
 
 /// CLI11 fills required positional options before it looks for subcommands. So what the app requires is asked
@@ -80,7 +82,9 @@ void add_stability(CLI::App& app) {
       ->type_name("NAME");
   command->add_option("--order", o->parts.order, "order, where the solver's name does not say it");
   command->add_option("--beta", o->parts.beta, "weight of the new slope in a momentum solver");
-  command->add_option("--out", o->out, "the picture's file (default: NAME.svg)")->type_name("FILE.svg");
+  command->add_option("--out", o->out, "the picture's file (default: NAME.svg)")
+      ->check(is_path())
+      ->type_name("FILE.svg");
   require_late(app);
   command->callback([o] {
     draw(*o);

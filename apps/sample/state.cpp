@@ -4,8 +4,12 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
 #include <c10/util/StringUtil.h>
+#include <nlohmann/json.hpp>
 
+#include "config/config.h"
 #include "io/safetensors.h"
+#include "io/sha256.h"
+#include "networks/model_metadata.h"
 #include "samplers/integrate.h"
 #include "samplers/seeds.h"
 
@@ -24,17 +28,47 @@ std::vector<T> list(const io::TensorFile& file, const std::filesystem::path& pat
   return {tensor.const_data_ptr<T>(), tensor.const_data_ptr<T>() + tensor.numel()};
 }
 
+/// From the settings that onestep-sample writes into the metadata of its files.
+std::optional<FirstHalf> first_half_of(const io::TensorFile& file) {
+  const auto text = file.metadata.find("onestep");
+  if (text == file.metadata.end()) return std::nullopt;
+  const auto refuse = [&] {
+    throw io::FileError(file.path, "metadata 'onestep' is not what --stop-after writes");
+  };
+  const auto settings = nlohmann::json::parse(text->second, nullptr, /*allow_exceptions=*/false);
+  const auto text_at = [&](const nlohmann::json& map, const char* key) {
+    const auto found = map.is_object() ? map.find(key) : map.end();
+    if (!map.is_object() || found == map.end() || !found->is_string()) refuse();
+    return found->get<std::string>();
+  };
+  if (!settings.is_object() || !settings.contains("model") || !settings.contains("sampler")) refuse();
+  FirstHalf first{
+      .model_sha256 = text_at(settings.at("model"), "sha256"),
+      .sampler = read_metadata<SamplerConfig>(file.path, "onestep: sampler", settings.at("sampler").dump()),
+      .dtype = text_at(settings, "dtype")};
+  if (settings.contains("guide")) {
+    first.guide = text_at(settings.at("guide"), "path");
+    first.guide_sha256 = text_at(settings.at("guide"), "sha256");
+  }
+  return first;
+}
+
 }  // namespace
 
-State read_state(const std::filesystem::path& path, const ImageShape& shape) {
-  const io::TensorFile file = io::read_safetensors(path);
-  State state{.latents = file.at("latents")};
+void require_shape(const State& state, const std::filesystem::path& path, const ImageShape& shape) {
   const std::vector<int64_t> image{shape.channels, shape.height, shape.width};
-  if (state.latents.dim() != 4 || state.latents.size(0) == 0 ||
-      state.latents.sizes().slice(1) != at::IntArrayRef(image)) {
+  if (state.latents.sizes().slice(1) != at::IntArrayRef(image)) {
     throw io::FileError(path, c10::str("tensor 'latents' has shape ", state.latents.sizes(),
                                        ", the model needs [N, ", c10::Join(", ", image), "]"));
   }
+}
+
+State read_state(const std::filesystem::path& path) {
+  const io::TensorFile file = io::read_safetensors(path);
+  State state{.latents = file.at("latents")};
+  if (state.latents.dim() != 4 || state.latents.size(0) == 0)
+    throw io::FileError(
+        path, c10::str("tensor 'latents' has shape ", state.latents.sizes(), ", images have [N, C, H, W]"));
   if (!at::isFloatingType(state.latents.scalar_type()) || !at::isfinite(state.latents).all().item<bool>())
     throw io::FileError(path, "tensor 'latents' must hold finite floating-point numbers");
 
@@ -48,6 +82,8 @@ State read_state(const std::filesystem::path& path, const ImageShape& shape) {
     throw io::FileError(path, c10::str("needs one seed and class for each of its ", count, " latents"));
   for (const int64_t seed : state.seeds)
     if (seed < 0) throw io::FileError(path, "tensor 'seeds' holds a negative number");
+  if (const auto twice = repeated_seed(state.seeds))
+    throw io::FileError(path, c10::str("tensor 'seeds' names ", *twice, " twice"));
   if (!state.sigmas.empty())
     if (const std::string problem = grid_problem(state.sigmas); !problem.empty())
       throw io::FileError(path, "tensor 'sigmas': " + problem);
@@ -55,7 +91,22 @@ State read_state(const std::filesystem::path& path, const ImageShape& shape) {
   if (done.size() > 1 || (done.size() == 1 && (done[0] < 0 || done[0] > 1'000'000)))
     throw io::FileError(path, "tensor 'steps_done' must hold one number of steps");
   if (!done.empty()) state.steps_done = done[0];
+  if (!state.sigmas.empty()) state.first_half = first_half_of(file);
   return state;
+}
+
+void require_same_files(const FirstHalf& first, const std::filesystem::path& file,
+                        const std::filesystem::path& model, const std::filesystem::path& guide) {
+  const auto require = [&](const std::string& what, const std::filesystem::path& path,
+                           const std::string& then) {
+    const std::string now = path.empty() ? "none" : io::sha256_of_file(path).substr(0, 12);
+    if (now != (then.empty() ? "none" : then.substr(0, 12)))
+      throw config::ConfigError("--latents: '" + file.string() + "' is of a run with another " + what +
+                                " (sha256 " + (then.empty() ? "none" : then.substr(0, 12)) + " then, " + now +
+                                " now)");
+  };
+  require("model", model, first.model_sha256);
+  require("guide", guide, first.guide_sha256);
 }
 
 void write_state(const std::filesystem::path& path, const SampleRequest& request, const SampleResult& result,

@@ -8,6 +8,7 @@
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
 
+#include "apps/common/arguments.h"
 #include "apps/common/caches.h"
 #include "apps/common/process.h"
 #include "apps/common/run_app.h"
@@ -116,7 +117,7 @@ int main(int argc, char** argv) {
   CLI::App app("Trains what a configuration describes: a teacher, a one-step student, a feature network.",
                "onestep-train");
   onestep::Options options;
-  app.add_option("config", options.config, "experiment, YAML");
+  app.add_option("config", options.config, "experiment, YAML")->check(is_path());
   app.add_option("overrides", options.overrides, "key.path=value, over the file's values");
   app.add_flag("--dry-run", options.dry_run,
                "print the resolved configuration and what it costs; write nothing");

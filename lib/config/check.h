@@ -26,6 +26,11 @@ extern const Check positive;      ///< > 0
 extern const Check non_negative;  ///< >= 0
 extern const Check probability;   ///< in [0, 1]
 extern const Check non_empty;     ///< text that is not ""
+extern const Check scale;  ///< in [1e-9, 1e9]: its fourth power and that of its inverse are float32 numbers
+extern const Check magnitude;  ///< in [0, 1e9]
+/// Where a file or folder is: not "", and not "~" or "~/x", which a shell would expand and nothing here does.
+extern const Check path;
+extern const Check path_or_none;  ///< the same, or ""
 
 Check at_least(double lowest);
 Check between(double lowest, double highest);  ///< both ends included

@@ -2,6 +2,8 @@
 #include "config/decode.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "config/scalar.h"
 #include "config/suggest.h"
@@ -109,8 +111,11 @@ void decode(const Place& place, const Check& check, int64_t& value) {
 }
 
 void decode(const Place& place, const Check& check, double& value) {
-  take(place, place.node ? as_number(*place.node) : std::nullopt, number_phrase("a number", check), value,
-       [&](double x) { return !check.number || check.number(x); });
+  const auto parsed = place.node ? as_number(*place.node) : std::nullopt;
+  // Every number ends in a float32 tensor, or is multiplied with one.
+  const bool wide = parsed && std::abs(*parsed) > std::numeric_limits<float>::max();
+  const std::string expected = number_phrase("a number", check) + (wide ? ", within float32's ±3.4e38" : "");
+  take(place, parsed, expected, value, [&](double x) { return !wide && (!check.number || check.number(x)); });
 }
 
 void decode(const Place& place, const Check& check, std::string& value) {

@@ -6,7 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/printable.h"
 #include "config/scalar.h"
+#include "config/utf8.h"
 
 namespace onestep::config {
 namespace {
@@ -20,7 +22,8 @@ Node scalar(std::string text, bool quoted = false) {
 }
 
 nlohmann::ordered_json scalar_value(const Node& node) {
-  if (is_text(node)) return node.text;
+  // nlohmann throws for bytes that are not UTF-8, which only text from a command line can hold.
+  if (is_text(node)) return is_utf8(node.text) ? node.text : printable(node.text);
   if (const auto truth = as_bool(node)) return *truth;
   if (const auto integer = as_integer(node)) return *integer;
   return *as_number(node);

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <utility>
 
+#include "config/check.h"
 #include "config/merge.h"
 #include "config/suggest.h"
 #include "config/yaml_reader.h"
@@ -86,6 +87,9 @@ Node load_chain(const fs::path& path, Chain& chain, const Node& asked) {
   for (const Node& below : base->kind == Node::Kind::sequence ? base->children : std::vector<Node>{*base}) {
     if (below.kind != Node::Kind::scalar) {
       fail(below, "base", "expected the path of a YAML file, got " + shown(below));
+    }
+    if (!config::path.text(below.text)) {
+      fail(below, "base", "expected " + config::path.expected + ", got " + shown(below));
     }
     merge(merged, load_chain((path.parent_path() / below.text).lexically_normal(), chain, below));
   }

@@ -2,9 +2,12 @@
 #include "config/node.h"
 
 #include <algorithm>
-#include <cstdio>
+
+#include "config/printable.h"
 
 namespace onestep::config {
+
+ConfigError::ConfigError(const std::string& message) : std::runtime_error(printable(message)) {}
 
 const Node* find(const Node& map, const std::string& key) {
   if (map.kind != Node::Kind::map) return nullptr;
@@ -29,18 +32,10 @@ void fail(const Node& at, const std::string& path, const std::string& what) {
 
 std::string shown(const std::string& text) {
   constexpr size_t kLongest = 60;
-  std::string escaped;
-  for (const unsigned char letter : text.substr(0, kLongest)) {
-    char code[8];
-    std::snprintf(code, sizeof code, "\\x%02x", letter);
-    escaped +=
-        letter < 0x20 || letter == 0x7f ? std::string(code) : std::string(1, static_cast<char>(letter));
-  }
-  if (text.size() <= kLongest) return escaped;
-  // Do not end in the middle of a UTF-8 sequence.
-  while (!escaped.empty() && (escaped.back() & 0xC0) == 0x80) escaped.pop_back();
-  if (!escaped.empty() && (escaped.back() & 0x80)) escaped.pop_back();
-  return escaped + "…";
+  if (text.size() <= kLongest) return printable(text);
+  size_t end = kLongest;
+  while (end > kLongest - 4 && (text[end] & 0xC0) == 0x80) --end;  // not in the middle of a UTF-8 sequence
+  return printable(text.substr(0, end)) + "…";
 }
 
 std::string shown(const Node& node) {

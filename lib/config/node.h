@@ -10,9 +10,11 @@
 
 namespace onestep::config {
 
-/// "file:line: dotted.path: what is wrong (did you mean 'x'?)". Apps print it and exit with code 2.
+/// "file:line: dotted.path: what is wrong (did you mean 'x'?)", in one printable line. Apps print it and exit
+/// with code 2.
 class ConfigError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+ public:
+  explicit ConfigError(const std::string& message);
 };
 
 /// A validated configuration tree: what stands in a YAML file after includes and overrides, before any struct
@@ -44,7 +46,7 @@ std::string dotted(const std::string& prefix, const std::string& key);
 [[noreturn]] void fail(const Node& at, const std::string& path, const std::string& what);
 
 /// What stands there, for the end of "expected a number, got …": 'abc', the text "5", a list, a map, nothing.
-/// Long values are cut, control characters escaped.
+/// Long values are cut, and made printable (config/printable.h).
 std::string shown(const Node& node);
 std::string shown(const std::string& text);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
 
 #include "config/encode.h"
+#include "config/printable.h"
 #include "config/scalar.h"
+#include "config/utf8.h"
 
 namespace onestep::config {
 namespace {
@@ -28,18 +29,16 @@ bool is_plain(const std::string& text) {
   return std::ranges::all_of(text, allowed) && std::ranges::find(kSpecial, lower) == kSpecial.end();
 }
 
+// Escapes are YAML's own, and read back as what they stand for; a byte that is not UTF-8 has none, and
+// becomes the four letters \xNN.
 std::string quoted(const std::string& text) {
   std::string result = "\"";
-  for (const char letter : text) {
-    if (letter == '"' || letter == '\\') {
-      result += std::string("\\") + letter;
-    } else if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) {
-      char code[8];
-      std::snprintf(code, sizeof code, "\\x%02x", static_cast<unsigned char>(letter));
-      result += code;
-    } else {
-      result += letter;
-    }
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_length(text, i);
+    const std::string letter = text.substr(i, length == 0 ? 1 : length);
+    i += letter.size();
+    if (letter == "\"" || letter == "\\" || length == 0) result += "\\";
+    result += printable(letter);
   }
   return result + "\"";
 }

@@ -36,7 +36,7 @@ struct FashionMnistConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("root", c.root, "folder of the four idx files (Debian's package dataset-fashion-mnist)",
-          config::any, config::Role::place);
+          config::path, config::Role::place);
     visit("split", c.split, "which of the two sets", config::one_of({"train", "test"}));
     visit("limit", c.limit, "use the first so many images only", config::at_least(1));
   }
@@ -52,8 +52,9 @@ struct IdxConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("images", c.images, "idx file of bytes [N, H, W], gzip or plain", config::any, config::Role::place);
-    visit("labels", c.labels, "idx file of bytes [N], gzip or plain; empty: no classes", config::any,
+    visit("images", c.images, "idx file of bytes [N, H, W], gzip or plain", config::path_or_none,
+          config::Role::place);
+    visit("labels", c.labels, "idx file of bytes [N], gzip or plain; empty: no classes", config::path_or_none,
           config::Role::place);
     visit("classes", c.classes, "number of classes; labels are smaller", config::between(1, 256));
     visit("limit", c.limit, "use the first so many images only", config::at_least(1));

@@ -26,7 +26,7 @@ struct ImageFilesConfig {
     visit("path", c.path,
           "folder (with what lies below it) or .zip of 8-bit PNG or JPEG images, grey or RGB, all of one "
           "size; or .npz with arr_0, uint8 [N, H, W, C] or [N, H, W]",
-          config::non_empty, config::Role::place);
+          config::path, config::Role::place);
     visit("labels", c.labels, "read classes where there are any: dataset.json, or arr_1 of an .npz");
     visit("limit", c.limit, "use the first so many images only", config::at_least(1));
   }

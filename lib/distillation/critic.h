@@ -17,9 +17,8 @@ struct R1Config {
   double step = 0.1;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("weight", c.weight, "weight of the penalty", config::non_negative);
-    visit("step", c.step, "length of the perturbation, in units of the image's noise level",
-          config::positive);
+    visit("weight", c.weight, "weight of the penalty", config::magnitude);
+    visit("step", c.step, "length of the perturbation, in units of the image's noise level", config::scale);
   }
 };
 
@@ -48,7 +47,7 @@ struct DiscriminatorConfig {
     visit("loss", c.loss, "logistic, or hinge, whose logit is no density ratio",
           config::one_of(adversarial_losses()));
     visit("weight", c.weight, "weight of its loss beside the fake score's, where they share an encoder",
-          config::non_negative);
+          config::magnitude);
     visit("r1", c.r1, "gradient penalty; null is none");
     visit("optimizer", c.optimizer, "Adam of what is its own");
   }

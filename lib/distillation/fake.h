@@ -28,9 +28,9 @@ struct FakeNetworkConfig {
     visit("updates_per_student", c.updates_per_student, "the student learns every so many steps",
           config::at_least(1));
     visit("guidance", c.guidance, "classifier-free guidance where it is compared with the teacher; 1 is none",
-          config::non_negative);
+          config::magnitude);
     visit("training_guidance", c.training_guidance, "classifier-free guidance inside its own loss; 1 is none",
-          config::non_negative);
+          config::magnitude);
     visit("optimizer", c.optimizer, "Adam of the fake-score network");
   }
 };
@@ -52,7 +52,7 @@ struct ReferenceFakeConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("guidance", c.guidance,
           "classifier-free guidance of what is taken off, as a rule teacher_guidance; 1 is none",
-          config::non_negative);
+          config::magnitude);
   }
 };
 

@@ -19,7 +19,7 @@ struct OneStepConfig {
   double sigma_init = 2.5;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("sigma_init", c.sigma_init, "noise level that the network is called at", config::positive);
+    visit("sigma_init", c.sigma_init, "noise level that the network is called at", config::scale);
   }
 };
 
@@ -28,7 +28,7 @@ struct MultiStepConfig {
   std::vector<double> sigmas;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("sigmas", c.sigmas, "noise levels that the network is called at, highest first", config::positive);
+    visit("sigmas", c.sigmas, "noise levels that the network is called at, highest first", config::scale);
   }
   std::string problem() const;
 };
@@ -45,7 +45,7 @@ struct ParticlesConfig {
     visit("start", c.start, "what they are at first: noise, or the first images of the data",
           config::one_of({"noise", "data"}));
     visit("noise_std", c.noise_std, "standard deviation of the noise at first (start: noise)",
-          config::non_negative);
+          config::magnitude);
     visit("target_class", c.target_class,
           "the class that all shall become; null: that of the data's first images", config::non_negative);
   }
@@ -58,7 +58,7 @@ struct GaussianStudentConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("mean", c.mean, "every coordinate's mean at first");
-    visit("std", c.std, "every coordinate's standard deviation at first", config::positive);
+    visit("std", c.std, "every coordinate's standard deviation at first", config::scale);
   }
 };
 

@@ -18,7 +18,7 @@ struct TermWeight {
   double ramp_kimg = 0;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("weight", c.weight, "weight beside the score difference", config::non_negative);
+    visit("weight", c.weight, "weight beside the score difference", config::magnitude);
     visit("start_kimg", c.start_kimg, "thousands of images before it sets in", config::non_negative);
     visit("ramp_kimg", c.ramp_kimg, "thousands of images over which it then rises to its weight",
           config::non_negative);
@@ -60,7 +60,7 @@ struct RewardConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     TermWeight::fields(c.term, visit);
-    visit("classifier", c.classifier, "the classifier's model.safetensors", config::non_empty,
+    visit("classifier", c.classifier, "the classifier's model.safetensors", config::path,
           config::Role::place);
   }
 };
@@ -74,7 +74,7 @@ struct FidelityConfig {
   static void fields(Self& c, Visit&& visit) {
     TermWeight::fields(c.term, visit);
     visit("measurement", c.measurement, "what was measured");
-    visit("noise_std", c.noise_std, "standard deviation of the measurement's noise", config::positive);
+    visit("noise_std", c.noise_std, "standard deviation of the measurement's noise", config::scale);
   }
 };
 

@@ -25,16 +25,16 @@ struct RatioConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("logit_clamp", c.logit_clamp, "a sample's mean logit is clamped to plus or minus this",
           config::between(0, 80));
-    visit("minimum", c.minimum, "smallest density ratio", config::positive);
-    visit("maximum", c.maximum, "largest density ratio", config::positive);
+    visit("minimum", c.minimum, "smallest density ratio", config::scale);
+    visit("maximum", c.maximum, "largest density ratio", config::scale);
     visit("normalise", c.normalise, "divide the ratio by its running mean at the sample's noise level");
     visit("bins", c.bins, "noise-level bins of the running mean, equal in ln sigma",
           config::between(1, 1024));
     visit("momentum", c.momentum, "weight of a bin's old mean when it is updated", config::probability);
     visit("min_count", c.min_count, "samples that a bin gathers before its mean is updated",
           config::at_least(2));
-    visit("sigma_min", c.sigma_min, "lower end of the bins", config::positive);
-    visit("sigma_max", c.sigma_max, "upper end of the bins", config::positive);
+    visit("sigma_min", c.sigma_min, "lower end of the bins", config::scale);
+    visit("sigma_max", c.sigma_max, "upper end of the bins", config::scale);
   }
   std::string problem() const {
     if (minimum >= maximum) return "minimum must be below maximum";

@@ -19,7 +19,7 @@ std::vector<std::string> metric_keys() {
 }
 
 int64_t images_to_draw(const EvaluateConfig& config) {
-  return config.images.value_or(2000);
+  return config.draw_images.value_or(config.images.value_or(2000));
 }
 
 std::string EvaluateConfig::problem() const {

@@ -28,7 +28,7 @@ struct ModelSubject {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("name", c.name, "how the report calls it", config::non_empty);
-    visit("path", c.path, "model file (safetensors)", config::non_empty);
+    visit("path", c.path, "model file (safetensors)", config::path);
     visit("sampler", c.sampler, "changes to the sampler that the model brings along");
   }
 };
@@ -55,7 +55,7 @@ struct FeaturesSubject {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("name", c.name, "how the report calls it", config::non_empty);
-    visit("path", c.path, kFeatureFile, config::non_empty);
+    visit("path", c.path, kFeatureFile, config::path);
   }
 };
 
@@ -78,7 +78,7 @@ struct FeaturesReference {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("path", c.path, kFeatureFile, config::non_empty);
+    visit("path", c.path, kFeatureFile, config::path);
   }
 };
 
@@ -102,6 +102,7 @@ struct EvaluateConfig {
   std::string protocol = "none";
   std::vector<std::string> metrics{"fid"};
   std::optional<int64_t> images;
+  std::optional<int64_t> draw_images;
   int64_t first_seed = 0;
   int64_t seed_sets = 1;
   std::string classes = "balanced";
@@ -112,14 +113,15 @@ struct EvaluateConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("out", c.out, "folder for report.html and report.json", config::non_empty);
+    visit("out", c.out, "folder for report.html and report.json", config::path);
     visit("title", c.title, "heading of the report");
     visit("features", c.features, "the feature space of FID");
     visit("reference", c.reference, "what subjects are compared with");
     visit("subjects", c.subjects, "what is scored; the first is the headline");
     visit("baseline", c.baseline, "name of the subject that the headline is judged against; may be empty");
     visit("trend", c.trend,
-          "folder of a training run: FID of each model that it kept (run.model_images); may be empty");
+          "folder of a training run: FID of each model that it kept (run.model_images); may be empty",
+          config::path_or_none);
     visit("protocol", c.protocol, "a preset for keys that are not given; edm is that of published numbers",
           config::one_of(protocol_names()));
     visit("metrics", c.metrics, "what is measured beside FID, which always is; all is every one",
@@ -128,16 +130,18 @@ struct EvaluateConfig {
           "images a subject; not given: 2000 of a model, and sets of images whole (as feature files always "
           "are)",
           config::at_least(2));
+    visit("draw_images", c.draw_images, "images drawn of each model, where that differs from `images`",
+          config::at_least(2));
     visit("first_seed", c.first_seed, "seeds of generators: first_seed, first_seed + 1, ...",
           config::non_negative);
     visit("seed_sets", c.seed_sets,
-          "so many sets of `images` seeds each, one after the other; FID is told for each",
+          "so many sets of as many seeds each, one after the other; FID is told for each",
           config::between(1, 100));
     visit("classes", c.classes,
           "of class-conditional models: balanced is seed modulo the number of classes, seeds is drawn from "
           "each seed",
           config::one_of({"balanced", "seeds"}));
-    visit("batch", c.batch, "images a network pass", config::at_least(1));
+    visit("batch", c.batch, "images a network pass", config::between(1, 4096));
     visit("seed", c.seed, "which images of a dataset, and which the report shows", config::non_negative);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty);
     visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 1024));

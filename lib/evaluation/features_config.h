@@ -14,7 +14,8 @@ struct ClassifierFeatures {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("model", c.model, "classifier file; not needed where everything comes as features");
+    visit("model", c.model, "classifier file; not needed where everything comes as features",
+          config::path_or_none);
   }
 };
 
@@ -25,8 +26,7 @@ struct InceptionFeatures {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("model", c.model, "weights (safetensors) that scripts/convert_inception.py wrote",
-          config::non_empty);
+    visit("model", c.model, "weights (safetensors) that scripts/convert_inception.py wrote", config::path);
   }
 };
 
@@ -40,7 +40,7 @@ struct TorchScriptFeatures {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("model", c.model, "TorchScript file", config::non_empty);
+    visit("model", c.model, "TorchScript file", config::path);
     visit("input", c.input, "uint8: images in 0 ... 255; float: float32 in [-1, 1]",
           config::one_of({"uint8", "float"}));
     visit("channels", c.channels, "3 repeats grey images, 0 takes images as they are", config::between(0, 3));

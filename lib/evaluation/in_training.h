@@ -31,7 +31,7 @@ struct InTrainingConfig {
     visit("sampler", c.sampler, "changes to the sampler that the model brings along");
     visit("classes", c.classes, "of class-conditional models: as in onestep-evaluate",
           config::one_of({"balanced", "seeds"}));
-    visit("batch", c.batch, "images a network pass", config::at_least(1));
+    visit("batch", c.batch, "images a network pass", config::between(1, 4096));
   }
   std::string problem() const;
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "config/printable.h"
 #include "io/chart_style.h"
 
 namespace onestep::io {
@@ -80,7 +81,7 @@ bool looks_like_number(std::string_view cell) {
 
 std::string escape(std::string_view text) {
   std::string result;
-  for (const char c : text) {
+  for (const char c : config::printable_lines(text)) {
     switch (c) {
       case '&':
         result += "&amp;";
@@ -98,7 +99,7 @@ std::string escape(std::string_view text) {
         result += "&#39;";
         break;
       default:
-        if (static_cast<uint8_t>(c) >= 0x20 || c == '\n' || c == '\t') result += c;
+        result += c;
     }
   }
   return result;

@@ -45,7 +45,7 @@ JsonLines::~JsonLines() {
 
 void JsonLines::append(const nlohmann::ordered_json& object) {
   const std::string line =
-      object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+      object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   struct stat before {};
   const bool sized = ::fstat(fd_, &before) == 0 && S_ISREG(before.st_mode);
   const ssize_t written = ::write(fd_, line.data(), line.size());

@@ -8,6 +8,8 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
+#include "config/printable.h"
+
 namespace onestep::io {
 namespace {
 
@@ -24,7 +26,7 @@ std::shared_ptr<spdlog::logger> make_logger() {
 
 void log(spdlog::level::level_enum level, std::string_view prefix, std::string_view message) {
   static const auto logger = make_logger();
-  const std::string line = std::string(prefix).append(message);
+  const std::string line = std::string(prefix).append(config::printable(message));
   logger->log(level, spdlog::string_view_t(line));
 }
 

@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "config/printable.h"
+
 namespace onestep::io {
 namespace {
 
@@ -123,7 +125,7 @@ std::string progress_line(const ProgressState& state) {
 
 Progress::Progress(std::string title, int64_t total, int64_t done, ProgressOutput output)
     : output_(std::move(output)), done_at_start_(done), started_(output_.now()) {
-  state_.title = std::move(title);
+  state_.title = config::printable(title);
   state_.total = total;
   state_.done = done;
   recent_.emplace_back(started_, done);

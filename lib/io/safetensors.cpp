@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include <ATen/ops/empty.h>
@@ -19,7 +20,12 @@
 namespace onestep::io {
 namespace {
 
-constexpr const char* kChecksum = "onestep.crc32";
+constexpr const char* kChecksum = "onestep.crc32";               // of the data
+constexpr const char* kHeaderChecksum = "onestep.crc32.header";  // of all before the data
+// Says that there is a checksum of the header, which older files have not: a file that lost it is damaged.
+constexpr const char* kFormat = "onestep.format";
+constexpr const char* kFormatNow = "2";
+constexpr const char* kBlank = "00000000";  // in the place of the header's own checksum
 constexpr size_t kLengthBytes = 8;
 
 // The format is little-endian, as every machine that we build for: data and lengths are copied as they are.
@@ -36,6 +42,35 @@ std::string checksum_text(uLong crc) {
   return text;
 }
 
+/// The length and the text of a header in which its own checksum is blank, and where that stands; nothing
+/// where the text does not say it as our writer does.
+struct Blanked {
+  std::string bytes;
+  size_t place;
+};
+std::optional<Blanked> blanked(uint64_t length, std::string_view text) {
+  const std::string start = "\"" + std::string(kHeaderChecksum) + "\":\"";
+  const size_t found = text.find(start);
+  const size_t place = found + start.size();
+  if (found == std::string_view::npos || place + std::strlen(kBlank) > text.size()) return std::nullopt;
+  Blanked blank{std::string(reinterpret_cast<const char*>(&length), sizeof length), sizeof length + place};
+  blank.bytes.append(text).replace(blank.place, std::strlen(kBlank), kBlank);
+  return blank;
+}
+
+void verify_header(const std::filesystem::path& path, TensorHeader& header, std::string_view text) {
+  const auto format = header.metadata.extract(kFormat), stored = header.metadata.extract(kHeaderChecksum);
+  if (format.empty() && stored.empty()) return;
+  if (!format.empty() && format.mapped() != kFormatNow)
+    throw FileError(path, "has format " + format.mapped().substr(0, 40) +
+                              ", and 2 is the newest known: it is "
+                              "from a newer OneStep, or damaged");
+  const auto blank = blanked(text.size(), text);
+  if (format.empty() || stored.empty() || !blank ||
+      stored.mapped() != checksum_text(continue_crc(0, blank->bytes)))
+    throw FileError(path, "the checksum of the header is wrong: the file is damaged, or was changed by hand");
+}
+
 struct Parsed {
   TensorHeader header;
   size_t data_begin;
@@ -49,8 +84,10 @@ Parsed parse(const std::filesystem::path& path, const MappedFile& file) {
   if (length > kMaxHeaderBytes || length > rest)
     throw FileError(path, "is not a safetensors file, or is truncated: its header would take " +
                               std::to_string(length) + " of " + std::to_string(rest) + " bytes");
-  return {parse_header(path, file.bytes().substr(kLengthBytes, length), rest - length),
-          kLengthBytes + length};
+  const std::string_view text = file.bytes().substr(kLengthBytes, length);
+  Parsed parsed{parse_header(path, text, rest - length), kLengthBytes + length};
+  verify_header(path, parsed.header, text);
+  return parsed;
 }
 
 void verify_checksum(const std::filesystem::path& path, TensorHeader& header, std::string_view data) {
@@ -145,6 +182,8 @@ void write_safetensors(const std::filesystem::path& path,
     crc = continue_crc(crc, bytes);
   }
   header.metadata[kChecksum] = checksum_text(crc);
+  header.metadata[kFormat] = kFormatNow;
+  header.metadata[kHeaderChecksum] = kBlank;
 
   std::string text;
   try {
@@ -154,10 +193,12 @@ void write_safetensors(const std::filesystem::path& path,
   }
   const uint64_t length = text.size();
   if (length > kMaxHeaderBytes) throw FileError(path, "cannot be written: names and metadata exceed 100 MiB");
+  Blanked start = blanked(length, text).value();
+  const std::string checksum = checksum_text(continue_crc(0, start.bytes));
+  start.bytes.replace(start.place, checksum.size(), checksum);
 
   AtomicFile file(path);
-  file.write({reinterpret_cast<const char*>(&length), sizeof length});
-  file.write(text);
+  file.write(start.bytes);
   for (const at::Tensor& tensor : host) file.write(bytes_of(tensor));
   file.commit();
 }

@@ -32,15 +32,17 @@ struct TensorFile {
 ///
 /// The file is taken to be hostile: FileError unless the header is at most 100 MiB of JSON with the known
 /// keys once each, every size is the product of its shape and lies inside the file, and the tensors cover the
-/// data section without holes, overlaps or trailing bytes. Where the metadata holds `onestep.crc32` (our
-/// writer always adds it; it is not handed on), the data must have that CRC-32.
+/// data section without holes, overlaps or trailing bytes. Where the metadata holds `onestep.crc32`, the
+/// data must have that CRC-32, and where it holds `onestep.format` or `onestep.crc32.header`, the length and
+/// the header (that value as zeros) must have the latter. Our writer always adds the three, so that no single
+/// bit of its files can change unnoticed; they are not handed on.
 enum class Checksum {
   verified,       ///< every byte of the data is read, and compared with the checksum
   left_to_caller  ///< nothing is read but what the caller touches, who knows another way to tell damage
 };
 TensorFile read_safetensors(const std::filesystem::path& path, Checksum checksum = Checksum::verified);
 
-/// The metadata alone, with the header's checks: no data is touched, and no checksum verified.
+/// The metadata alone, with the header's checks: no data is touched, and its checksum not verified.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& path);
 
 /// The names of the tensors alone, likewise.

@@ -3,11 +3,11 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/max_pool2d.h>
-#include <ATen/ops/ones.h>
 #include <ATen/ops/silu.h>
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "networks/model_metadata.h"
 
 namespace onestep {
 namespace {
@@ -24,21 +24,21 @@ std::string ClassifierConfig::problem() const {
   return "";
 }
 
-Classifier make_classifier(const ClassifierConfig& c, uint64_t seed) {
-  Initializer init{.seed = seed};
+Classifier make_classifier(const ClassifierConfig& c, uint64_t seed, at::Device device) {
+  Initializer init{.seed = seed, .device = device};
   Classifier m{.config = c};
   int64_t in = c.img_channels;
   int64_t resolution = c.img_resolution;
   for (const int64_t out : c.channels) {
     const std::string key = std::to_string(m.convs.size());
     m.convs.emplace_back(key, make_conv(init, {in, out, 3}));
-    m.norms.emplace_back(key, make_group_norm(out));
+    m.norms.emplace_back(key, make_group_norm(init, out));
     in = out;
     resolution /= 2;
   }
   m.feature = make_linear(init, in * resolution * resolution, c.feature_dim);
   m.logit = make_linear(init, c.feature_dim, c.label_dim);
-  m.feature_scale = at::ones({1});
+  m.feature_scale = init.constant({1}, 1);
   return m;
 }
 
@@ -57,12 +57,9 @@ Classifier load_classifier(const std::filesystem::path& path, at::Device device)
   if (!file.metadata.contains(kClassifierKey)) {
     throw io::FileError(path, std::string("not a classifier: its metadata lacks '") + kClassifierKey + "'");
   }
-  Classifier m =
-      make_classifier(config::read<ClassifierConfig>(config::parse(file.metadata.at(kClassifierKey),
-                                                                   path.string() + ": " + kClassifierKey)),
-                      0);
-  load_tensors(m, file);
-  return clone(m, device);
+  const ClassifierConfig config =
+      read_metadata<ClassifierConfig>(path, kClassifierKey, file.metadata.at(kClassifierKey));
+  return with_tensors_of(file, make_classifier(config, 0, at::kMeta), device);
 }
 
 io::TensorFile model_file(const Classifier& m, std::map<std::string, std::string> metadata) {

@@ -49,7 +49,8 @@ struct Classifier {
   }
 };
 
-Classifier make_classifier(const ClassifierConfig& config, uint64_t seed);
+/// Initial weights are drawn from `seed`, on the CPU; on at::kMeta it has shapes alone.
+Classifier make_classifier(const ClassifierConfig& config, uint64_t seed, at::Device device = at::kCPU);
 
 struct Classified {
   at::Tensor features;  ///< [N, feature_dim], scaled

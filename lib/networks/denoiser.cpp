@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "networks/model_metadata.h"
 #include "networks/space_to_depth.h"
 #include "noise/preconditioning.h"
 
@@ -47,11 +48,6 @@ struct Pass {
     return at_sigma.c_skip * x + at_sigma.c_out * (patches() ? depth_to_space(raw) : raw);
   }
 };
-
-template <class Config>
-Config metadata_config(const io::TensorFile& file, const std::string& key) {
-  return config::read<Config>(config::parse(file.metadata.at(key), file.path.string() + ": " + key));
-}
 
 /// Reading a NetworkConfig through a struct gives its variant the `kind` syntax of every other config.
 struct NetworkMetadata {
@@ -150,12 +146,12 @@ Perceived perceive(const Denoiser& denoiser, const at::Tensor& x, const at::Tens
       denoiser.network);
 }
 
-Denoiser make_denoiser(const DenoiserConfig& config, uint64_t seed) {
+Denoiser make_denoiser(const DenoiserConfig& config, uint64_t seed, at::Device device) {
   TORCH_CHECK(config.problem().empty(), "make_denoiser: ", config.problem());
   return {.config = config,
           .network = std::visit(
-              Overloaded{[&](const SongUNetConfig& c) -> Network { return make_song_unet(c, seed); },
-                         [&](const MlpConfig& c) -> Network { return make_mlp(c, seed); },
+              Overloaded{[&](const SongUNetConfig& c) -> Network { return make_song_unet(c, seed, device); },
+                         [&](const MlpConfig& c) -> Network { return make_mlp(c, seed, device); },
                          [](const GaussianMixtureConfig&) -> Network {
                            TORCH_CHECK(false, "make_denoiser: a gaussian_mixture is made of its tensors");
                          }},
@@ -177,20 +173,18 @@ Denoiser denoiser_of(const io::TensorFile& file, at::Device device, at::ScalarTy
     throw io::FileError(path, std::string("not a model file: its metadata lacks '") + kNetworkKey + "'");
   }
   DenoiserConfig config;
-  config.network =
-      config::read<NetworkMetadata>(config::parse("{\"network\": " + file.metadata.at(kNetworkKey) + "}",
-                                                  path.string() + ": " + kNetworkKey))
-          .network;
+  config.network = read_metadata<NetworkMetadata>(path, kNetworkKey,
+                                                  "{\"network\": " + file.metadata.at(kNetworkKey) + "}")
+                       .network;
   if (file.metadata.contains(kPreconditioningKey)) {
-    config.preconditioning = metadata_config<PreconditioningConfig>(file, kPreconditioningKey);
+    config.preconditioning = read_metadata<PreconditioningConfig>(path, kPreconditioningKey,
+                                                                  file.metadata.at(kPreconditioningKey));
   }
   if (const std::string problem = config.problem(); !problem.empty()) throw io::FileError(path, problem);
   if (std::holds_alternative<GaussianMixtureConfig>(config.network)) {
     return clone(Denoiser{.config = config, .network = read_gaussian_mixture(file)}, device, dtype);
   }
-  Denoiser denoiser = make_denoiser(config, 0);
-  load_tensors(denoiser, file);
-  return clone(denoiser, device, dtype);
+  return with_tensors_of(file, make_denoiser(config, 0, at::kMeta), device, dtype);
 }
 
 io::TensorFile model_file(const Denoiser& denoiser, std::map<std::string, std::string> metadata) {

@@ -24,7 +24,7 @@ struct PreconditioningConfig {
   bool space_to_depth = false;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("sigma_data", c.sigma_data, "standard deviation of the data", config::positive);
+    visit("sigma_data", c.sigma_data, "standard deviation of the data", config::scale);
     visit("space_to_depth", c.space_to_depth,
           "the network sees 2x2 patches as channels, at half the resolution");
   }
@@ -91,16 +91,17 @@ struct Perceived {
 Perceived perceive(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
                    const at::Tensor& labels, const std::vector<int64_t>& resolutions, bool decoded = true);
 
-/// A new network with weights drawn from `seed`, float32 on the CPU. Throws c10::Error for a configuration
-/// with a problem, and for a gaussian_mixture, which is made of its tensors.
-Denoiser make_denoiser(const DenoiserConfig& config, uint64_t seed);
+/// A new network with weights drawn from `seed`, float32, on the CPU. On at::kMeta it has shapes alone:
+/// nothing is drawn or allocated, and parameter_count() is all that it costs. Throws c10::Error for a
+/// configuration with a problem, and for a gaussian_mixture, which is made of its tensors.
+Denoiser make_denoiser(const DenoiserConfig& config, uint64_t seed, at::Device device = at::kCPU);
 
 /// The exact denoiser of a Gaussian mixture: see make_gaussian_mixture.
 Denoiser exact_denoiser(const at::Tensor& weights, const at::Tensor& means, const at::Tensor& stds);
 
 /// A model file carries its network's configuration in its metadata (keys `onestep.network` and
-/// `onestep.preconditioning`, JSON), so that it alone rebuilds the denoiser. Throws io::FileError or
-/// config::ConfigError, naming the file.
+/// `onestep.preconditioning`, JSON), so that it alone rebuilds the denoiser. Its tensors are compared
+/// with what that says before any memory is taken for them. Throws io::FileError, naming the file.
 Denoiser load_denoiser(const std::filesystem::path& path, at::Device device,
                        at::ScalarType dtype = at::kFloat);
 /// The same of what a file holds, and what it would hold (sharing storage with the denoiser).

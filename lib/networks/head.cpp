@@ -15,7 +15,7 @@ Head make_head(Initializer& init, int64_t resolution, int64_t channels) {
   while (resolution > kLastSize) {
     const std::string key = std::to_string(head.convs.size());
     head.convs.emplace_back(key, make_conv(init, {channels, channels, 3}));
-    head.norms.emplace_back(key, make_group_norm(channels));
+    head.norms.emplace_back(key, make_group_norm(init, channels));
     resolution = (resolution + 1) / 2;
   }
   if (resolution == 1) head.hidden = make_linear(init, channels, channels);

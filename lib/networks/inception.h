@@ -74,8 +74,8 @@ struct Inception {
   }
 };
 
-/// The architecture with unfolded normalisation and uninitialised weights (float32, CPU).
-Inception make_inception();
+/// The architecture with unfolded normalisation and uninitialised float32 weights; on at::kMeta shapes alone.
+Inception make_inception(at::Device device = at::kCPU);
 
 /// The network of a safetensors file as it stands there: not folded, float32, CPU. Names are pytorch-fid's
 /// (`Mixed_5b.branch1x1.conv.weight`, `.bn.…`, `fc.weight`) or those of NVIDIA's inception-2015-12-05 file

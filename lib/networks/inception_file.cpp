@@ -3,6 +3,7 @@
 #include <set>
 
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/ones.h>
 
 #include "networks/inception.h"
 
@@ -43,17 +44,17 @@ void check_values(const io::TensorFile& file, const std::string& name, bool is_v
 
 Inception read_inception(const std::filesystem::path& path) {
   const io::TensorFile file = io::read_safetensors(path);
-  Inception m = make_inception();
+  Inception m = make_inception(at::kMeta);
   const bool google = file.has("layers.conv.weight");
   const Names names = google ? google_names(m) : Names();
   std::set<std::string> used;
   for_each_tensor(m, [&](const std::string& ours, at::Tensor& tensor, bool) {
     const std::string name = google ? names.at(ours) : ours;
     if (name.empty()) {
-      tensor.fill_(1);
+      tensor = at::ones(tensor.sizes());
       return;
     }
-    copy_tensor(file, name, tensor);
+    tensor = tensor_of(file, name, tensor.sizes()).to(at::kFloat);
     check_values(file, name, ours.ends_with(".running_var"));
     used.insert(name);
   });

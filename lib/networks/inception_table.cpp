@@ -144,12 +144,12 @@ Shape after(const ConvRow& row, Shape in) {
   return {row.out, row.step == Step::halving ? halved(in.side) : in.side};
 }
 
-InceptionConv make_conv(const BlockRow& block, const ConvRow& row, Shape in) {
+InceptionConv make_conv(const BlockRow& block, const ConvRow& row, Shape in, at::Device device) {
   const bool same = row.step == Step::same;
-  const auto channel = [&] { return at::empty({row.out}); };
+  const auto channel = [&] { return at::empty({row.out}, device); };
   return {.name = joined(block.name, row.name),
           .google_name = joined(block.google_name, row.google_name),
-          .weight = at::empty({row.out, in.channels, row.height, row.width}),
+          .weight = at::empty({row.out, in.channels, row.height, row.width}, device),
           .norm = InceptionConv::Norm{channel(), channel(), channel(), channel()},
           .side = in.side,
           .stride = row.step == Step::halving ? 2 : 1,
@@ -157,11 +157,12 @@ InceptionConv make_conv(const BlockRow& block, const ConvRow& row, Shape in) {
 }
 
 /// Adds the branch; returns the shape of its output.
-Shape add_branch(InceptionBlock& block, const BlockRow& block_row, const BranchRow& row, Shape shape) {
+Shape add_branch(InceptionBlock& block, const BlockRow& block_row, const BranchRow& row, Shape shape,
+                 at::Device device) {
   InceptionBranch branch{.pool = row.pool, .fork = row.fork};
   if (row.pool == Pool::max_halving) shape.side = halved(shape.side);
   for (size_t i = 0; i < row.convs.size(); ++i) {
-    branch.convs.push_back(make_conv(block_row, row.convs[i], shape));
+    branch.convs.push_back(make_conv(block_row, row.convs[i], shape, device));
     const bool left_of_fork = row.fork && i + 2 == row.convs.size();
     if (!left_of_fork) shape = after(row.convs[i], shape);
   }
@@ -171,20 +172,20 @@ Shape add_branch(InceptionBlock& block, const BlockRow& block_row, const BranchR
 
 }  // namespace
 
-Inception make_inception() {
+Inception make_inception(at::Device device) {
   Inception m;
   Shape shape{3, 299};
   for (const BlockRow& row : architecture()) {
     InceptionBlock block{.name = row.name};
     Shape out{0, 0};
     for (const BranchRow& branch : row.branches) {
-      const Shape added = add_branch(block, row, branch, shape);
+      const Shape added = add_branch(block, row, branch, shape, device);
       out = {out.channels + added.channels, added.side};
     }
     shape = out;
     m.blocks.push_back(std::move(block));
   }
-  m.fc = {at::empty({1008, shape.channels}), at::empty({1008})};
+  m.fc = {at::empty({1008, shape.channels}, device), at::empty({1008}, device)};
   return m;
 }
 

@@ -12,6 +12,8 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/cos.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
@@ -20,7 +22,6 @@
 #include <ATen/ops/sin.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/upsample_nearest2d.h>
-#include <ATen/ops/zeros.h>
 
 #include "kernels/philox.h"
 #include "noise/purpose.h"
@@ -37,18 +38,24 @@ constexpr uint32_t kInit = word(Purpose::initial_weights);
 }  // namespace
 
 at::Tensor Initializer::xavier_uniform(at::IntArrayRef shape, int64_t fan_in, int64_t fan_out, double scale) {
+  if (device.is_meta()) return at::empty(shape, device);
   const double bound = std::sqrt(6.0 / static_cast<double>(fan_in + fan_out));
   const at::Tensor u = kernels::philox_uniform(seed, kInit, one_index(next++), shape, at::kCPU);
   return ((u * 2 - 1) * (bound * scale)).squeeze(0);
 }
 
-at::Tensor Initializer::normal(at::IntArrayRef shape) {
-  return kernels::philox_normal(seed, kInit, one_index(next++), shape, at::kCPU).squeeze(0);
+at::Tensor Initializer::normal(at::IntArrayRef shape, double scale) {
+  if (device.is_meta()) return at::empty(shape, device);
+  return kernels::philox_normal(seed, kInit, one_index(next++), shape, at::kCPU).squeeze(0) * scale;
+}
+
+at::Tensor Initializer::constant(at::IntArrayRef shape, double value) const {
+  return at::full(shape, value, at::TensorOptions(at::kFloat).device(device));
 }
 
 Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias, double scale) {
   return {.weight = init.xavier_uniform({out, in}, in, out, scale),
-          .bias = bias ? at::zeros({out}) : at::Tensor()};
+          .bias = bias ? init.constant({out}, 0) : at::Tensor()};
 }
 
 at::Tensor forward(const Linear& m, const at::Tensor& x) {
@@ -60,11 +67,11 @@ Conv2d make_conv(Initializer& init, const ConvShape& shape, double scale) {
       .resample = shape.resample, .fused = shape.fused, .box = shape.filter == std::vector<double>{1, 1}};
   if (const int64_t k = shape.kernel; k > 0) {
     m.weight = init.xavier_uniform({shape.out, shape.in, k, k}, shape.in * k * k, shape.out * k * k, scale);
-    m.bias = at::zeros({shape.out});
+    m.bias = init.constant({shape.out}, 0);
   }
   if (shape.resample != Resample::none) {
     const at::Tensor f = at::tensor(shape.filter, at::kFloat);
-    m.resample_filter = (f.outer(f) / f.sum().square()).unsqueeze(0).unsqueeze(0);
+    m.resample_filter = (f.outer(f) / f.sum().square()).unsqueeze(0).unsqueeze(0).to(init.device);
   }
   return m;
 }
@@ -118,8 +125,8 @@ at::Tensor forward(const Conv2d& m, const at::Tensor& x) {
   return at::conv2d(resampled(m, x), m.weight, m.bias, {1, 1}, {half, half});
 }
 
-GroupNorm make_group_norm(int64_t channels, double eps) {
-  return {.weight = at::ones({channels}), .bias = at::zeros({channels}), .eps = eps};
+GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps) {
+  return {.weight = init.constant({channels}, 1), .bias = init.constant({channels}, 0), .eps = eps};
 }
 
 at::Tensor forward(const GroupNorm& m, const at::Tensor& x) {

@@ -11,15 +11,18 @@
 /// The layers of EDM's networks, as values: weights in a struct, the forward pass in a function beside it.
 namespace onestep {
 
-/// Draws initial weights, each tensor from its own counter-based stream.
+/// Draws initial weights, float32, each tensor from its own counter-based stream. On at::kMeta tensors have
+/// shapes and no storage, and nothing is drawn: what a file has to fit, and what is counted.
 struct Initializer {
   uint64_t seed = 0;
+  at::Device device = at::kCPU;
   int64_t next = 0;
 
-  /// scale · U(−√(6/(fan_in+fan_out)), +√(…)) (Glorot & Bengio 2010), float32 on the CPU.
+  /// scale · U(−√(6/(fan_in+fan_out)), +√(…)) (Glorot & Bengio 2010).
   at::Tensor xavier_uniform(at::IntArrayRef shape, int64_t fan_in, int64_t fan_out, double scale = 1);
-  /// Unit normal numbers.
-  at::Tensor normal(at::IntArrayRef shape);
+  /// scale · unit normal numbers.
+  at::Tensor normal(at::IntArrayRef shape, double scale = 1);
+  at::Tensor constant(at::IntArrayRef shape, double value) const;
 };
 
 /// y = x Wᵀ + b; x [N, in], weight [out, in], bias [out] or absent.
@@ -69,7 +72,7 @@ struct GroupNorm {
     visit("bias", m.bias);
   }
 };
-GroupNorm make_group_norm(int64_t channels, double eps = 1e-5);
+GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps = 1e-5);
 at::Tensor forward(const GroupNorm& m, const at::Tensor& x);
 
 /// Transformer-style embedding of x [N]: [cos(x f_i), sin(x f_i)], f_i = 10000^(−i/(C/2 − endpoint)); [N, C].

@@ -20,9 +20,9 @@ void check_resolution(const std::string& who, int64_t resolution) {
 
 }  // namespace
 
-Mlp make_mlp(const MlpConfig& c, uint64_t seed) {
-  Initializer init{.seed = seed};
-  Mlp m{.config = c, .frequencies = noise_frequencies()};
+Mlp make_mlp(const MlpConfig& c, uint64_t seed, at::Device device) {
+  Initializer init{.seed = seed, .device = device};
+  Mlp m{.config = c, .frequencies = noise_frequencies().to(device)};
   m.map_noise = make_linear(init, 2 * m.frequencies.size(0), c.width);
   m.input = make_linear(init, c.dim, c.width);
   if (c.label_dim > 0) m.map_label = make_linear(init, c.label_dim, c.width, /*bias=*/false);

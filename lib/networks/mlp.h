@@ -50,8 +50,8 @@ struct Mlp {
   }
 };
 
-/// A network with initial weights drawn from `seed`, float32 on the CPU.
-Mlp make_mlp(const MlpConfig& config, uint64_t seed);
+/// A network with initial weights drawn from `seed`, float32, on the CPU; its shapes alone on at::kMeta.
+Mlp make_mlp(const MlpConfig& config, uint64_t seed, at::Device device = at::kCPU);
 
 /// silu(h) of the last hidden layer, [N, width].
 struct Hidden {

@@ -5,13 +5,13 @@
 
 namespace onestep {
 
-void copy_tensor(const io::TensorFile& file, const std::string& name, at::Tensor& tensor) {
-  const at::Tensor& source = file.at(name);
-  if (source.sizes() != tensor.sizes()) {
-    throw io::FileError(file.path, c10::str("tensor '", name, "' has shape ", source.sizes(),
-                                            ", the network needs ", tensor.sizes()));
+const at::Tensor& tensor_of(const io::TensorFile& file, const std::string& name, at::IntArrayRef sizes) {
+  const at::Tensor& found = file.at(name);
+  if (found.sizes() != sizes) {
+    throw io::FileError(
+        file.path, c10::str("tensor '", name, "' has shape ", found.sizes(), ", the network needs ", sizes));
   }
-  tensor.copy_(source);
+  return found;
 }
 
 }  // namespace onestep

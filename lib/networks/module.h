@@ -103,17 +103,20 @@ M clone(const M& module, std::optional<at::Device> device = {}, std::optional<at
   return copy;
 }
 
-/// file[name] → tensor, which must have its shape. Throws io::FileError.
-void copy_tensor(const io::TensorFile& file, const std::string& name, at::Tensor& tensor);
+/// The file's tensor of that name, which must have these sizes. Throws io::FileError naming the file, the
+/// tensor and both shapes.
+const at::Tensor& tensor_of(const io::TensorFile& file, const std::string& name, at::IntArrayRef sizes);
 
-/// Fills the module from tensors of the same names below `prefix`; a missing tensor or another shape is an
-/// io::FileError naming the file, the tensor and both shapes. Tensors that the module lacks are ignored.
+/// A module whose tensors are copies of the file's of the same names below `prefix`, on `device` in `dtype`.
+/// Of `shapes`, which may be on at::kMeta, only shapes are used, and all are compared before the first copy.
+/// A missing tensor or another shape is an io::FileError. Tensors that the module lacks are ignored.
 template <class M>
-void load_tensors(M& module, const io::TensorFile& file, const std::string& prefix = "") {
-  const c10::NoGradGuard no_grad;
-  for_each_tensor(module, [&](const std::string& path, at::Tensor& tensor, bool) {
-    copy_tensor(file, prefix + path, tensor);
+M with_tensors_of(const io::TensorFile& file, M shapes, at::Device device, at::ScalarType dtype = at::kFloat,
+                  const std::string& prefix = "") {
+  for_each_tensor(shapes, [&](const std::string& path, at::Tensor& tensor, bool) {
+    tensor = tensor_of(file, prefix + path, tensor.sizes());
   });
+  return clone(shapes, device, dtype);
 }
 
 /// All parameters of a module as two flat vectors, values [P] and gradients [P], of which the module's

@@ -71,8 +71,8 @@ std::string SongUNetConfig::problem() const {
   return "";
 }
 
-SongUNet make_song_unet(const SongUNetConfig& c, uint64_t seed) {
-  Initializer init{.seed = seed};
+SongUNet make_song_unet(const SongUNetConfig& c, uint64_t seed, at::Device device) {
+  Initializer init{.seed = seed, .device = device};
   const int64_t width = c.model_channels * c.channel_mult_emb;
   const int64_t noise_width = c.model_channels * c.channel_mult_noise;
   const auto levels = static_cast<int64_t>(c.channel_mult.size());
@@ -85,7 +85,7 @@ SongUNet make_song_unet(const SongUNetConfig& c, uint64_t seed) {
   };
 
   SongUNet m{.config = c};
-  if (c.embedding_type == "fourier") m.frequencies = init.normal({noise_width / 2}) * 16;
+  if (c.embedding_type == "fourier") m.frequencies = init.normal({noise_width / 2}, 16);
   if (c.label_dim > 0) m.map_label = make_linear(init, c.label_dim, noise_width);
   if (c.augment_dim > 0) m.map_augment = make_linear(init, c.augment_dim, noise_width, /*bias=*/false);
   m.map_layer0 = make_linear(init, noise_width, width);
@@ -135,7 +135,7 @@ SongUNet make_song_unet(const SongUNetConfig& c, uint64_t seed) {
       channels = out;
     }
   }
-  m.out_norm = make_group_norm(channels, 1e-6);
+  m.out_norm = make_group_norm(init, channels, 1e-6);
   m.out_conv = make_conv(init, {channels, c.img_channels, 3}, 1e-5);
   return m;
 }

@@ -89,8 +89,8 @@ struct SongUNet {
   }
 };
 
-/// A network with initial weights drawn from `seed`, float32 on the CPU.
-SongUNet make_song_unet(const SongUNetConfig& config, uint64_t seed);
+/// A network with initial weights drawn from `seed`, float32, on the CPU; its shapes alone on at::kMeta.
+SongUNet make_song_unet(const SongUNetConfig& config, uint64_t seed, at::Device device = at::kCPU);
 
 /// The encoder's outputs, one a layer, finest first; their last one feeds the decoder.
 struct Encoded {

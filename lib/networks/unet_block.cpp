@@ -26,16 +26,16 @@ at::Tensor forward(const Attention& m, const at::Tensor& x) {
 }  // namespace
 
 UNetBlock make_unet_block(Initializer& init, const UNetBlockShape& s) {
-  UNetBlock m{.norm0 = make_group_norm(s.in, kEps),
+  UNetBlock m{.norm0 = make_group_norm(init, s.in, kEps),
               .conv0 = make_conv(init, {s.in, s.out, 3, s.resample, s.filter}),
               .affine = make_linear(init, s.embedding, s.out),
-              .norm1 = make_group_norm(s.out, kEps),
+              .norm1 = make_group_norm(init, s.out, kEps),
               .conv1 = make_conv(init, {s.out, s.out, 3}, kZeroScale)};
   if (s.in != s.out || s.resample != Resample::none) {
     m.skip = make_conv(init, {s.in, s.out, 1, s.resample, s.filter});
   }
   if (s.attention) {
-    m.attention = Attention{.norm2 = make_group_norm(s.out, kEps),
+    m.attention = Attention{.norm2 = make_group_norm(init, s.out, kEps),
                             .qkv = make_conv(init, {s.out, 3 * s.out, 1}, std::sqrt(0.2)),
                             .proj = make_conv(init, {s.out, s.out, 1}, kZeroScale)};
   }

@@ -33,8 +33,8 @@ struct KarrasLaw {
   double to = 0.8;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("sigma_min", c.sigma_min, "noise level at t = 0", config::positive);
-    visit("sigma_max", c.sigma_max, "noise level at t = 1", config::positive);
+    visit("sigma_min", c.sigma_min, "noise level at t = 0", config::scale);
+    visit("sigma_max", c.sigma_max, "noise level at t = 1", config::scale);
     visit("rho", c.rho, "exponent of the grid", config::positive);
     visit("from", c.from, "smallest t", config::probability);
     visit("to", c.to, "largest t", config::probability);

@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "io/safetensors.h"
+#include "networks/model_metadata.h"
 
 namespace onestep {
 
@@ -30,7 +31,7 @@ std::optional<ChannelStatistics> data_of_model(const std::filesystem::path& mode
   const auto metadata = io::read_safetensors_metadata(model);
   const auto found = metadata.find(kDataKey);
   if (found == metadata.end()) return {};
-  return config::read<ChannelStatistics>(config::parse(found->second, model.string() + ": " + kDataKey));
+  return read_metadata<ChannelStatistics>(model, kDataKey, found->second);
 }
 
 }  // namespace onestep

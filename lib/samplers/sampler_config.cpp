@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "config/suggest.h"
 #include "io/safetensors.h"
+#include "networks/model_metadata.h"
 #include "samplers/integrate.h"
 
 namespace onestep {
@@ -56,7 +57,7 @@ SamplerConfig sampler_of_metadata(const std::map<std::string, std::string>& meta
                                   const std::filesystem::path& model) {
   const auto found = metadata.find(kSamplingKey);
   if (found == metadata.end()) return {};
-  return config::read<SamplerConfig>(config::parse(found->second, model.string() + ": " + kSamplingKey));
+  return read_metadata<SamplerConfig>(model, kSamplingKey, found->second);
 }
 
 SamplerConfig with_changes(const SamplerConfig& own, const config::Partial<SamplerConfig>& changes) {

@@ -50,26 +50,26 @@ struct SamplerConfig {
           config::non_negative);
     visit("churn", c.churn, "EDM's S_churn: noise put in before the steps of a single-step solver",
           config::non_negative);
-    visit("churn_min", c.churn_min, "the lowest noise level at which there is churn", config::non_negative);
-    visit("churn_max", c.churn_max, "the highest one", config::non_negative);
+    visit("churn_min", c.churn_min, "the lowest noise level at which there is churn", config::magnitude);
+    visit("churn_max", c.churn_max, "the highest one", config::magnitude);
     visit("steps", c.steps, "steps, the one to noise level 0 included; one_step makes one",
           config::at_least(1));
     visit("sigma_grid", c.sigma_grid, "rule of the noise levels (--list)",
           config::one_of(sigma_grid_names()));
     visit("sigma_min", c.sigma_min, "lowest noise level before 0 (default: the rule's, 0.002 for karras)",
-          config::positive);
+          config::scale);
     visit("sigma_max", c.sigma_max, "noise level of the start (default: the rule's, 80 for karras)",
-          config::positive);
+          config::scale);
     visit("rho", c.rho, "how steps crowd towards low noise: 1 is evenly (default: the rule's, 7 for karras)",
           config::positive);
     visit("grid_parameters", c.grid_parameters, "the rule's further parameters, in its order (--list)");
     visit("sigmas", c.sigmas,
           "all noise levels, highest first, ending in 0; replaces steps and the keys of the grid",
-          config::non_negative);
+          config::magnitude);
     visit("guidance", c.guidance, "D = D' + guidance (D - D'), D' without class or of --guide; 1 is none",
-          config::non_negative);
-    visit("guidance_min", c.guidance_min, "guidance acts from this noise level", config::non_negative);
-    visit("guidance_max", c.guidance_max, "up to this one (default: all)", config::positive);
+          config::magnitude);
+    visit("guidance_min", c.guidance_min, "guidance acts from this noise level", config::magnitude);
+    visit("guidance_max", c.guidance_max, "up to this one (default: all)", config::scale);
     visit("threshold", c.threshold,
           "clips D: static to [-1, 1]; dynamic divides by a percentile of |D| where that is above 1",
           config::one_of({"none", "static", "dynamic"}));
@@ -87,7 +87,7 @@ Solver solver_of(const SamplerConfig& config);
 std::vector<double> sigmas_of(const SamplerConfig& config);
 
 /// The sampler that a model file brings along in its metadata; the defaults above where it brings none.
-/// Throws io::FileError, or config::ConfigError naming the file.
+/// Throws io::FileError.
 SamplerConfig sampler_of_model(const std::filesystem::path& model);
 /// The same of metadata already read; `model` names it in errors.
 SamplerConfig sampler_of_metadata(const std::map<std::string, std::string>& metadata,

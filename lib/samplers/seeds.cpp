@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "samplers/seeds.h"
 
+#include <algorithm>
 #include <charconv>
 #include <numeric>
 
@@ -39,6 +40,12 @@ int64_t parse_seed(std::string_view text, const std::string& part) {
 
 }  // namespace
 
+std::optional<int64_t> repeated_seed(std::vector<int64_t> seeds) {
+  std::ranges::sort(seeds);
+  const auto twice = std::ranges::adjacent_find(seeds);
+  return twice == seeds.end() ? std::nullopt : std::optional(*twice);
+}
+
 std::vector<int64_t> parse_seeds(const std::string& text) {
   std::vector<int64_t> seeds;
   for (size_t begin = 0; begin <= text.size();) {
@@ -54,6 +61,8 @@ std::vector<int64_t> parse_seeds(const std::string& text) {
     for (int64_t i = 0; i <= last - first; ++i) seeds.push_back(first + i);
     begin = end + 1;
   }
+  if (const auto twice = repeated_seed(seeds))
+    throw config::ConfigError("seeds: " + std::to_string(*twice) + " is named twice");
   return seeds;
 }
 

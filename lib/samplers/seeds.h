@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,12 @@
 namespace onestep {
 
 /// "0-63,100" → {0, 1, …, 63, 100}: numbers and ranges, commas between. Seeds are 0 … 2⁶³ − 1.
-/// Throws config::ConfigError for anything else, and beyond ten million seeds.
+/// Throws config::ConfigError for anything else, for a seed that is named twice, and beyond ten million
+/// seeds.
 std::vector<int64_t> parse_seeds(const std::string& text);
+
+/// A seed that the list names more than once, if there is one.
+std::optional<int64_t> repeated_seed(std::vector<int64_t> seeds);
 
 /// Unit normal latents [N, *shape] float32 on the CPU. Row i depends on seeds[i] alone: not on the batch, the
 /// other seeds, the device or the run's dtype.

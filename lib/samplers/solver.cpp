@@ -49,7 +49,7 @@ std::string solver_problem(const Solver& solver) {
   if (is<Deterministic>(stochastic)) return "";
   if (is<OneStep, DpmppSde>(method)) return "no further noise goes into one_step and dpmpp_sde";
   if (is<Renoise>(stochastic)) return is<Euler>(method) ? "" : "renoise goes with no other solver";
-  const bool remembers = is<Multistep, UniPC>(method);
+  const bool remembers = has_history(solver);
   if (remembers && is<Churn, Ancestral>(stochastic))
     return "churn and ancestral noise need a solver of single steps (euler, heun, dpm2, dpmpp2s): a "
            "multistep solver's old slopes carry stale noise";
@@ -63,6 +63,10 @@ std::string solver_problem(const Solver& solver) {
 
 bool is_stochastic(const Solver& solver) {
   return !is<Deterministic>(solver.stochastic) || is<DpmppSde>(solver.method);
+}
+
+bool has_history(const Solver& solver) {
+  return is<Multistep, UniPC>(solver.method);
 }
 
 double* momentum_beta(Solver& solver) {

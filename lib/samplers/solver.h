@@ -29,6 +29,9 @@ std::string solver_problem(const Solver& solver);
 /// Whether it needs History::noise.
 bool is_stochastic(const Solver& solver);
 
+/// Whether a step uses what earlier steps left: slopes, images or a velocity.
+bool has_history(const Solver& solver);
+
 /// The weight β of the new slope or image; null where the solver has no momentum.
 double* momentum_beta(Solver& solver);
 

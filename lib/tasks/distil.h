@@ -40,9 +40,9 @@ struct DistilConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("teacher", c.teacher, "the teacher's model.safetensors; null: the exact denoiser of analytic data",
-          config::non_empty, config::Role::place);
+          config::path, config::Role::place);
     visit("teacher_guidance", c.teacher_guidance, "classifier-free guidance of the teacher; 1 is none",
-          config::non_negative);
+          config::magnitude);
     visit("network", c.network, "network of student and fake score where the teacher is none to be copied");
     visit("divergence", c.divergence, "what is minimised between the noised teacher and student");
     visit("loss", c.loss, "how it is descended: the integral or the expanded branch");

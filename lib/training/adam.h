@@ -21,7 +21,7 @@ struct AdamConfig {
     visit("beta1", c.beta1, "decay of the gradient's mean", config::between(0, 0.999999));
     visit("beta2", c.beta2, "decay of the gradient's second moment", config::between(0, 0.9999999));
     visit("eps", c.eps, "added to the root of the second moment", config::positive);
-    visit("weight_decay", c.weight_decay, "decoupled weight decay (AdamW); 0 is Adam", config::non_negative);
+    visit("weight_decay", c.weight_decay, "decoupled weight decay (AdamW); 0 is Adam", config::magnitude);
     visit("clip_norm", c.clip_norm, "largest norm of the whole gradient; 0 does not clip",
           config::non_negative);
   }

@@ -50,7 +50,7 @@ struct RunConfig {
           "images between models that are kept in the folder models; 0 keeps the newest only",
           config::non_negative, Role::free);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty, Role::free);
-    visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 4096),
+    visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 1024),
           Role::free);
   }
 };

@@ -227,10 +227,13 @@ TEST_CASE("onestep-evaluate reuses images and features that it has seen") {
   CHECK(second["metrics"] == first["metrics"]);
 }
 
-/// The file with `from` in its header replaced by as many letters; its checksum still holds.
+/// The file with `from` in its header replaced by as many letters, as one from before the header had a
+/// checksum.
 void change_header(const fs::path& file, const std::string& from, const std::string& to) {
   std::string bytes = read_bytes(file);
   REQUIRE(from.size() == to.size());
+  for (const std::string key : {"onestep.format", "onestep.crc32.header"})
+    bytes.replace(bytes.find(key), 7, "foreign");
   for (size_t at = bytes.find(from); at != std::string::npos; at = bytes.find(from, at))
     bytes.replace(at, from.size(), to);
   write_bytes(file, bytes);
@@ -263,6 +266,94 @@ TEST_CASE("onestep-evaluate makes anew what a damaged header in its cache hides"
     CHECK(metrics_of_run("damaged") == first);
     CHECK(metrics_of_run("again") == first);
     CHECK(report_in(folder / "again")["subjects"][0]["reused"] == Json{{"images", true}, {"features", true}});
+  }
+}
+
+TEST_CASE("onestep-evaluate --seeds is of models; sets of files are scored whole") {
+  const TemporaryFolder folder;
+  const std::string images = named_images(folder, 300), out = (folder / "out").string();
+  const std::string sources = "--generated " + toy_generator(folder).string() + " --baseline " + images +
+                              " --reference " + images + " --features pixels --out " + out;
+  REQUIRE(evaluate_app(sources + " --seeds 0-99").code == 0);
+  const Json report = report_in(out);
+  CHECK(report["metrics"]["fid"]["n"] == 100);
+  CHECK(report["metrics"]["fid"]["reference_n"] == 300);
+  CHECK(report["subjects"][1]["metrics"]["fid"]["n"] == 300);
+  for (const std::string seeds : {"0,5,5,3", "0,5,2", "0-4,5-9", "''", "5-3", "1-"}) {
+    CAPTURE(seeds);
+    const test::Said said = evaluate_app(sources + " --seeds " + seeds);
+    CHECK(said.code == 2);
+    CHECK_THAT(said.err, Catch::Contains("seeds"));
+    CHECK(test::lines_of(said.err) == 1);
+  }
+}
+
+TEST_CASE("onestep-evaluate's numbers have a range that is told in a few words") {
+  const TemporaryFolder folder;
+  const auto a = write_features(folder, "a.safetensors", normal_features(1, 50, 4));
+  for (const std::string bad :
+       {"--fail-above nan", "--fail-above -1", "--fail-above inf", "--fail-above x", "--batch 0",
+        "--batch -3", "--batch 1048576", "--threads 1025", "--threads -1"}) {
+    CAPTURE(bad);
+    const test::Said said = evaluate_app(pair(a, a, folder / "out") + " " + bad);
+    CHECK(said.code == 2);
+    CHECK_THAT(said.err, Catch::Contains(bad.substr(0, bad.find(' '))));
+    CHECK(said.err.size() < 120);
+    CHECK_FALSE(fs::exists(folder / "out"));
+  }
+}
+
+TEST_CASE("onestep-evaluate expands no ~, in an option, a configuration or an override") {
+  const TemporaryFolder folder;
+  const std::string good = write_features(folder, "a.safetensors", normal_features(1, 50, 4)).string();
+  const auto refused = [&](const std::string& arguments, const std::string& key) {
+    CAPTURE(arguments);
+    const test::Said said = evaluate_app(arguments, "");
+    CHECK(said.code == 2);
+    CHECK_THAT(said.err, Catch::Contains(key) && Catch::Contains("~ is not expanded here"));
+  };
+  for (const std::string option :
+       {"--generated", "--reference", "--baseline", "--trend", "--features", "--cache", "--out"})
+    refused(option + "='~/x.npz'", option);
+  refused("--features='classifier:~/c.safetensors'", "--features");
+  refused("stats '~/images' --out x.npz", "source");
+  write_bytes(folder / "e.yaml", "{out: o, subjects: [{kind: features, name: a, path: " + good +
+                                     "}], reference: {kind: features, path: " + good + "}}");
+  const std::string yaml = (folder / "e.yaml").string();
+  refused(yaml + " 'out=~/o'", "out");
+  refused(yaml + " 'reference.path=~'", "reference.path");
+  refused(yaml + " 'subjects.0.path=~root/x'", "subjects.0.path");
+  refused(yaml + " 'features.model=~/c'", "features.model");
+  refused(yaml + " 'trend=~/c'", "trend");
+}
+
+TEST_CASE("onestep-evaluate shows a name that a terminal would obey, and what cannot be read, as text") {
+  const TemporaryFolder folder;
+  const std::string name = GENERATE(as<std::string>{}, "x\x1b[31mRED\x1b]0;owned\x07", "a\nb", "caf\xe9",
+                                    "a\xe2\x80\xaetxt", "a\xc2\x9b\x33\x31m");
+  const std::string file =
+      "'" + write_features(folder, name + ".safetensors", normal_features(1, 50, 4)).string() + "'";
+  const std::string gone = "'" + (folder / (name + ".npz")).string() + "'";
+  const fs::path out = folder / "out";
+  const test::Said said = evaluate_app(pair(file, file, out)), missing = evaluate_app(pair(gone, file, out));
+  INFO(said.err);
+  REQUIRE(said.code == 0);
+  CHECK(missing.code == 3);
+  CHECK_THAT(missing.err,
+             Catch::Contains("No such file"));  // a line end in the name does not hide the reason
+  for (const std::string& text : {said.out, said.err, missing.err, read_bytes(out / "report.json"),
+                                  read_bytes(out / "report.html"), read_bytes(out / "evaluate.yaml")})
+    CHECK(text.find(name) == std::string::npos);
+  CHECK(Json::parse(read_bytes(out / "report.json"))["title"].is_string());
+}
+
+TEST_CASE("onestep-evaluate's table, plan and help that cannot be told are an error") {
+  const TemporaryFolder folder;
+  const auto a = write_features(folder, "a.safetensors", normal_features(1, 50, 4));
+  for (const std::string& arguments : {pair(a, a, folder / "out"), pair(a, a, folder / "out") + " --dry-run",
+                                       std::string("--help-config"), std::string("--help")}) {
+    CAPTURE(arguments);
+    CHECK(test::run_command("onestep-evaluate " + arguments + " >/dev/full #").code == 3);
   }
 }
 

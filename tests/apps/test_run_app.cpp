@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <functional>
 #include <new>
 #include <string>
@@ -71,6 +72,7 @@ TEST_CASE("what a command's body throws becomes its exit code") {
   CHECK(exit_code([] {}) == 0);
   CHECK(exit_code([] { throw config::ConfigError("x"); }) == 2);
   CHECK(exit_code([] { throw io::FileError("x", "y"); }) == 3);
+  CHECK(exit_code([] { std::filesystem::create_directories("/dev/null/x"); }) == 3);
   CHECK(exit_code([] { throw NumericalError("x"); }) == 4);
   CHECK(exit_code([] { TORCH_CHECK(false, "x"); }) == 1);
   CHECK(exit_code([] { throw std::runtime_error(""); }) == 1);

@@ -21,63 +21,16 @@
 #include "io/npz.h"
 #include "io/safetensors.h"
 #include "networks/denoiser.h"
+#include "sample_models.h"
 
 using namespace onestep;
 using Catch::Matchers::Contains;
+using test::json_of;
+using test::kMixture;
+using test::Models;
 using test::run_command;
 using test::Said;
 namespace fs = std::filesystem;
-
-namespace {
-
-const std::map<std::string, std::string> kMixture{{"onestep.network", R"({"kind": "gaussian_mixture"})"}};
-
-/// A folder with two models: `mixture`, of the EDM sampler's reference run, and `unet`, conditional with
-/// three classes.
-struct Models {
-  TemporaryFolder folder;
-  std::string mixture = (folder / "mixture.safetensors").string();
-  std::string unet = (folder / "unet.safetensors").string();
-  io::TensorFile reference =
-      io::read_safetensors(std::string(ONESTEP_GOLDEN) + "/samplers/edm_heun_n10.safetensors");
-
-  Models() {
-    const auto images = [&](const char* name) { return reference.at(name).unsqueeze(1).unsqueeze(1); };
-    io::write_safetensors(
-        mixture,
-        {{"weights", reference.at("mix_weight")}, {"means", images("mix_mean")}, {"stds", images("mix_std")}},
-        kMixture);
-    SongUNetConfig c;
-    c.img_resolution = 8;
-    c.img_channels = 1;
-    c.label_dim = 3;
-    c.model_channels = 8;
-    c.channel_mult = {1, 2};
-    c.num_blocks = 1;
-    c.attn_resolutions = {4};
-    Denoiser denoiser = make_denoiser({{}, c}, 1);
-    // A new network starts with zeros in places; every weight matters here.
-    for_each_tensor(denoiser, [&](const std::string& path, at::Tensor& tensor, bool) {
-      if (path.find("weight") != std::string::npos) tensor.add_(0.1 * at::ones_like(tensor).cumsum(0).sin());
-    });
-    save_denoiser(unet, denoiser, {{"onestep.sampling", R"({"solver": "one_step", "sigma_max": 2.5})"}});
-  }
-  std::string path(const std::string& name) const { return (folder / name).string(); }
-  Said sample(const std::string& arguments) const { return run_command("onestep-sample " + arguments); }
-  at::Tensor raw(const std::string& name) const {
-    return io::read_safetensors(folder / name).at("samples").clone();
-  }
-  size_t entries() const {
-    return static_cast<size_t>(
-        std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()));
-  }
-};
-
-nlohmann::json json_of(const fs::path& path) {
-  return nlohmann::json::parse(read_bytes(path));
-}
-
-}  // namespace
 
 TEST_CASE("onestep-sample: latents through a mixture in float64 give the EDM sampler's numbers") {
   const Models models;
@@ -131,12 +84,12 @@ TEST_CASE("onestep-sample: a folder of images, their sheet and their settings") 
   std::set<std::string> names;
   for (const auto& entry : fs::directory_iterator(models.folder / "out"))
     names.insert(entry.path().filename());
-  CHECK(names == std::set<std::string>{"000003.png", "000010.png", "000011.png", "000012.png", "grid.png",
-                                       "samples.json"});
+  CHECK(names ==
+        std::set<std::string>{"000003.png", "000010.png", "000011.png", "000012.png", "samples.json"});
 
   const at::Tensor images = io::to_uint8(models.raw("x.safetensors"));
   CHECK(at::equal(io::read_image(models.folder / "out" / "000011.png"), images[2]));
-  CHECK(at::equal(io::read_image(models.folder / "out" / "grid.png"), io::image_grid(images, 2, 2, 2, 2)));
+  CHECK(at::equal(io::read_image(models.folder / "out_grid.png"), io::image_grid(images, 2, 2, 2, 2)));
   CHECK_THAT(read_bytes(models.folder / "out" / "000011.png"),
              Contains("onestep") && Contains("\"seed\":11") && Contains("\"solver\":\"one_step\""));
 
@@ -270,6 +223,7 @@ TEST_CASE("onestep-sample: what is wrong with a file to go on from is named") {
   const auto [name, tensor, message] = GENERATE_COPY(table<std::string, at::Tensor, std::string>(
       {{"seeds", at::zeros({3}, at::kLong), "one seed and class for each of its 2 latents"},
        {"seeds", at::full({2}, -1, at::kLong), "'seeds' holds a negative number"},
+       {"seeds", at::full({2}, 7, at::kLong), "'seeds' names 7 twice"},
        {"classes", at::zeros({2}, at::kFloat), "'classes' must be a list of int64"},
        {"sigmas", at::ones({2}, at::kDouble), "'sigmas': sigmas must decrease strictly"},
        {"steps_done", at::full({1}, -1, at::kLong), "must hold one number of steps"}}));

@@ -172,6 +172,39 @@ TEST_CASE("Two trainings in one folder: the second is told who is there") {
   CHECK_THAT(first.err, Catch::Contains("goes on from there"));
 }
 
+TEST_CASE("An override of a text key is taken as it stands, and ~ in any path is refused") {
+  const Experiment experiment;
+  CHECK_THAT(experiment.train("--dry-run 'run.dir=runs/try #2'").out,
+             Catch::Contains("dir: \"runs/try #2\""));
+  CHECK_THAT(experiment.train("--dry-run 'run.dir=@x'").out, Catch::Contains("dir: \"@x\""));
+  check_refused(experiment.train("'run.images=64 #2'"), 2, {"run.images", "drops what stands behind '#'"});
+  for (const char* key : {"run.dir", "data.images", "data.labels"})
+    check_refused(experiment.train(std::string(key) + "='~/x'"), 2, {key, "~ is not expanded here"});
+  check_refused(run_command("onestep-train '~/x.yaml'"), 2, {"config", "~ is not expanded here"});
+  write_bytes(experiment.folder / "b.yaml", "base: ~/x.yaml");
+  check_refused(run_command("onestep-train " + (experiment.folder / "b.yaml").string()), 2,
+                {"b.yaml:1: base", "~ is not expanded here"});
+  CHECK_FALSE(fs::exists("~"));
+}
+
+TEST_CASE("A plan or help that cannot be told is an error") {
+  const Experiment experiment;
+  for (const std::string& arguments :
+       {experiment.config.string() + " --dry-run", std::string("--help-config")})
+    CHECK(run_command("onestep-train " + arguments + " >/dev/full #").code == 3);
+}
+
+TEST_CASE("Numbers beyond float32 are refused by key and range") {
+  const Experiment experiment;
+  const auto [key, value, range] = GENERATE(table<std::string, std::string, std::string>(
+      {{"task.preconditioning.sigma_data", "1e30", "[1e-09, 1e+09]"},
+       {"task.optimizer.learning_rate.peak", "1e30", "[1e-09, 1e+09]"},
+       {"task.optimizer.eps", "1e39", "3.4e38"},
+       {"task.optimizer.weight_decay", "1e300", "3.4e38"},
+       {"task.ema.half_life_kimg", "1e300", "3.4e38"}}));
+  check_refused(experiment.train(key + "=" + value), 2, {key, range});
+}
+
 TEST_CASE("The resolved configuration alone reproduces the run") {
   const Experiment experiment;
   REQUIRE(experiment.train("run.images=64").code == 0);

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "config/example.h"
 #include "config/failure.h"
+#include "config/printable.h"
 
 using namespace onestep;
 using example::Experiment;
@@ -192,4 +193,37 @@ TEST_CASE("differences name the dotted paths") {
         Paths{"noise.sigma_max", "optimizer.kind", "optimizer.lr", "optimizer.betas", "optimizer.momentum"});
   CHECK(config::differences(config::encode(changed), config::parse(config::to_json(changed).dump(), "json"))
             .empty());
+}
+
+TEST_CASE("text from outside becomes printable, and what is printable stays") {
+  const auto [text, expected] = GENERATE(table<std::string, std::string>(
+      {{"plain \\x1b ü 漢 😀", "plain \\x1b ü 漢 😀"},
+       {"\x1b[31m\a\r\t\x7f", "\\x1b[31m\\x07\\x0d\\x09\\x7f"},
+       {"a\nb",
+        "a\\x0a"
+        "b"},
+       {"caf\xe9", "caf\\xe9"},
+       {"\xed\xa0\x80\xc0\xaf", "\\xed\\xa0\\x80\\xc0\\xaf"},
+       {"\xc2\x9b", "\\u009b"},
+       {"\xe2\x80\xae\xe2\x81\xa6\xe2\x80\x8f\xd8\x9c", "\\u202e\\u2066\\u200f\\u061c"},
+       {"\xe2\x80\xa8\xef\xbb\xbf", "\\u2028\\ufeff"},
+       {std::string("a\0b", 3),
+        "a\\x00"
+        "b"}}));
+  CHECK(config::printable(text) == expected);
+  CHECK(config::printable(expected) == expected);
+  CHECK(config::printable_lines("a\n\tb\x1b") == "a\n\tb\\x1b");
+}
+
+TEST_CASE("text that is hidden or no UTF-8 is written as escapes, and messages are one printable line") {
+  const std::string hidden = "a\xe2\x80\xae\x1b\n\xc2\x9b";
+  const config::Node node = config::encode(hidden);
+  CHECK(config::flow_text(node) == "\"a\\u202e\\x1b\\x0a\\u009b\"");
+  CHECK(config::parse("k: " + config::flow_text(node), "x").children[0].text == hidden);
+  const config::Node broken = config::encode(std::string("caf\xe9"));
+  CHECK(config::parse("k: " + config::flow_text(broken), "x").children[0].text == "caf\\xe9");
+  CHECK(config::json_value(broken).dump() == "\"caf\\\\xe9\"");
+  CHECK(std::string(config::ConfigError("a\nb\x1b\xff").what()) ==
+        "a\\x0a"
+        "b\\x1b\\xff");
 }

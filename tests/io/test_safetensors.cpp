@@ -107,9 +107,11 @@ TEST_CASE("safetensors: the bytes are the specification's, and a function of the
   write_safetensors(folder / "2", tensors, {{"k", "v"}});
   const std::string bytes = read_bytes(folder / "1");
   CHECK(bytes == read_bytes(folder / "2"));
-  // CRC-32 of 0000803f 0700000000000000, computed by another implementation.
+  // CRC-32 of 0000803f 0700000000000000, and of the header with zeros in the place of its own, computed by
+  // another implementation.
   std::string header =
-      R"({"__metadata__":{"k":"v","onestep.crc32":"669dc974"},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+      R"({"__metadata__":{"k":"v","onestep.crc32":"669dc974","onestep.crc32.header":"6b8350d1","onestep.format":"2"},)"
+      R"("b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
       R"("a":{"dtype":"I64","shape":[1],"data_offsets":[4,12]}})";
   header.resize((header.size() + 7) / 8 * 8, ' ');
   CHECK(bytes == safetensors_text(header, std::string("\0\0\x80\x3f\x07\0\0\0\0\0\0\0", 12)));
@@ -148,6 +150,41 @@ TEST_CASE("safetensors: a changed byte of the data is recognised") {
   write_bytes(folder / "a", bytes);
   CHECK_THAT(file_error([&] { read_safetensors(folder / "a"); }),
              Contains("checksum") && Contains("damaged"));
+}
+
+TEST_CASE("safetensors: any one bit that is changed is recognised, also by who reads the metadata alone") {
+  const TemporaryFolder folder;
+  write_safetensors(folder / "a", {{"x", at::arange(3)}, {"y", at::tensor({true, false})}},
+                    {{"onestep.network", R"({"sigma_data": 0.7})"}, {"text", "a\"b"}});
+  const std::string whole = read_bytes(folder / "a");
+  uint64_t header = 0;
+  std::memcpy(&header, whole.data(), 8);
+  for (size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    CAPTURE(bit, whole.substr(bit / 8, 20));
+    std::string bytes = whole;
+    bytes[bit / 8] ^= static_cast<char>(1 << bit % 8);
+    write_bytes(folder / "b", bytes);
+    CHECK(!file_error([&] { read_safetensors(folder / "b"); }).empty());
+    if (bit / 8 < 8 + header) {
+      CHECK(!file_error([&] { read_safetensors_metadata(folder / "b"); }).empty());
+      CHECK(!file_error([&] { safetensors_names(folder / "b"); }).empty());
+    }
+  }
+}
+
+TEST_CASE(
+    "safetensors: a file from before there was a checksum of the header is read, one from later is not") {
+  const TemporaryFolder folder;
+  const auto read = [&](const std::string& metadata) {
+    std::string header = R"({"__metadata__":{"k":"v")" + metadata +
+                         R"(},"x":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})";
+    write_bytes(folder / "a", safetensors_text(header, "ab"));
+    return read_safetensors(folder / "a").metadata;
+  };
+  CHECK(read(R"(,"onestep.crc32":"9e83486d")") == std::map<std::string, std::string>{{"k", "v"}});
+  CHECK_THAT(file_error([&] { read(R"(,"onestep.format":"3")"); }), Contains("from a newer OneStep"));
+  for (const char* half : {R"(,"onestep.format":"2")", R"(,"onestep.crc32.header":"00000000")"})
+    CHECK_THAT(file_error([&] { read(half); }), Contains("checksum of the header is wrong"));
 }
 
 TEST_CASE("safetensors: arguments that make no file") {

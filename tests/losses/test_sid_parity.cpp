@@ -108,10 +108,9 @@ DEVICE_TEST_CASE("samples holding NaN do not touch the others' losses and gradie
 Denoiser network(const io::TensorFile& file, const std::string& prefix) {
   auto kwargs = described(file).at("kwargs");
   kwargs.erase("model_type");
-  Denoiser denoiser =
-      make_denoiser({.network = config::read<SongUNetConfig>(config::parse(kwargs.dump(), prefix))}, 1);
-  load_tensors(denoiser, file, prefix);
-  return clone(denoiser, file.at("sigma").device());
+  const DenoiserConfig config{.network = config::read<SongUNetConfig>(config::parse(kwargs.dump(), prefix))};
+  return with_tensors_of(file, make_denoiser(config, 0, at::kMeta), file.at("sigma").device(), at::kFloat,
+                         prefix);
 }
 
 DEVICE_TEST_CASE("SiD's loss through two networks", "[losses]") {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <limits>
 #include <numbers>
+#include <sys/resource.h>
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
@@ -15,8 +16,10 @@
 #include "closeness.h"
 #include "config/node.h"
 #include "kernels/philox.h"
+#include "networks/classifier.h"
 #include "networks/cost.h"
 #include "networks/space_to_depth.h"
+#include "temporary_folder.h"
 
 using namespace onestep;
 using test::relative_error;
@@ -227,6 +230,70 @@ TEST_CASE("Gaussian mixture: the noised density is a density") {
   const at::Tensor x = at::linspace(-12, 12, 4801, at::kDouble).reshape({-1, 1, 1, 1});
   const at::Tensor density = log_density(m, x, at::full({}, 0.8, at::kDouble)).exp();
   CHECK(density.sum().item<double>() * 0.005 == Approx(1).epsilon(1e-9));
+}
+
+TEST_CASE("A network without storage has the shapes of one with weights, and can be of any size") {
+  for (const bool patches : {false, true}) {
+    const Denoiser shapes = make_denoiser(small(patches), 0, at::kMeta),
+                   weights = make_denoiser(small(patches), 0);
+    const NamedTensors a = named_tensors(shapes), b = named_tensors(weights);
+    REQUIRE(a.size() == b.size());
+    for (size_t i = 0; i < a.size(); ++i) {
+      CAPTURE(a[i].first);
+      CHECK(a[i].first == b[i].first);
+      CHECK(a[i].second.is_meta());
+      CHECK(a[i].second.sizes() == b[i].second.sizes());
+      CHECK(a[i].second.scalar_type() == b[i].second.scalar_type());
+    }
+    CHECK(parameter_count(shapes) == parameter_count(weights));
+  }
+  SongUNetConfig huge;
+  huge.model_channels = 4096;
+  huge.channel_mult = {16, 16};
+  CHECK(parameter_count(make_denoiser({.network = huge}, 0, at::kMeta)) > 1'000'000'000'000);
+  const MlpConfig mlp{.dim = 65536, .width = 65536, .depth = 1024};
+  CHECK(parameter_count(make_denoiser({.network = mlp}, 0, at::kMeta)) > 4'000'000'000'000);
+  SongUNetConfig ncsnpp;
+  ncsnpp.embedding_type = "fourier", ncsnpp.encoder_type = "residual", ncsnpp.resample_filter = {1, 3, 3, 1};
+  for (const auto& [name, tensor] : named_tensors(make_denoiser({.network = ncsnpp}, 0, at::kMeta))) {
+    CAPTURE(name);
+    CHECK(tensor.is_meta());
+  }
+}
+
+TEST_CASE("A small file that asks for a large network is refused before memory is taken") {
+  const TemporaryFolder folder;
+  const auto highest = [] {
+    struct rusage usage {};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss / 1024;  // MiB
+  };
+  const auto refuse = [&](const std::string& key, const std::string& json, auto load) {
+    io::write_safetensors(folder / "bomb", {}, {{key, json}});
+    const int64_t before = highest();
+    std::string message;
+    try {
+      load(folder / "bomb");
+    } catch (const io::FileError& error) {
+      message = error.what();
+    }
+    CHECK(highest() - before < 64);
+    return message;
+  };
+  const auto denoiser = [](const std::filesystem::path& path) { load_denoiser(path, at::kCPU); };
+  const auto classifier = [](const std::filesystem::path& path) { load_classifier(path, at::kCPU); };
+  CHECK_THAT(
+      refuse("onestep.network",
+             R"({"kind": "song_unet", "model_channels": 256, "channel_mult": [8, 8], "num_blocks": 8})",
+             denoiser),
+      Catch::Contains("bomb: has no tensor 'model.map_layer0.weight'"));
+  CHECK_THAT(refuse("onestep.network", R"({"kind": "mlp", "width": 65536, "depth": 1024})", denoiser),
+             Catch::Contains("bomb: has no tensor 'model."));
+  CHECK_THAT(
+      refuse("onestep.classifier", R"({"channels": [4096, 4096, 4096], "feature_dim": 65536})", classifier),
+      Catch::Contains("bomb: has no tensor 'convs.0.weight'"));
+  CHECK_THAT(refuse("onestep.network", R"({"kind": "song_unet", "model_channels": -3})", denoiser),
+             Catch::Contains("bomb: onestep.network") && Catch::Contains("model_channels"));
 }
 
 TEST_CASE("Configurations that make no network are refused") {

@@ -20,9 +20,7 @@ namespace {
 /// `module` with the file's numbers below `prefix`, on the file's device.
 template <class M>
 M loaded(M module, const io::TensorFile& file, const std::string& prefix) {
-  module = clone(module, file.tensors.begin()->second.device());
-  load_tensors(module, file, prefix);
-  return module;
+  return with_tensors_of(file, module, file.tensors.begin()->second.device(), at::kFloat, prefix);
 }
 
 }  // namespace
@@ -53,7 +51,7 @@ DEVICE_TEST_CASE("Convolutions with every resampling equal the reference", "[net
 
 DEVICE_TEST_CASE("Group normalisation, embeddings and attention equal the reference", "[networks]") {
   const io::TensorFile file = test::golden_file("networks/ops", device);
-  const GroupNorm norm = loaded(make_group_norm(160, 1e-6), file, "groupnorm/");
+  const GroupNorm norm = loaded(make_group_norm(Initializer(), 160, 1e-6), file, "groupnorm/");
   CHECK(relative_error(forward(norm, file.at("groupnorm/x")), file.at("groupnorm/y")) < 1e-5);
 
   const at::Tensor labels = file.at("embedding/labels");

@@ -37,9 +37,8 @@ Case load_case(const std::string& name, at::ScalarType dtype, at::Device device)
   kwargs.erase("sigma_data");
   kwargs.erase("model_type");
   config.network = config::read<SongUNetConfig>(config::parse(kwargs.dump(), name));
-  Denoiser denoiser = make_denoiser(config, 1);
-  load_tensors(denoiser, file, "weights/");
-  return {std::move(file), dtype, clone(denoiser, device, dtype)};
+  Denoiser denoiser = with_tensors_of(file, make_denoiser(config, 0, at::kMeta), device, dtype, "weights/");
+  return {std::move(file), dtype, std::move(denoiser)};
 }
 
 void check_case(const std::string& name, at::Device device, at::ScalarType dtype, double tolerance,
@@ -101,13 +100,13 @@ TEST_CASE("Every official tensor has a place, and none is left over") {
 
 TEST_CASE("The published CIFAR-10 networks have the published number of parameters") {
   SongUNetConfig ddpmpp{.augment_dim = 9};
-  CHECK(parameter_count(make_song_unet(ddpmpp, 0)) == 55'733'891);
+  CHECK(parameter_count(make_song_unet(ddpmpp, 0, at::kMeta)) == 55'733'891);
   ddpmpp.label_dim = 10;
-  CHECK(parameter_count(make_song_unet(ddpmpp, 0)) == 55'735'299);
+  CHECK(parameter_count(make_song_unet(ddpmpp, 0, at::kMeta)) == 55'735'299);
   const SongUNetConfig ncsnpp{.augment_dim = 9,
                               .embedding_type = "fourier",
                               .channel_mult_noise = 2,
                               .encoder_type = "residual",
                               .resample_filter = {1, 3, 3, 1}};
-  CHECK(parameter_count(make_song_unet(ncsnpp, 0)) == 56'397'827);
+  CHECK(parameter_count(make_song_unet(ncsnpp, 0, at::kMeta)) == 56'397'827);
 }

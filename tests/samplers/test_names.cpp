@@ -532,4 +532,7 @@ TEST_CASE("seeds by numbers and ranges") {
   }
   CHECK_THROWS_WITH(parse_seeds("0-9223372036854775807"), Contains("more than 10000000"));
   CHECK_THROWS_WITH(parse_seeds("0-9999999,5"), Contains("more than 10000000"));
+  CHECK_THROWS_WITH(parse_seeds("4,0-9,12"), Contains("seeds: 4 is named twice"));
+  CHECK(repeated_seed({7, 3, 7}) == std::optional<int64_t>(7));
+  CHECK(repeated_seed({7, 3}) == std::nullopt);
 }

@@ -44,7 +44,8 @@ Denoiser reference_network(const io::TensorFile& file) {
   c.dropout = 0;
   Denoiser denoiser = make_denoiser({{}, c}, 0);
   for_each_tensor(denoiser, [&](const std::string& path, at::Tensor& tensor, bool is_buffer) {
-    if (!is_buffer || file.has("weights/" + path)) copy_tensor(file, "weights/" + path, tensor);
+    if (!is_buffer || file.has("weights/" + path))
+      tensor = tensor_of(file, "weights/" + path, tensor.sizes());
   });
   return clone(denoiser, file.at("latents").device());
 }
