@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "apps/common/arguments.h"
+
 namespace onestep {
 namespace {
 
@@ -24,6 +26,7 @@ void add_cache_options(CLI::App& command, CacheOptions& options, const std::stri
   command
       .add_option("--cache", options.folder,
                   "where " + what + " are kept (default: ~/.cache/onestep" + where + ")")
+      ->check(is_path())
       ->type_name("DIR");
   command.add_flag("--no-cache", options.none, "keep and reuse nothing");
 }

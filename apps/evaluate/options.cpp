@@ -7,6 +7,7 @@
 #include "apps/common/arguments.h"
 #include "config/config.h"
 #include "config/merge.h"
+#include "config/printable.h"
 #include "evaluation/named_source.h"
 #include "evaluation/protocol.h"
 #include "samplers/seeds.h"
@@ -32,6 +33,7 @@ std::string short_name(const std::string& source, const std::vector<std::string>
   if ((name == "model" || name == "best") && path.has_parent_path() && !path.parent_path().stem().empty())
     name = path.parent_path().stem().string() + (name == "best" ? ", best" : "");
   if (name.empty() || name == ".") name = source;
+  name = config::printable(name);
   const std::string first = name;
   for (int i = 2; std::ranges::find(taken, name) != taken.end(); ++i)
     name = first + " (" + std::to_string(i) + ")";

@@ -119,7 +119,9 @@ void declare(CLI::App& app, Options& o) {
   app.add_option("--zip", o.zip, "the same files in a zip, with dataset.json where there are classes")
       ->check(is_path())
       ->group(where);
-  app.add_option("--npz", o.npz, "uint8 array arr_0 [N,H,W,C], and the classes as arr_1")->group(where);
+  app.add_option("--npz", o.npz, "uint8 array arr_0 [N,H,W,C], and the classes as arr_1")
+      ->check(is_path())
+      ->group(where);
   app.add_option(
          "--grid", o.grid,
          "one sheet of ROWSxCOLUMNS samples, such as 8x8: OUT_grid.png beside the folder, or --grid-file")

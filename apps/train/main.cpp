@@ -16,7 +16,9 @@
 #include "config/config.h"
 #include "data/channel_statistics.h"
 #include "data/content_hash.h"
+#include "data/first_image.h"
 #include "io/log.h"
+#include "io/memory.h"
 #include "io/progress.h"
 #include "tasks/train_config.h"
 
@@ -59,6 +61,19 @@ Scoring make_scoring(const TrainConfig& config, at::Device device, const Dataset
           }};
 }
 
+/// What the task costs: computed from shapes, nothing is drawn or taken.
+TaskCost cost_of(const TrainConfig& config, const Dataset& data) {
+  const TaskContext context{.run = config.run, .device = at::kMeta, .data = data, .provenance = {}};
+  return make_task(config.task, context).cost;
+}
+
+/// Throws io::TooLittleMemory where a training would not fit, before it begins. A GPU speaks for itself.
+void require_room(const TaskCost& cost, at::Device device) {
+  if (!device.is_cpu()) return;
+  io::require_memory("this training", cost.bytes,
+                     "lower run.batch, set run.micro_batch, or take a smaller network");
+}
+
 void print_plan(const std::string& yaml, const TrainConfig& config, const TaskCost& cost) {
   std::cout << yaml << '\n';
   for (const auto& [network, parameters] : cost.parameters) {
@@ -80,6 +95,7 @@ void train(const Options& options) {
   use_threads(config.run.threads);
 
   const at::Device device = open_device(config.run.device);
+  if (options.dry_run) return print_plan(yaml, config, cost_of(config, outline_of_dataset(config.data)));
   const Dataset data = load_dataset(config.data, data_cache(options.cache));
   if (!data.passed_over.empty()) io::log_warning("data: " + data.passed_over);
   if (const std::string classes = empty_classes(class_counts(data)); !classes.empty())
@@ -94,8 +110,8 @@ void train(const Options& options) {
                                                                    {"config", yaml}}
                                                 .dump()},
                      {kDataKey, config::to_json(statistics_of(data)).dump()}}};
+  require_room(cost_of(config, data), device);
   Task task = make_task(config.task, context);
-  if (options.dry_run) return print_plan(yaml, config, task.cost);
 
   const Scoring scoring = make_scoring(config, device, data, data_cache(options.cache));
   RunIdentity identity{.configuration = config::encode(config),
@@ -117,7 +133,7 @@ int main(int argc, char** argv) {
   CLI::App app("Trains what a configuration describes: a teacher, a one-step student, a feature network.",
                "onestep-train");
   onestep::Options options;
-  app.add_option("config", options.config, "experiment, YAML")->check(is_path());
+  app.add_option("config", options.config, "experiment, YAML")->check(onestep::is_path());
   app.add_option("overrides", options.overrides, "key.path=value, over the file's values");
   app.add_flag("--dry-run", options.dry_run,
                "print the resolved configuration and what it costs; write nothing");

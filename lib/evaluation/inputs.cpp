@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/file_tree.h"
+#include "data/first_image.h"
 #include "evaluation/score.h"
 #include "io/file.h"
 #include "io/folder.h"
@@ -30,16 +31,6 @@ struct Outline {
   int64_t width = 0;                 ///< of its features
   int64_t n = 0;                     ///< images to draw, or samples of a feature file; 0 of a dataset
 };
-
-/// The first image alone, where the kind of set can be limited.
-DatasetConfig first_image_of(DatasetConfig data) {
-  std::visit(
-      [](auto& set) {
-        if constexpr (requires { set.limit; }) set.limit = 1;
-      },
-      data);
-  return data;
-}
 
 Outline outline_of_images(const std::string& source, const ImageShape& shape, const Collector& collector) {
   expect_images(*collector.extractor, source, shape);

@@ -79,7 +79,8 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
       .device = context.device,
       .provenance = context.provenance,
       .student =
-          make_trainee(clone(make_classifier(network, context.run.seed), context.device), config.optimizer)});
+          make_trainee(clone(make_classifier(network, context.run.seed, drawn_on(context)), context.device),
+                       config.optimizer)});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },
             .model = [self] { return model_file(self->student.module, self->provenance); },
             .finish = [self](const Dataset& data) { self->scale_features(data); }};

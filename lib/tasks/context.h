@@ -8,10 +8,16 @@ namespace onestep {
 /// What every task is built from beside its own configuration.
 struct TaskContext {
   const RunConfig& run;
-  at::Device device;
-  const Dataset& data;                            ///< the training set
+  at::Device device;    ///< at::kMeta makes a task that costs nothing and can't step: its `cost` is known
+  const Dataset& data;  ///< the training set
   std::map<std::string, std::string> provenance;  ///< goes into the metadata of every model file
 };
+
+/// Where a task's networks are drawn: on the CPU, and then sent to the context's device; on at::kMeta, for
+/// plans, they are shapes alone and nothing is drawn.
+inline at::Device drawn_on(const TaskContext& context) {
+  return context.device.is_meta() ? context.device : at::Device(at::kCPU);
+}
 
 /// Throws config::ConfigError when a network for `network` images and `labels` classes can't be trained on
 /// the context's images. labels = 0 takes any set.

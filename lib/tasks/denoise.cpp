@@ -85,7 +85,8 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
     throw config::ConfigError("task.network: a gaussian_mixture is exact; there is nothing to train");
   }
   auto student =
-      make_trainee(clone(make_denoiser(config.denoiser, context.run.seed), context.device), config.optimizer);
+      make_trainee(clone(make_denoiser(config.denoiser, context.run.seed, drawn_on(context)), context.device),
+                   config.optimizer);
   require_fit(context, "task.network", image_shape(student.module), label_dim(student.module));
   auto average = make_average(student.module);
   auto self = std::make_shared<DenoiseTask>(DenoiseTask{.config = config,

@@ -413,7 +413,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
     critic = make_critic(*config.discriminator, *network, seed, context.device);
   }
   at::Tensor measured;
-  if (config.fidelity) {
+  if (config.fidelity && !context.device.is_meta()) {
     measured = measurements(*config.fidelity, std::get<Particles>(student.module.form), seed);
   }
   auto self = std::make_shared<DistilTask>(

@@ -47,7 +47,8 @@ std::optional<Denoiser> open_network(const DistilConfig& config, const Denoiser&
                                      const TaskContext& context) {
   if (config.teacher) return clone(teacher);
   if (!config.network) return {};
-  Denoiser network = clone(make_denoiser(*config.network, context.run.seed), context.device);
+  Denoiser network =
+      clone(make_denoiser(*config.network, context.run.seed, drawn_on(context)), context.device);
   require_fit(context, "task.network", image_shape(network), label_dim(network));
   return network;
 }

@@ -18,7 +18,7 @@ struct LearningRateConfig {
   double final_ratio = 0;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("peak", c.peak, "largest learning rate", config::scale);
+    visit("peak", c.peak, "largest learning rate", config::positive);
     visit("warmup_kimg", c.warmup_kimg, "thousands of images over which it rises from 0",
           config::non_negative);
     visit("decay", c.decay, "how it falls from the end of the warm-up to the end of the run",

@@ -25,8 +25,7 @@ struct RunConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     using config::Role;
-    visit("dir", c.dir, "the run's folder; a run that exists there is resumed", config::non_empty,
-          Role::place);
+    visit("dir", c.dir, "the run's folder; a run that exists there is resumed", config::path, Role::place);
     visit("seed", c.seed, "seed of every random draw", config::non_negative);
     visit("images", c.images,
           "the budget: training images to be seen; may grow where no learning rate falls with it",

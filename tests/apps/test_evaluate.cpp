@@ -233,7 +233,7 @@ void change_header(const fs::path& file, const std::string& from, const std::str
   std::string bytes = read_bytes(file);
   REQUIRE(from.size() == to.size());
   for (const std::string key : {"onestep.format", "onestep.crc32.header"})
-    bytes.replace(bytes.find(key), 7, "foreign");
+    if (const size_t at = bytes.find(key); at != std::string::npos) bytes.replace(at, 7, "foreign");
   for (size_t at = bytes.find(from); at != std::string::npos; at = bytes.find(from, at))
     bytes.replace(at, from.size(), to);
   write_bytes(file, bytes);

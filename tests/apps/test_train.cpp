@@ -198,7 +198,7 @@ TEST_CASE("Numbers beyond float32 are refused by key and range") {
   const Experiment experiment;
   const auto [key, value, range] = GENERATE(table<std::string, std::string, std::string>(
       {{"task.preconditioning.sigma_data", "1e30", "[1e-09, 1e+09]"},
-       {"task.optimizer.learning_rate.peak", "1e30", "[1e-09, 1e+09]"},
+       {"task.optimizer.learning_rate.peak", "1e39", "3.4e38"},
        {"task.optimizer.eps", "1e39", "3.4e38"},
        {"task.optimizer.weight_decay", "1e300", "3.4e38"},
        {"task.ema.half_life_kimg", "1e300", "3.4e38"}}));

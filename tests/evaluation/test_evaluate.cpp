@@ -103,7 +103,8 @@ TEST_CASE("images do not depend on the batch") {
   config.batch = 50;
   const Evaluation again = evaluate(config);
   CHECK(at::equal(first.subjects[0].set.images, again.subjects[0].set.images));
-  CHECK(first.subjects[0].score.fid.value == again.subjects[0].score.fid.value);
+  // Features are float32 products, whose rounding may depend on their number.
+  CHECK(first.subjects[0].score.fid.value == Approx(again.subjects[0].score.fid.value).epsilon(1e-6));
 }
 
 TEST_CASE("fewer samples than dimensions are scored without a standard error") {

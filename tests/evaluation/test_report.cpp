@@ -88,7 +88,7 @@ TEST_CASE("a report without images, classes, baseline and standard error") {
   CHECK(count(html, "<img") == 0);
   CHECK(count(html, "row of the file") == 1);
   CHECK(count(html, "(too few)") == 1);
-  CHECK(count(html, "no standard error exists") == 1);
+  CHECK(count(html, "no standard error covers that") == 1);
   CHECK(count(html, "class=\"pill") == 1);  // not the EDM protocol; no verdict
   CHECK(verdict_sentence(evaluation).empty());
 }
