@@ -79,9 +79,12 @@ bool looks_like_number(std::string_view cell) {
 
 }  // namespace
 
-std::string escape(std::string_view text) {
+namespace {
+
+/// Text without characters that mean something in HTML.
+std::string as_html(std::string_view text) {
   std::string result;
-  for (const char c : config::printable_lines(text)) {
+  for (const char c : text) {
     switch (c) {
       case '&':
         result += "&amp;";
@@ -103,6 +106,12 @@ std::string escape(std::string_view text) {
     }
   }
   return result;
+}
+
+}  // namespace
+
+std::string escape(std::string_view text) {
+  return as_html(config::printable(text));
 }
 
 std::string png_data_uri(std::string_view png) {
@@ -169,7 +178,7 @@ std::string details(std::string_view summary, std::string_view body) {
 }
 
 std::string preformatted(std::string_view text) {
-  return element("pre", escape(text));
+  return element("pre", as_html(config::printable_lines(text)));
 }
 
 }  // namespace onestep::io

@@ -15,6 +15,7 @@
 
 #include "io/atomic_file.h"
 #include "io/file.h"
+#include "io/file_kind.h"
 #include "io/safetensors_header.h"
 
 namespace onestep::io {
@@ -83,7 +84,8 @@ Parsed parse(const std::filesystem::path& path, const MappedFile& file) {
   const size_t rest = file.size() - kLengthBytes;
   if (length > kMaxHeaderBytes || length > rest)
     throw FileError(path, "is not a safetensors file, or is truncated: its header would take " +
-                              std::to_string(length) + " of " + std::to_string(rest) + " bytes");
+                              std::to_string(length) + " of " + std::to_string(rest) + " bytes" +
+                              instead(file.bytes()));
   const std::string_view text = file.bytes().substr(kLengthBytes, length);
   Parsed parsed{parse_header(path, text, rest - length), kLengthBytes + length};
   verify_header(path, parsed.header, text);

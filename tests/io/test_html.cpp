@@ -33,7 +33,8 @@ std::vector<std::vector<std::pair<double, double>>> polylines(const std::string&
 }  // namespace
 
 TEST_CASE("html: text is escaped wherever it goes") {
-  CHECK(escape("<a href=\"x\">&'</a>\x01\n") == "&lt;a href=&quot;x&quot;&gt;&amp;&#39;&lt;/a&gt;\\x01\n");
+  CHECK(escape("<a href=\"x\">&'</a>\x01\n") == "&lt;a href=&quot;x&quot;&gt;&amp;&#39;&lt;/a&gt;\\x01\\x0a");
+  CHECK(preformatted("a\n\x01<").find("a\n\\x01&lt;") != std::string::npos);
   CHECK(escape("σ ≤ 2") == "σ ≤ 2");
   const std::string bad = "<script>";
   for (const std::string& html :
