@@ -2,12 +2,12 @@
 #include "apps/sample/sample_folder.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <set>
 
 #include "config/node.h"
 #include "io/file.h"
+#include "io/file_kind.h"
 #include "io/folder.h"
 
 namespace onestep {
@@ -39,17 +39,11 @@ std::string difference(const std::map<std::string, Json>& a, const std::map<std:
   return "";
 }
 
-bool is_image(const fs::path& file) {
-  std::string suffix = file.extension().string();
-  std::ranges::transform(suffix, suffix.begin(), [](unsigned char c) { return std::tolower(c); });
-  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
-}
-
 std::set<std::string> images_below(const fs::path& folder) {
   std::set<std::string> names;
   std::error_code error;
   for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (is_image(it->path())) names.insert(it->path().lexically_relative(folder).string());
+    if (io::has_image_suffix(it->path())) names.insert(it->path().lexically_relative(folder).string());
   return names;
 }
 

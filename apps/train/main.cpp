@@ -115,7 +115,7 @@ void train(const Options& options) {
 
   const Scoring scoring = make_scoring(config, device, data, data_cache(options.cache));
   RunIdentity identity{.configuration = config::encode(config),
-                       .sources = task.sources,
+                       .sources = sources_of(config.task),
                        .budget_problem = budget_problem(config)};
   identity.sources.push_back({.what = "data", .place = data.name, .sha256 = content_sha256(data)});
   const Run run = open_run(config.run.dir, identity);

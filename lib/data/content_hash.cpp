@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/content_hash.h"
 
-#include <string_view>
-
 #include <c10/util/StringUtil.h>
 
 #include "io/sha256.h"
+#include "io/tensor_bytes.h"
 
 namespace onestep {
 namespace {
 
 std::string sha256_of(const at::Tensor& values) {
-  const at::Tensor whole = values.contiguous();
-  return io::sha256(std::string_view(static_cast<const char*>(whole.const_data_ptr()), whole.nbytes()));
+  return io::sha256(io::bytes_of(values.contiguous()));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cctype>
 #include <cerrno>
 #include <exception>
 #include <mutex>
@@ -14,6 +13,7 @@
 #include <ATen/ops/empty.h>
 #include <c10/util/StringUtil.h>
 
+#include "config/suggest.h"
 #include "data/file_tree.h"
 #include "data/packed_images.h"
 #include "data/passed_over.h"
@@ -35,25 +35,6 @@ constexpr const char* kLabelFile = "dataset.json";
 constexpr const char* kSamplesFile = "samples.json";  // what onestep-sample writes beside its images
 constexpr const char* kImages = "arr_0";
 constexpr const char* kLabels = "arr_1";
-
-/// ".png" of "a/B.PNG".
-std::string suffix_of(const fs::path& name) {
-  std::string suffix = name.extension().string();
-  std::ranges::transform(suffix, suffix.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return suffix;
-}
-
-bool is_image(const std::string& name) {
-  const std::string suffix = suffix_of(name);
-  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
-}
-
-std::string joined(const std::set<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 std::string describe(const at::Tensor& image) {
   return c10::str(image.size(2), " × ", image.size(1), image.size(0) == 1 ? " grey" : " RGB");
@@ -120,7 +101,8 @@ std::vector<bool> find_sheets(const FileTree& tree, const std::vector<size_t>& c
       tree, static_cast<int64_t>(candidates.size()),
       [&](const auto& read, int64_t i) {
         const size_t file = candidates[static_cast<size_t>(i)];
-        if (suffix_of(tree.names[file]) == ".png") sheet[static_cast<size_t>(i)] = io::is_sheet(read(file));
+        if (io::suffix_of(tree.names[file]) == ".png")
+          sheet[static_cast<size_t>(i)] = io::is_sheet(read(file));
       },
       kHead);
   return {sheet.begin(), sheet.end()};
@@ -132,7 +114,7 @@ ImageFiles read_tree(const FileTree& tree, const ImageFilesConfig& config, uint6
   std::vector<std::string> names;
   for (size_t i = 0; i < tree.names.size(); ++i) {
     const std::string& name = tree.names[i];
-    if (is_image(name))
+    if (io::has_image_suffix(name))
       candidates.push_back(i);
     else if (name != kLabelFile && name != kSamplesFile)
       passed_over.add(name);
@@ -177,7 +159,8 @@ at::Tensor channels_first(const at::Tensor& images) {
 ImageFiles read_arrays(const fs::path& path, const ImageFilesConfig& config, uint64_t max_bytes) {
   std::set<std::string> wanted{kImages}, others = io::npz_names(path);
   if (!others.contains(kImages))
-    throw io::FileError(path, "holds arrays " + joined(others) + "; images are read from " + kImages);
+    throw io::FileError(path, "holds arrays " + config::join({others.begin(), others.end()}, ", ") +
+                                  "; images are read from " + kImages);
   if (config.labels && others.contains(kLabels)) wanted.insert(kLabels);
   const auto arrays = io::read_npz(path, wanted, max_bytes);
   at::Tensor images = arrays.at(kImages);
@@ -206,7 +189,8 @@ ImageFiles read_arrays(const fs::path& path, const ImageFilesConfig& config, uin
   files.images = channels_first(images.dim() == 3 ? images.unsqueeze(3) : images);
   keep_labels_of_images(files);
   others.erase(kImages), others.erase(kLabels);
-  if (!others.empty()) files.passed_over = "arrays passed over: " + joined(others);
+  if (!others.empty())
+    files.passed_over = "arrays passed over: " + config::join({others.begin(), others.end()}, ", ");
   return files;
 }
 
@@ -221,9 +205,9 @@ ImageFiles read_image_files(const ImageFilesConfig& config, uint64_t max_bytes, 
   };
   if (fs::is_directory(path, missing)) {
     files = through_cache(folder_tree(path));
-  } else if (suffix_of(path) == ".zip") {
+  } else if (io::suffix_of(path) == ".zip") {
     files = through_cache(zip_tree(path));
-  } else if (suffix_of(path) == ".npz") {
+  } else if (io::suffix_of(path) == ".npz") {
     files = read_arrays(path, config, max_bytes);
   } else {
     if (!io::path_exists(path)) throw io::SystemError(path, "", ENOENT);

@@ -17,21 +17,18 @@
 
 #include "data/content_hash.h"
 #include "io/log.h"
+#include "io/tensor_bytes.h"
 
 namespace onestep {
 namespace {
 
+using io::bytes_of;
 using io::NamedArrays;
 
 constexpr int kVersion = 1;  // raised when the same files would be packed otherwise
 constexpr size_t kBlock = size_t{1} << 20;
 constexpr int64_t kBlocksRead = 128;
 constexpr int64_t kNoLabels = -1;
-
-std::string_view bytes_of(const at::Tensor& values) {
-  if (values.numel() == 0) return "";
-  return {static_cast<const char*>(values.const_data_ptr()), values.nbytes()};
-}
 
 int64_t crc_of(std::string_view bytes) {
   return static_cast<int64_t>(crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));

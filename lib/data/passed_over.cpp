@@ -2,9 +2,10 @@
 #include "data/passed_over.h"
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <set>
+
+#include "io/file_kind.h"
 
 namespace onestep {
 namespace {
@@ -29,10 +30,7 @@ void PassedOver::add(const std::string& name) {
     label_files.push_back(name);
     return;
   }
-  std::string suffix = path.extension().string();
-  std::ranges::transform(suffix, suffix.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  ++suffixes[suffix];
+  ++suffixes[io::suffix_of(path)];
 }
 
 std::string PassedOver::text() const {

@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include <ATen/ops/zeros.h>
 #include <c10/util/StringUtil.h>
 
 #include "evaluation/score.h"
@@ -40,23 +39,19 @@ struct ModelScorer::State {
     const auto refuse = [](const std::string& key, const std::string& why) {
       throw config::ConfigError("evaluation." + key + ": " + why);
     };
-    const auto text = [](const ImageShape& s) { return c10::str(s.channels, "x", s.height, "x", s.width); };
     if (reference.images.defined()) {
       const at::Tensor& images = reference.images;
       const ImageShape real{images.size(1), images.size(2), images.size(3)};
       if (!(real == shape))
-        refuse("reference",
-               c10::str(reference.source, " has ", text(real), " images, the model makes ", text(shape)));
+        refuse("reference", c10::str(reference.source, " has ", shape_text(real), " images, the model makes ",
+                                     shape_text(shape)));
     }
     if (const std::string problem = collector.extractor->problem(shape); !problem.empty())
-      refuse("features", c10::str("the model makes ", text(shape), " images, but ", problem));
-    // Two images are enough to know the width of the features.
-    FeatureSet two{.images = at::zeros({2, shape.channels, shape.height, shape.width}, at::kByte),
-                   .source = "two black images"};
-    extract_features(two, *collector.extractor, {}, 2, "");
-    if (two.width() != reference.width())
+      refuse("features", c10::str("the model makes ", shape_text(shape), " images, but ", problem));
+    const int64_t width = feature_width(*collector.extractor, shape);
+    if (width != reference.width())
       refuse("reference", c10::str(reference.source, " has ", reference.width(),
-                                   " dimensions, the features of the model's images ", two.width()));
+                                   " dimensions, the features of the model's images ", width));
   }
 };
 

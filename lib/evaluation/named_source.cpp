@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evaluation/named_source.h"
 
-#include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -23,14 +21,6 @@ namespace fs = std::filesystem;
 constexpr const char* kExpected =
     "is none of: a folder, .zip or .npz of images, an idx file, features or statistics (.npz, .safetensors), "
     "a model (.safetensors), fashion_mnist/train, fashion_mnist/test";
-
-/// ".zip" of "D.ZIP".
-std::string suffix_of(const fs::path& path) {
-  std::string suffix = path.extension().string();
-  std::ranges::transform(suffix, suffix.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return suffix;
-}
 
 std::optional<DatasetConfig> known_set(const std::string& source) {
   const std::string prefix = "fashion_mnist/";
@@ -56,26 +46,28 @@ std::optional<DatasetConfig> images_of(const std::string& source) {
   if (auto known = known_set(source)) return known;
   const fs::path path = source;
   std::error_code error;
-  if (fs::is_directory(path, error) || suffix_of(path) == ".zip") return ImageFilesConfig{.path = source};
-  if (suffix_of(path) == ".npz" && !holds_statistics(path) && io::npz_names(path).contains("arr_0"))
+  if (fs::is_directory(path, error) || io::suffix_of(path) == ".zip") return ImageFilesConfig{.path = source};
+  if (io::suffix_of(path) == ".npz" && !holds_statistics(path) && io::npz_names(path).contains("arr_0"))
     return ImageFilesConfig{.path = source};
   return idx_file(path);
 }
 
 bool holds_features(const fs::path& path) {
-  if (suffix_of(path) == ".npz") return holds_statistics(path) || io::npz_names(path).contains("features");
-  if (suffix_of(path) == ".safetensors")
+  if (io::suffix_of(path) == ".npz")
+    return holds_statistics(path) || io::npz_names(path).contains("features");
+  if (io::suffix_of(path) == ".safetensors")
     return holds_statistics(path) || io::safetensors_names(path).contains("features");
   return false;
 }
 
 bool is_model(const fs::path& path) {
-  return suffix_of(path) == ".safetensors" && io::read_safetensors_metadata(path).contains("onestep.network");
+  return io::suffix_of(path) == ".safetensors" &&
+         io::read_safetensors_metadata(path).contains("onestep.network");
 }
 
 [[noreturn]] void refuse(const std::string& source) {
   const io::MappedFile file(source);  // says so where it is missing
-  if (suffix_of(source) == ".npz") {
+  if (io::suffix_of(source) == ".npz") {
     const std::set<std::string> names = io::npz_names(source);
     throw io::FileError(source,
                         "holds arrays " + config::join({names.begin(), names.end()}, ", ") +
@@ -113,7 +105,7 @@ FeaturesConfig features_named(const std::string& text) {
   const fs::path path = text;
   std::error_code error;
   const bool unknown_kind = colon != std::string::npos && !fs::exists(path, error);
-  if (!unknown_kind && (suffix_of(path) == ".pt" || suffix_of(path) == ".pth"))
+  if (!unknown_kind && (io::suffix_of(path) == ".pt" || io::suffix_of(path) == ".pth"))
     return TorchScriptFeatures{.model = text};
   if (unknown_kind || path.extension() != ".safetensors")
     throw config::ConfigError(

@@ -22,6 +22,7 @@
 #include "io/memory.h"
 #include "io/progress.h"
 #include "io/sha256.h"
+#include "io/tensor_bytes.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 
@@ -135,9 +136,7 @@ FeatureSet draw_images(const Generator& generator, int64_t first_seed, const Col
 }
 
 std::string pixels_sha256(const at::Tensor& images) {
-  const at::Tensor pixels = images.contiguous();
-  return io::sha256(
-      {reinterpret_cast<const char*>(pixels.const_data_ptr<uint8_t>()), static_cast<size_t>(pixels.numel())});
+  return io::sha256(io::bytes_of(images.contiguous()));
 }
 
 FeatureSet whole_dataset(const DatasetConfig& config, const Collector& collector) {

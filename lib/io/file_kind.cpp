@@ -50,13 +50,17 @@ constexpr Magic kMagics[]{
      "a program"},
 };
 
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
 /// Servers answer with a page where there is no file.
 bool is_html(std::string_view bytes) {
   const size_t begin = bytes.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return false;
-  std::string head(bytes.substr(begin, 14));
-  std::ranges::transform(head, head.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string head = lower(std::string(bytes.substr(begin, 14)));
   return head.starts_with("<!doctype html") || head.starts_with("<html") || head.starts_with("<head");
 }
 
@@ -73,6 +77,15 @@ std::string instead(std::string_view bytes) {
   if (is_html(bytes)) return told("an HTML page: the download answered with a page instead of the file");
   if (is_safetensors(bytes)) return told("a safetensors file");
   return "";
+}
+
+std::string suffix_of(const std::filesystem::path& name) {
+  return lower(name.extension().string());
+}
+
+bool has_image_suffix(const std::filesystem::path& name) {
+  const std::string suffix = suffix_of(name);
+  return suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg";
 }
 
 }  // namespace onestep::io

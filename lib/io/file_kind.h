@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -9,5 +10,11 @@ namespace onestep::io {
 /// message: "; it is a git-lfs pointer, not the file itself: run `git lfs pull`" and the like; "" where they
 /// tell nothing.
 std::string instead(std::string_view bytes);
+
+/// ".png" of "a/B.PNG".
+std::string suffix_of(const std::filesystem::path& name);
+
+/// .png, .jpg or .jpeg, in any case.
+bool has_image_suffix(const std::filesystem::path& name);
 
 }  // namespace onestep::io

@@ -17,6 +17,7 @@
 #include "io/file.h"
 #include "io/file_kind.h"
 #include "io/safetensors_header.h"
+#include "io/tensor_bytes.h"
 
 namespace onestep::io {
 namespace {
@@ -110,10 +111,6 @@ at::Tensor view_of(const TensorEntry& entry, char* start, const std::shared_ptr<
   at::Tensor copy = at::empty(entry.shape, entry.dtype);
   if (size > 0) std::memcpy(copy.mutable_data_ptr(), start, size);
   return copy;
-}
-
-std::string_view bytes_of(const at::Tensor& tensor) {
-  return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
 }  // namespace

@@ -437,8 +437,6 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
             .diagnose = [self] { return self->diagnostics.take(); }};
   if (context.data.images.size(2) > 1)
     task.snapshot = [self] { return self->snapshot(); };  // points are no picture
-  if (config.teacher) task.sources.push_back(source_file("teacher", *config.teacher));
-  if (config.reward) task.sources.push_back(source_file("classifier", config.reward->classifier));
   append_state(task.state, "student", self->student);
   task.state.emplace_back("student.ema", self->average.values);
   if (self->fake.network) append_state(task.state, "fake", *self->fake.network);

@@ -48,6 +48,16 @@ inline std::string budget_problem(const TrainConfig& config) {
   return problem;
 }
 
+/// The files that a task is made from. Throws io::FileError.
+inline std::vector<Source> sources_of(const TaskConfig& task) {
+  std::vector<Source> sources;
+  const auto* distil = std::get_if<DistilConfig>(&task);
+  if (distil == nullptr) return sources;
+  if (distil->teacher) sources.push_back(source_file("teacher", *distil->teacher));
+  if (distil->reward) sources.push_back(source_file("classifier", distil->reward->classifier));
+  return sources;
+}
+
 inline Task make_task(const TaskConfig& config, const TaskContext& context) {
   struct {
     const TaskContext& context;

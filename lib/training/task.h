@@ -31,7 +31,6 @@ struct Task {
   std::function<std::vector<Figure>()> figures;  ///< for the run's report.html, or empty function
   std::function<Diagnosis()> diagnose;           ///< asked at every tick, or empty function
   std::function<void(const Dataset&)> finish = [](const Dataset&) {};  ///< once, after the last step
-  std::vector<Source> sources;                                         ///< the files that it was made from
   TaskCost cost;
 };
 

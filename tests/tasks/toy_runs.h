@@ -72,7 +72,7 @@ inline RunEnd train(
     const TrainConfig& config, Task& task, const Dataset& data,
     const std::function<bool()>& stop = [] { return false; }) {
   const Run run = open_run(config.run.dir, {.configuration = config::encode(config),
-                                            .sources = task.sources,
+                                            .sources = sources_of(config.task),
                                             .budget_problem = budget_problem(config)});
   return run_training(config.run, "test", run, data, task, stop);
 }
