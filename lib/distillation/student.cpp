@@ -48,11 +48,10 @@ struct Make {
     Particles m{.reference = to_float(data.images.narrow(0, 0, c.count)),
                 .reference_labels = hot(data.labels.narrow(0, 0, c.count))};
     m.labels = c.target_class ? hot(at::full({c.count}, *c.target_class, at::kLong)) : m.reference_labels;
-    m.images =
-        c.start == "data"
-            ? m.reference.clone()
-            : c.noise_std * kernels::philox_normal(seed, word(Purpose::initial_weights), at::arange(c.count),
-                                                   m.reference.sizes().slice(1), at::kCPU);
+    m.images = c.start == "data" ? m.reference.clone()
+                                 : c.noise_std * kernels::philox_normal(
+                                                     seed, word(Purpose::particle_start), at::arange(c.count),
+                                                     m.reference.sizes().slice(1), at::kCPU);
     return {std::move(m)};
   }
 

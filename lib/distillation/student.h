@@ -73,9 +73,13 @@ struct StudentConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("generator", c.generator, "a network of one or several steps, images, or a Gaussian");
-    visit("start_kimg", c.start_kimg, "thousands of images before it starts to learn", config::non_negative);
-    visit("optimizer", c.optimizer, "Adam of the student");
-    visit("ema", c.ema, "moving average of the student, which is what the run gives");
+    visit("start_kimg", c.start_kimg, "thousands of the run's images before it starts to learn",
+          config::non_negative);
+    visit("optimizer", c.optimizer,
+          "Adam of the student; its rates count images of steps in which it learns");
+    visit("ema", c.ema,
+          "moving average of the student, which is what the run gives; it counts images of steps in which it "
+          "learns");
   }
 };
 

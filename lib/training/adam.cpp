@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/adam.h"
 
+#include <cmath>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/clamp.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 namespace onestep {
@@ -19,12 +23,14 @@ Adam make_adam(const AdamConfig& config, const FlatParameters& parameters) {
           .skipped = at::zeros({}, scalar)};
 }
 
-at::Tensor adam_step(Adam& adam, FlatParameters& parameters, double learning_rate) {
+at::Tensor adam_step(Adam& adam, FlatParameters& parameters, double learning_rate, const at::Tensor& any) {
   const AdamConfig& c = adam.config;
   const c10::NoGradGuard no_grad;
-  const at::Tensor norm = at::linalg_vector_norm(parameters.gradients);
+  at::Tensor norm = at::linalg_vector_norm(parameters.gradients);
+  if (any.defined()) norm = at::where(any, norm, at::full({}, NAN, norm.options()));
   const at::Tensor not_finite = at::isfinite(norm).logical_not().to(at::kFloat);
   if (c.clip_norm > 0) parameters.gradients.mul_(at::clamp(c.clip_norm / (norm + 1e-6), {}, 1));
+  if (c.clip_value > 0) parameters.gradients.clamp_(-c.clip_value, c.clip_value);
   adam.step.add_(1 - not_finite);
   adam.skipped.add_(1).mul_(not_finite);
   at::_fused_adamw_({parameters.values}, {parameters.gradients}, {adam.exp_avg}, {adam.exp_avg_sq}, {},

@@ -41,12 +41,12 @@ std::string brief(const std::vector<std::pair<std::string, double>>& means) {
   return text;
 }
 
-void require_finite(const std::vector<std::pair<std::string, double>>& means, int64_t nimg) {
-  for (const auto& [name, value] : means) {
-    if (!std::isfinite(value)) {
-      throw NumericalError(c10::str("'", name, "' is ", value, " after ", nimg,
-                                    " images; the last checkpoint is from before that"));
-    }
+void require_updates(const TickMeans& means, int64_t most, int64_t nimg) {
+  const auto [prefix, updates] = means.longest_row();
+  if (updates >= most) {
+    throw NumericalError(c10::str("after ", nimg, " images the last ", updates, " updates are left out (",
+                                  prefix, "skipped), since no gradient is finite; run.max_skipped is ", most,
+                                  ". A smaller learning rate, or clip_norm of the optimizer, may help"));
   }
 }
 
@@ -170,26 +170,29 @@ class Recorder {
 
   void tick(int64_t nimg) {
     const auto means = means_.take();
-    require_finite(means, nimg);
+    require_updates(means_, config_.max_skipped, nimg);
     const double seconds = std::chrono::duration<double>(Clock::now() - tick_start_).count();
     nlohmann::ordered_json line{{"nimg", nimg},
                                 {"images_per_sec", static_cast<double>(nimg - tick_nimg_) / seconds}};
-    for (const auto& [name, value] : means) line[name] = value;
+    for (const auto& [name, value] : means)
+      line[name] = std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr;
     status_ = brief(means);
     const Diagnosis diagnosis = task_.diagnose ? task_.diagnose() : Diagnosis{};
     line.update(diagnosis.values);
     log_.append(line);
     if (!diagnosis.status.empty()) status_ += "  " + diagnosis.status;
     for (const std::string& warning : news_.from(diagnosis.warnings)) io::log_warning(warning);
-    if (!diagnosis.failure.empty())
-      throw NumericalError(c10::str(diagnosis.failure, ", after ", nimg, " images"));
     tick_start_ = Clock::now();
     tick_nimg_ = nimg;
   }
 
   void snapshot(int64_t nimg) {
     if (!task_.snapshot || !io::has_image_files()) return;
-    io::write_png(folder_.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot());
+    try {
+      io::write_png(folder_.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot());
+    } catch (const std::exception& error) {  // a picture never ends a run
+      io::log_warning(std::string("no sample sheet: ") + error.what());
+    }
   }
 
   const RunConfig& config_;

@@ -30,6 +30,7 @@ struct RunConfig {
   int64_t model_images = 0;
   std::string device = "cpu";
   int64_t threads = 0;
+  int64_t max_skipped = 20;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("dir", c.dir, "the run's folder; a run that exists there is resumed", config::non_empty);
@@ -49,6 +50,9 @@ struct RunConfig {
           config::non_negative);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty);
     visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 4096));
+    visit("max_skipped", c.max_skipped,
+          "updates left out in a row, for a gradient that is not finite, at which the run ends",
+          config::at_least(1));
   }
 };
 
@@ -91,7 +95,7 @@ enum class RunEnd { finished, interrupted };
 /// batch at image nimg and every draw for it are functions of (seed, nimg), so that a stopped and resumed run
 /// equals an unbroken one bit for bit. `stop` is asked after every step; a stop writes a checkpoint first.
 /// `scoring` is asked every so many images and at the end; the best model so far is kept as best.safetensors.
-/// Throws NumericalError when a tick's loss is not finite (the last checkpoint stays valid), io::FileError
+/// Throws NumericalError at the tick that finds `max_skipped` updates left out in a row, io::FileError
 /// when something can't be written, or there are checkpoints and none can be used (then before anything is
 /// changed). A log that is damaged costs its unreadable lines and a warning: nothing is trained by it.
 RunEnd run_training(const RunConfig& config, const std::string& title, const RunFolder& folder,

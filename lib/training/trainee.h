@@ -24,10 +24,12 @@ Trainee<M> make_trainee(M module, const AdamConfig& config) {
 }
 
 /// One optimiser step at the images [nimg, nimg + batch) of a run of `total`; returns the gradient's norm.
+/// `any`: as adam_step takes it.
 template <class M>
-at::Tensor update(Trainee<M>& trainee, int64_t nimg, int64_t batch, int64_t total) {
+at::Tensor update(Trainee<M>& trainee, int64_t nimg, int64_t batch, int64_t total,
+                  const at::Tensor& any = {}) {
   return adam_step(trainee.adam, trainee.flat,
-                   learning_rate(trainee.adam.config.learning_rate, nimg, batch, total));
+                   learning_rate(trainee.adam.config.learning_rate, nimg, batch, total), any);
 }
 
 template <class M>

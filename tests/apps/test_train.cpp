@@ -217,3 +217,17 @@ TEST_CASE("A full disk is one clear line; when there is room again the run goes 
   for (const auto& entry : fs::directory_iterator(experiment.folder / "run/checkpoints")) FAIL(entry.path());
   CHECK(experiment.train().code == 0);
 }
+
+TEST_CASE(
+    "A run that has left its senses ends with code 4, naming the bound and a cure; its sheets do not end "
+    "it") {
+  const Experiment experiment;
+  const Said said = experiment.train(
+      "task.optimizer.learning_rate.peak=1.0e+30 run.max_skipped=7 run.snapshot_images=16 "
+      "run.tick_images=16");
+  CHECK(said.code == 4);
+  INFO(said.err);
+  CHECK_THAT(said.err, Catch::Contains("run.max_skipped is 7") && Catch::Contains("learning rate"));
+  CHECK_THAT(said.err, Catch::Contains("no sample sheet: "));
+  CHECK_FALSE(fs::exists(experiment.folder / "run/model.safetensors"));
+}

@@ -113,25 +113,16 @@ TEST_CASE("Ratios that meet their bounds are told in per cent") {
   CHECK(said_of(logits, all(0.1), all(1)).warnings.empty());
 }
 
-TEST_CASE("Gradients that are not finite are counted by image, and end a run when there are no others") {
-  at::Tensor gradient = normal({2, 1, 1}, 8);
-  gradient[2][0].fill_(NAN);
-  gradient[5][1].fill_(INFINITY);
+TEST_CASE("Images whose numbers are not finite are counted and warned of") {
   Diagnostics d = two_bins();
-  const at::Tensor finite = d.add_gradient(gradient);
-  CHECK(finite.equal(at::tensor({1, 1, 0, 1, 1, 0, 1, 1}).to(at::kBool)));
-  d.add_gradient(normal({2, 1, 1}, 8));
+  d.add_gradient(at::tensor({1, 1, 0, 1, 1, 0, 1, 1}).to(at::kBool));
+  d.add_gradient(at::ones({8}, at::kBool));
   const Diagnosis some = d.take();
   CHECK(some.values.at("gradient/not_finite") == 0.125);
   REQUIRE(some.warnings.size() == 1);
   CHECK_THAT(some.warnings[0], Catch::StartsWith("12.5 % of the images"));
-  CHECK(some.failure.empty());
-
-  d.add_gradient(gradient * NAN);
-  const Diagnosis none = d.take();
-  REQUIRE(none.warnings.size() == 1);
-  CHECK_THAT(none.warnings[0], Catch::StartsWith("100 % of the images"));
-  CHECK_THAT(none.failure, Catch::Contains("no image") && Catch::Contains("finite gradient"));
+  d.add_gradient(at::ones({8}, at::kBool));
+  CHECK(d.take().warnings.empty());
 }
 
 TEST_CASE("The gap's norm is that of (D_p - D_q)/sigma^2, by bin") {

@@ -111,6 +111,10 @@ inline std::vector<std::pair<std::string, std::string>> every_task(const std::fi
       {"classifier", kClassifier},
       {"f_distill", distil(teacher, kCritic)},
       {"two_fake_updates", distil(teacher, ", updates_per_student: 2" + kCritic)},
+      {"in_turns", distil(teacher,
+                          ", updates_per_student: 2, in_students_step: false, reduction: mean, sigma: {kind: "
+                          "karras, levels: 100, from: 0.1, to: 0.7}" +
+                              kCritic)},
       {"fake_features", distil(teacher, with(kCritic, "{resolutions", "{features: fake, resolutions"))},
       {"own_features",
        distil(teacher, with(kCritic, "{resolutions", "{features: own, r1: {weight: 0.1}, resolutions"))},
@@ -118,8 +122,10 @@ inline std::vector<std::pair<std::string, std::string>> every_task(const std::fi
        distil(teacher,
               "}, divergence: {name: reverse_kl}, compare_images: 32, loss: {kind: expanded, alpha: 1.2}}")},
       {"sida", distil(teacher,
-                      "}, divergence: {name: reverse_kl}, loss: {kind: expanded}, discriminator: {features: "
-                      "fake, head: pixel_mean, loss: hinge}, adversarial: {scaled: true, start_kimg: 0.03, "
+                      ", dropout: 0.2}, divergence: {name: reverse_kl}, loss: {kind: expanded}, "
+                      "discriminator: {features: "
+                      "fake, head: pixel_mean, resolutions: lowest, loss: hinge}, adversarial: {scaled: "
+                      "true, start_kimg: 0.03, "
                       "ramp_kimg: 0.05}}")},
       {"uni_instruct", distil(teacher, with(kCritic, "ratio: {",
                                             "loss: {kind: expanded, normalise_weight: true}, ratio: "

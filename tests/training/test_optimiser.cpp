@@ -80,6 +80,26 @@ DEVICE_TEST_CASE("A gradient that is not finite changes nothing, and is counted"
   }
 }
 
+DEVICE_TEST_CASE("Gradients are clipped by value", "[optimiser]") {
+  FlatParameters p = parameters(device);
+  Adam adam = make_adam({.beta1 = 0, .clip_value = 0.2}, p);
+  adam_step(adam, p, 0.1);
+  CHECK(relative_error(adam.exp_avg, parameters().gradients.clamp(-0.2, 0.2)) < 1e-6);
+}
+
+DEVICE_TEST_CASE("A gradient of no sample changes nothing, and is counted", "[optimiser]") {
+  FlatParameters p = parameters(device);
+  Adam adam = make_adam({.clip_norm = 1}, p);
+  const at::Tensor none = at::zeros({}, at::device(device).dtype(at::kBool)), some = none.logical_not();
+  CHECK_FALSE(std::isfinite(adam_step(adam, p, 0.1, none).item<double>()));
+  CHECK(p.values.equal(parameters(device).values));
+  CHECK(adam.skipped.item<double>() == 1);
+  p.gradients.fill_(0.1);
+  CHECK(std::isfinite(adam_step(adam, p, 0.1, some).item<double>()));
+  CHECK_FALSE(p.values.equal(parameters(device).values));
+  CHECK(adam.skipped.item<double>() == 0);
+}
+
 TEST_CASE("Learning rates: warm-up, decay, end") {
   const LearningRateConfig flat{.peak = 0.5};
   CHECK(learning_rate(flat, 0, 10, 100) == 0.5);
