@@ -29,7 +29,7 @@ inline std::string distil(const std::filesystem::path& teacher, const std::strin
 }
 
 inline const std::string kCritic =
-    "}, ratio: {min_count: 2}, adversarial: {weight: 1}, discriminator: {resolutions: [4, 2], "
+    "}, ratio: {min_count: 2}, adversarial: {weight: 0.016}, discriminator: {resolutions: [4, 2], "
     "optimizer: {learning_rate: {peak: 1.0e-3}}}}";
 
 /// The last part of a configuration with one piece of its text replaced.
