@@ -14,6 +14,7 @@
 #include "config/printable.h"
 #include "io/progress.h"
 #include "io/sha256.h"
+#include "samplers/magnitude_score.h"
 
 namespace onestep {
 namespace {

@@ -99,8 +99,9 @@ void declare(CLI::App& app, Options& o) {
       ->check(is_path())
       ->excludes(seeds)
       ->group(what);
-  CLI::Option* one_class =
-      app.add_option("--class", o.one_class, "class of all samples (default: from each seed)");
+  CLI::Option* one_class = app.add_option(
+      "--class", o.one_class,
+      "class of all samples (default: from each seed, of those that the model was trained on)");
   one_class->group(what);
   app.add_option("--class-grid", o.class_grid, "a sheet with a row for each class and this many columns")
       ->check(CLI::Range(1, 1000))

@@ -13,6 +13,7 @@
 #include "apps/sample/state.h"
 #include "config/config.h"
 #include "config/merge.h"
+#include "data/dataset.h"
 #include "io/atomic_file.h"
 #include "io/folder.h"
 #include "io/log.h"
@@ -50,9 +51,10 @@ Cells cells_for(int64_t samples) {
   return {(samples + columns - 1) / columns, columns};
 }
 
-std::vector<int64_t> row_classes(size_t samples, int64_t columns) {
-  std::vector<int64_t> classes(samples);
-  for (size_t i = 0; i < samples; ++i) classes[i] = static_cast<int64_t>(i) / columns;
+/// A row of samples for each class.
+std::vector<int64_t> row_classes(const std::vector<int64_t>& rows, int64_t columns) {
+  std::vector<int64_t> classes;
+  for (const int64_t c : rows) classes.insert(classes.end(), columns, c);
   return classes;
 }
 
@@ -90,10 +92,12 @@ void check_outputs(const Options& o) {
     throw ConfigError("--stop-after leaves noise, not images: give --raw FILE alone");
 }
 
-/// Seeds, classes and latents, and the sheet's cells where samples are laid out by them.
-SampleRequest make_request(const Options& o, const Denoiser& denoiser, const std::optional<Cells>& cells,
-                           const std::optional<State>& state, const std::vector<int64_t>& seeds) {
-  SampleRequest request{.stop_after = o.stop_after, .trajectory = !o.trajectory.empty()};
+/// Seeds, classes (of `among`, unless one is asked for) and latents, and the sheet's cells where samples are
+/// laid out by them.
+SampleRequest make_request(const Options& o, const Denoiser& denoiser, const std::vector<int64_t>& among,
+                           const std::optional<Cells>& cells, const std::optional<State>& state,
+                           const std::vector<int64_t>& seeds) {
+  SampleRequest request{.among = among, .stop_after = o.stop_after, .trajectory = !o.trajectory.empty()};
   if (state) {
     request.latents = state->latents;
     request.seeds = state->seeds;
@@ -109,7 +113,7 @@ SampleRequest make_request(const Options& o, const Denoiser& denoiser, const std
     if (static_cast<int64_t>(count) != cells->rows * cells->columns)
       throw ConfigError(c10::str("--class-grid ", o.class_grid, " for ", cells->rows, " classes takes ",
                                  cells->rows * cells->columns, " samples, got ", count));
-    request.classes = row_classes(count, o.class_grid);
+    request.classes = row_classes(among, o.class_grid);
   } else if (o.one_class) {
     const std::string problem = class_problem(denoiser, *o.one_class);
     if (!problem.empty()) throw ConfigError("--" + problem);
@@ -142,6 +146,8 @@ Plan make_plan(const Options& o) {
   const at::ScalarType dtype = plan.dtype == "float64" ? at::kDouble : at::kFloat;
   plan.denoiser = load_denoiser(o.model, device, dtype);
   plan.data = data_of_model(o.model);
+  const std::vector<int64_t> among =
+      trained_classes(plan.denoiser, plan.data.value_or(ChannelStatistics{}).class_counts);
   const ImageShape shape = image_shape(plan.denoiser);
   if (state) require_shape(*state, o.latents, shape);
   config::Partial<SamplerConfig> changes = o.sampler;
@@ -162,9 +168,13 @@ Plan make_plan(const Options& o) {
   }
   if (o.class_grid > 0) {
     if (label_dim(plan.denoiser) == 0) throw ConfigError("--class-grid: the model is unconditional");
-    cells = Cells{label_dim(plan.denoiser), o.class_grid};
+    cells = Cells{static_cast<int64_t>(among.size()), o.class_grid};
   }
-  plan.request = make_request(o, plan.denoiser, cells, state, seeds);
+  plan.request = make_request(o, plan.denoiser, among, cells, state, seeds);
+  const bool by_itself = plan.request.classes.empty() || o.class_grid > 0;
+  if (by_itself && static_cast<int64_t>(among.size()) < label_dim(plan.denoiser))
+    io::log_warning("model: " + empty_classes(plan.data->class_counts) +
+                    " in its training data; left out (--class asks for it all the same)");
   if (!plan.guide.empty()) plan.request.guide = load_denoiser(plan.guide, device, dtype);
   if (const std::string problem = guidance_problem(plan.denoiser, plan.sampler, plan.request.guide);
       !problem.empty())

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "apps/sample/options.h"
-#include "samplers/magnitude_score.h"
+#include "samplers/model_data.h"
 #include "samplers/sample.h"
 
 namespace onestep {

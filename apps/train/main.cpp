@@ -121,8 +121,7 @@ void train(const Options& options) {
   const Run run = open_run(config.run.dir, identity);
   const RunEnd end = run_training(
       config.run, task_name(config.task), run, data, task, [] { return stop_signal() != 0; }, scoring);
-  if (end == RunEnd::interrupted)
-    throw Interrupted("stopped after a checkpoint; the same command goes on from there");
+  if (end == RunEnd::interrupted) throw Interrupted("stopped; the same command goes on from there");
   if (end == RunEnd::finished) io::log_info("wrote " + run.folder.model().string());
 }
 

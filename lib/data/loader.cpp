@@ -10,7 +10,6 @@
 #include <c10/util/Exception.h>
 
 #include "kernels/philox.h"
-#include "noise/purpose.h"
 
 namespace onestep {
 namespace {
@@ -22,13 +21,13 @@ uint64_t draw(uint64_t seed, Purpose purpose, int64_t index, uint32_t block) {
   return kernels::philox_bits(seed, word(purpose), index, block);
 }
 
-/// One pass of the Feistel network: a bijection of [0, 4^half_bits) for each (seed, epoch).
-uint64_t encrypt(uint64_t seed, int64_t epoch, uint64_t value, int half_bits) {
+/// One pass of the Feistel network: a bijection of [0, 4^half_bits) for each (seed, purpose, epoch).
+uint64_t encrypt(uint64_t seed, Purpose what, int64_t epoch, uint64_t value, int half_bits) {
   const uint64_t mask = (uint64_t{1} << half_bits) - 1;
   uint64_t left = value >> half_bits, right = value & mask;
   for (uint32_t round = 0; round < kRounds; ++round) {
     const uint32_t block = round << 24 | static_cast<uint32_t>(right);
-    left ^= draw(seed, Purpose::data_order, epoch, block) & mask;
+    left ^= draw(seed, what, epoch, block) & mask;
     std::swap(left, right);
   }
   return left << half_bits | right;
@@ -46,7 +45,7 @@ void copy_values(const at::Tensor& images, int64_t first, int64_t count, float* 
 
 }  // namespace
 
-int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n) {
+int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n, Purpose what) {
   TORCH_CHECK(n >= 1 && n <= (int64_t{1} << 48), "shuffled_index: n must be in [1, 2^48], got ", n);
   TORCH_CHECK(place >= 0 && place < n, "shuffled_index: place must be in [0, ", n, "), got ", place);
   TORCH_CHECK(epoch >= 0, "shuffled_index: epoch must not be negative, got ", epoch);
@@ -55,18 +54,19 @@ int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n) {
   auto value = static_cast<uint64_t>(place);
   // The walk ends: it follows one cycle of a bijection, and that cycle holds `place` itself.
   do {
-    value = encrypt(seed, epoch, value, half_bits);
+    value = encrypt(seed, what, epoch, value, half_bits);
   } while (value >= count);
   return static_cast<int64_t>(value);
 }
 
+at::Tensor to_device(const at::Tensor& tensor, at::Device device) {
+  if (device.is_cpu()) return tensor;
+  if (tensor.numel() == 0) return tensor.to(device);  // there is no pinned memory of no bytes
+  return tensor.pin_memory().to(device, tensor.scalar_type(), /*non_blocking=*/true);
+}
+
 Batch to_device(const Batch& batch, at::Device device) {
-  if (device.is_cpu()) return batch;
-  const auto sent = [&](const at::Tensor& t) {
-    if (t.numel() == 0) return t.to(device);  // there is no pinned memory of no bytes
-    return t.pin_memory().to(device, t.scalar_type(), /*non_blocking=*/true);
-  };
-  return {sent(batch.images), sent(batch.labels), sent(batch.indices)};
+  return {to_device(batch.images, device), to_device(batch.labels, device), to_device(batch.indices, device)};
 }
 
 Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip) {

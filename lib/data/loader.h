@@ -11,14 +11,17 @@
 #include <ATen/core/Tensor.h>
 
 #include "data/dataset.h"
+#include "noise/purpose.h"
 
 namespace onestep {
 
 /// Which image comes at `place` in [0, n) of epoch `epoch`: a keyed bijection of [0, n), so that the order of
 /// a whole run is a pure function of the seed and no shuffle has to be stored, resumed or shared between
 /// ranks. A Feistel network over the next power of four, walked until it lands in [0, n) (Black and Rogaway
-/// 2002). Throws c10::Error unless 0 <= place < n <= 2^48 and epoch >= 0.
-int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n);
+/// 2002). `what` is shuffled: each has an order of its own. Throws c10::Error unless 0 <= place < n <= 2^48
+/// and epoch >= 0.
+int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n,
+                       Purpose what = Purpose::data_order);
 
 /// Consecutive images of a run, whose images are numbered nimg = 0, 1, 2, ... through all epochs.
 struct Batch {
@@ -27,8 +30,9 @@ struct Batch {
   at::Tensor indices;  ///< int64 [B], nimg of each image: the key of every random draw for it
 };
 
-/// A batch of the host on `device`, sent from pinned memory so that the host does not wait for it; on the CPU
-/// the batch itself.
+/// A tensor of the host on `device`, sent from pinned memory so that the host does not wait for it; on the
+/// CPU the tensor itself. A batch likewise.
+at::Tensor to_device(const at::Tensor& tensor, at::Device device);
 Batch to_device(const Batch& batch, at::Device device);
 
 /// The images first_nimg ... first_nimg + size - 1 of the run. Image nimg is number

@@ -4,6 +4,7 @@
 
 #include "config/check.h"
 #include "distillation/fake.h"
+#include "distillation/resolutions.h"
 #include "losses/adversarial.h"
 #include "networks/head.h"
 #include "training/trainee.h"
@@ -27,7 +28,7 @@ struct R1Config {
 struct DiscriminatorConfig {
   std::string features = "teacher";
   std::string head = "convolutional";
-  std::vector<int64_t> resolutions;
+  Resolutions resolutions;
   std::string loss = "logistic";
   double weight = 1;
   std::optional<R1Config> r1;
@@ -42,11 +43,12 @@ struct DiscriminatorConfig {
           "convolutional: a small network on each resolution; pixel_mean: the mean over channels is a logit "
           "for each pixel, and the encoder itself learns (SiDA)",
           config::one_of({"convolutional", "pixel_mean"}));
-    visit("resolutions", c.resolutions, "encoder resolutions that it sees; none takes all",
-          config::at_least(1));
+    visit("resolutions", c.resolutions, "encoder resolutions that it sees");
     visit("loss", c.loss, "logistic, or hinge, whose logit is no density ratio",
           config::one_of(adversarial_losses()));
-    visit("weight", c.weight, "weight of its loss beside the fake score's, where they share an encoder",
+    visit("weight", c.weight,
+          "weight of its loss, real + student, a mean over logits; where it trains the fake score's encoder "
+          "(SiDA) of lambda(sigma) (real + student)/2, beside the fake score's sum over pixels",
           config::magnitude);
     visit("r1", c.r1, "gradient penalty; null is none");
     visit("optimizer", c.optimizer, "Adam of what is its own");
@@ -67,15 +69,21 @@ struct CriticNetworks {
 
 struct Critic {
   DiscriminatorConfig config;
+  std::vector<int64_t> resolutions;                 ///< that it sees
   std::optional<Trainee<CriticNetworks>> networks;  ///< empty where there is nothing of its own
 };
 
 /// A discriminator for images that `network` could see. Throws config::ConfigError when its encoder lacks a
 /// resolution, or one is named twice.
-Critic make_critic(DiscriminatorConfig config, const Denoiser& network, uint64_t seed, at::Device device);
+Critic make_critic(const DiscriminatorConfig& config, const Denoiser& network, uint64_t seed,
+                   at::Device device);
 
 /// Whether its own loss trains the encoder that it looks through.
 bool trains_encoder(const DiscriminatorConfig& config);
+
+/// Whether that is the fake score's: then both learn as one, with one optimiser, at the fake score's noise
+/// levels (SiDA).
+bool shares_encoder(const DiscriminatorConfig& config);
 
 /// Logits [n, …] of encoder features: a number for each head, or for each pixel.
 at::Tensor logits(const Critic& critic, const std::vector<at::Tensor>& features);
@@ -87,7 +95,8 @@ at::Tensor logits_of(const Critic& critic, const Denoiser& teacher, const Fake& 
 
 /// The discriminator's loss on a part, and what it saw.
 struct CriticLoss {
-  at::Tensor losses;                       ///< [n], gradient flows into what it trains
+  at::Tensor losses;                       ///< [n], its weight in them; gradient flows into what it trains
+  at::Tensor sigma;                        ///< [n], where it looked
   at::Tensor real_logits, student_logits;  ///< without gradient
 };
 
@@ -95,5 +104,10 @@ struct CriticLoss {
 /// they are known and nothing in their encoder learns.
 CriticLoss critic_losses(const Critic& critic, const Denoiser& teacher, const Fake& fake, const Part& part,
                          const std::vector<at::Tensor>& features);
+
+/// Of a discriminator that shares the fake score's encoder: the student's features are those of that one's
+/// forward pass, real images are noised to the same levels, and the losses weigh λ(σ)/2.
+CriticLoss shared_critic_losses(const Critic& critic, const Fake& fake, const Part& part,
+                                const FakeLoss& seen);
 
 }  // namespace onestep

@@ -96,9 +96,9 @@ void Diagnostics::add_ratio(const at::Tensor& logits, const at::Tensor& sigma, c
 }
 
 void Diagnostics::add_real_logits(const at::Tensor& logits) {
-  const at::Tensor logit = sample_logits(logits);
-  accumulate(real_logit, logit.sum());
-  accumulate(real_count, at::zeros_like(logit).add(1).sum());
+  const at::Tensor logit = sample_logits(logits), finite = logit.isfinite();
+  accumulate(real_logit, at::where(finite, logit, at::zeros_like(logit)).sum());
+  accumulate(real_count, finite.sum());
 }
 
 void Diagnostics::add_gap(const at::Tensor& teacher, const at::Tensor& fake, const at::Tensor& sigma) {
@@ -114,11 +114,9 @@ void Diagnostics::add_branches(const at::Tensor& integral, const at::Tensor& exp
   accumulate(cosine_count, finite.sum());
 }
 
-at::Tensor Diagnostics::add_gradient(const at::Tensor& gradient) {
-  const at::Tensor finite = gradient.flatten(1).isfinite().all(1);
+void Diagnostics::add_gradient(const at::Tensor& finite) {
   accumulate(bad_gradients, (~finite).sum());
   accumulate(gradients, at::zeros_like(finite).logical_not().sum());
-  return finite;
 }
 
 Diagnosis Diagnostics::take() {
@@ -147,7 +145,6 @@ Diagnosis Diagnostics::take() {
     if (share > 0) {
       out.warnings.push_back(brief("%.3g", 100 * share) +
                              " % of the images had a gradient that is not finite; they were left out");
-      out.failure = share == 1 ? "no image of the student has a finite gradient any more" : "";
     }
   }
   *this = Diagnostics{.ratio = ratio};

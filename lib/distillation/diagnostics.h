@@ -21,8 +21,8 @@ struct Diagnostics {
   void add_gap(const at::Tensor& teacher, const at::Tensor& fake, const at::Tensor& sigma);
   /// Image-space gradients [n, …] of the integral and the expanded branch at the same samples.
   void add_branches(const at::Tensor& integral, const at::Tensor& expanded);
-  /// Which images of a gradient [n, …] are finite: bool [n].
-  at::Tensor add_gradient(const at::Tensor& gradient);
+  /// Whose numbers were finite, the gradient's too: bool [n].
+  void add_gradient(const at::Tensor& finite);
 
   /// Everything since the last call, with warnings in words.
   Diagnosis take();

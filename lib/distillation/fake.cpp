@@ -36,6 +36,12 @@ struct Look {
   }
 };
 
+/// Dropout masks of a pass over a part's student images, or its real ones: layers are numbered on from
+/// `layer`, so that no two passes have one mask.
+DropoutStream masks_of(const FakeNetworkConfig& config, const Part& part, uint64_t layer = 0) {
+  return {.rate = config.dropout, .seed = part.seed, .indices = part.indices, .layer = layer};
+}
+
 }  // namespace
 
 Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network) {
@@ -45,12 +51,19 @@ Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network)
     throw config::ConfigError(
         "task.network: the teacher is no network that the fake score could copy; say which one");
   }
+  if (wanted->dropout > 0 && !std::holds_alternative<SongUNet>(network->network))
+    throw config::ConfigError("task.fake.dropout: its network has no dropout; only a song_unet has");
   return {.config = config, .network = make_trainee(clone(*network), wanted->optimizer)};
 }
 
 int64_t updates_per_student(const FakeConfig& config) {
   const auto* network = std::get_if<FakeNetworkConfig>(&config);
   return network == nullptr ? 1 : network->updates_per_student;
+}
+
+bool learns_in_students_step(const FakeConfig& config) {
+  const auto* network = std::get_if<FakeNetworkConfig>(&config);
+  return network == nullptr || network->in_students_step;
 }
 
 bool is_posterior_mean(const FakeConfig& config) {
@@ -62,15 +75,30 @@ Perceived perceive(const Fake& fake, const Student& student, const Denoiser& tea
   return std::visit(Look{fake, student, teacher, x, part, resolutions}, fake.config);
 }
 
-at::Tensor fake_losses(const Fake& fake, const Part& part, double sigma_data) {
+FakeLoss fake_losses(const Fake& fake, const Part& part, double sigma_data,
+                     const std::vector<int64_t>& resolutions) {
   const auto* c = std::get_if<FakeNetworkConfig>(&fake.config);
   if (c == nullptr) return {};
-  const at::Tensor sigma = draw_sigma(c->sigma, part.seed, Purpose::sigma, part.indices, part.y.device());
-  const at::Tensor x = noised(part.y, sigma, unit_noise(part, Purpose::noise));
-  const at::Tensor denoised =
-      perceive_guided(fake.network->module, x, sigma, part.labels, c->training_guidance).denoised;
-  return denoising_loss(denoised, part.y, loss_weight(c->weighting, sigma, sigma_data)) /
-         static_cast<double>(x[0].numel());
+  FakeLoss out;
+  out.sigma = draw_sigma(c->sigma, part.seed, Purpose::sigma, part.indices, part.y.device());
+  out.weight = loss_weight(c->weighting, out.sigma, sigma_data);
+  const at::Tensor x = noised(part.y.detach(), out.sigma, unit_noise(part, Purpose::noise));
+  DropoutStream masks = masks_of(*c, part);
+  Perceived seen = perceive_guided(fake.network->module, x, out.sigma, part.labels, c->training_guidance,
+                                   resolutions, &masks);
+  out.losses = denoising_loss(seen.denoised, part.y, out.weight);
+  if (c->reduction == "mean") out.losses = out.losses / static_cast<double>(x[0].numel());
+  out.features = std::move(seen.features);
+  return out;
+}
+
+std::vector<at::Tensor> real_features(const Fake& fake, const Part& part, const at::Tensor& real_x,
+                                      const at::Tensor& sigma, const std::vector<int64_t>& resolutions) {
+  DropoutStream masks = masks_of(std::get<FakeNetworkConfig>(fake.config), part, kRealLayers);
+  return perceive(fake.network->module, real_x, sigma, {.labels = part.real_labels, .masks = &masks},
+                  resolutions,
+                  /*decoded=*/false)
+      .features;
 }
 
 }  // namespace onestep

@@ -16,22 +16,41 @@ struct FakeNetworkConfig {
   static constexpr const char* kind = "network";
   SigmaLaw sigma = LogNormalLaw{};
   std::string weighting = "edm";
+  std::string reduction = "sum";
   int64_t updates_per_student = 1;
+  bool in_students_step = true;
   double guidance = 1;
   double training_guidance = 1;
+  double dropout = 0;
   AdamConfig optimizer;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("sigma", c.sigma, "distribution of the noise level of its denoising loss");
     visit("weighting", c.weighting, "weight of its loss over noise levels",
           config::one_of(loss_weight_names()));
-    visit("updates_per_student", c.updates_per_student, "the student learns every so many steps",
+    visit(
+        "reduction", c.reduction,
+        "over an image's pixels and channels: sum (EDM, SiD) or mean (DMD2, f-distill); it matters where the "
+        "gradient is clipped",
+        config::one_of({"sum", "mean"}));
+    visit("updates_per_student", c.updates_per_student, "the student learns in one of so many steps",
           config::at_least(1));
+    visit("in_students_step", c.in_students_step,
+          "whether it and the discriminator learn in that step, too (DMD2), or in the others alone "
+          "(f-distill)");
     visit("guidance", c.guidance, "classifier-free guidance where it is compared with the teacher; 1 is none",
           config::magnitude);
     visit("training_guidance", c.training_guidance, "classifier-free guidance inside its own loss; 1 is none",
           config::magnitude);
+    visit("dropout", c.dropout, "dropout rate in its own loss; the teacher's own rate is not looked at",
+          config::between(0, 0.99));
     visit("optimizer", c.optimizer, "Adam of the fake-score network");
+  }
+  std::string problem() const {
+    if (!in_students_step && updates_per_student == 1)
+      return "in_students_step: false and updates_per_student: 1 leave no step in which the fake score "
+             "learns";
+    return "";
   }
 };
 
@@ -73,8 +92,9 @@ struct Fake {
 /// Throws config::ConfigError where a network is wanted and `network` is empty.
 Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network);
 
-/// The student learns in every so many steps.
+/// The student learns in one of so many steps; whether the fake score and the discriminator do so there, too.
 int64_t updates_per_student(const FakeConfig& config);
+bool learns_in_students_step(const FakeConfig& config);
 
 /// Whether E[D_q − y | x] = 0, as the expanded branch needs.
 bool is_posterior_mean(const FakeConfig& config);
@@ -84,9 +104,23 @@ bool is_posterior_mean(const FakeConfig& config);
 Perceived perceive(const Fake& fake, const Student& student, const Denoiser& teacher, const at::Tensor& x,
                    const Part& part, const std::vector<int64_t>& resolutions);
 
-/// Losses [n] of the fake-score network on a part's images (sums over pixels, divided by their number), at
-/// noise levels of its own; undefined where nothing is to be learnt. Gradient flows through the network's
-/// parameters.
-at::Tensor fake_losses(const Fake& fake, const Part& part, double sigma_data);
+/// The fake-score network's own loss on a part, and what a discriminator that shares its encoder learns from.
+struct FakeLoss {
+  at::Tensor losses;                 ///< [n], λ(σ) ‖D_q(y + σε) − y‖², or its mean over pixels
+  at::Tensor sigma, weight;          ///< [n], noise levels of its own, and λ(σ)
+  std::vector<at::Tensor> features;  ///< of the encoder at y + σε, from the same forward pass
+};
+
+/// Undefined where nothing is to be learnt. Gradient flows through the network's parameters alone.
+FakeLoss fake_losses(const Fake& fake, const Part& part, double sigma_data,
+                     const std::vector<int64_t>& resolutions = {});
+
+/// Where the numbers of the layers begin by which real images' dropout masks are drawn.
+inline constexpr uint64_t kRealLayers = uint64_t{1} << 32;
+
+/// The encoder's features of a part's real images, noised to `sigma` [n], as the loss above sees the
+/// student's: with dropout, at draws of their own. Gradient flows through the encoder's parameters.
+std::vector<at::Tensor> real_features(const Fake& fake, const Part& part, const at::Tensor& real_x,
+                                      const at::Tensor& sigma, const std::vector<int64_t>& resolutions);
 
 }  // namespace onestep

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "kernels/philox.h"
+#include "losses/finite.h"
 
 namespace onestep {
 
@@ -13,12 +14,15 @@ at::Tensor Part::x() const {
 
 Part begin_part(const Batch& batch, uint64_t seed, int64_t nimg, int64_t size, at::Device device) {
   const Batch here = to_device(batch, device);
+  const at::Tensor finite = finite_samples(here.images);
   return {.seed = seed,
           .nimg = nimg,
           .size = size,
+          .first = batch.indices[0].item<int64_t>(),
           .indices = here.indices,
-          .real = here.images,
-          .real_labels = here.labels};
+          .real = kept(here.images, finite),
+          .real_labels = here.labels,
+          .finite = finite};
 }
 
 at::Tensor noised(const at::Tensor& y, const at::Tensor& sigma, const at::Tensor& epsilon) {

@@ -9,11 +9,13 @@ namespace onestep {
 struct Part {
   uint64_t seed;                 ///< of the run
   int64_t nimg, size;            ///< where the whole batch starts, and how many images it has
+  int64_t first;                 ///< nimg of its own first image; the others follow
   at::Tensor indices;            ///< int64 [n], nimg of each image: the key of every draw for it
   at::Tensor real, real_labels;  ///< [n, C, H, W] and one-hot [n, K], on the run's device
   at::Tensor y, labels;          ///< the student's images and their classes
   at::Tensor sigma, epsilon;     ///< the noise level at which teacher and student are compared; unit noise
-  at::Tensor x() const;          ///< y + σ ε, of which y may carry gradient
+  at::Tensor finite;     ///< bool [n]: whose numbers are finite so far; all losses leave out the others
+  at::Tensor x() const;  ///< y + σ ε, of which y may carry gradient
 };
 
 /// Images of a batch, sent to the device, and nothing drawn yet.

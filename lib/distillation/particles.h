@@ -24,6 +24,9 @@ struct Particles {
 /// The rows of a part's images, of `rows` [M, …].
 at::Tensor of_part(const at::Tensor& rows, const Part& part);
 
+/// The particles that images first … first + count − 1 of a run are, in order.
+std::vector<int64_t> particles_met(const Particles& m, int64_t first, int64_t count);
+
 inline at::Tensor student_images(const Particles& m, const Part& part) {
   return of_part(m.images, part);
 }

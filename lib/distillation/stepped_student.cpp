@@ -2,8 +2,9 @@
 #include "distillation/stepped_student.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/where.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 #include "kernels/philox.h"
@@ -11,29 +12,45 @@
 namespace onestep {
 namespace {
 
+/// The input of each image's last step.
 struct LastStep {
-  at::Tensor x, sigma;  // the input of each image's last step
+  at::Tensor x, sigma;  ///< [n, C, H, W], [n]
 };
 
-/// Follows the chain of steps without gradient, as far as each image goes.
+/// The step at which each image stops, drawn evenly: on the host, whoever computes.
+std::vector<int64_t> last_steps(const SteppedStudent& m, const Part& part) {
+  const int64_t n = part.real.size(0);
+  const auto steps = static_cast<double>(m.sigmas.size());
+  const at::Tensor u = kernels::philox_uniform(part.seed, word(Purpose::student_step),
+                                               at::arange(part.first, part.first + n), {}, at::kCPU);
+  std::vector<int64_t> stops;
+  for (int64_t i = 0; i < n; ++i) stops.push_back(static_cast<int64_t>(u.const_data_ptr<float>()[i] * steps));
+  return stops;
+}
+
+/// Follows the chain of steps without gradient, each image as far as it goes and no farther.
 LastStep last_step(const SteppedStudent& m, const Part& part, const at::Tensor& z) {
   const c10::NoGradGuard no_grad;
   const auto steps = static_cast<int64_t>(m.sigmas.size());
-  LastStep last{z * m.sigmas[0], at::full({z.size(0)}, m.sigmas[0], z.options())};
-  const at::Tensor u =
-      kernels::philox_uniform(part.seed, word(Purpose::student_step), part.indices, {}, z.device());
-  const at::Tensor stop = (u * static_cast<double>(steps)).floor();
+  const std::vector<int64_t> stops = last_steps(m, part);
   std::vector<int64_t> shape = z.sizes().vec();
   shape[0] = steps - 1;
   const at::Tensor noise =
       kernels::philox_normal(part.seed, word(Purpose::student_renoise), part.indices, shape, z.device());
-  at::Tensor x = last.x;
+  std::vector<double> sigmas;
+  for (const int64_t stop : stops) sigmas.push_back(m.sigmas[stop]);
+  LastStep last{.x = z * m.sigmas[0], .sigma = to_device(at::tensor(sigmas, at::kFloat), z.device())};
   for (int64_t k = 1; k < steps; ++k) {
+    std::vector<int64_t> going;  // the images whose last step is this one or a later one
+    for (size_t i = 0; i < stops.size(); ++i)
+      if (stops[i] >= k) going.push_back(static_cast<int64_t>(i));
+    if (going.empty()) break;
+    const at::Tensor rows = to_device(at::tensor(going), z.device());
+    const auto of_rows = [&](const at::Tensor& t) { return t.defined() ? t.index_select(0, rows) : t; };
     const at::Tensor before = at::full({}, m.sigmas[k - 1], z.options());
-    x = denoise(m.network, x, before, part.labels) + m.sigmas[k] * noise.select(1, k - 1);
-    const at::Tensor here = stop == static_cast<double>(k);
-    last.x = at::where(here.reshape({-1, 1, 1, 1}), x, last.x);
-    last.sigma = at::where(here, at::full({}, m.sigmas[k], z.options()), last.sigma);
+    const at::Tensor x = denoise(m.network, of_rows(last.x), before, of_rows(part.labels)) +
+                         m.sigmas[k] * of_rows(noise.select(1, k - 1));
+    last.x.index_copy_(0, rows, x);
   }
   return last;
 }

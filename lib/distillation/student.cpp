@@ -48,11 +48,10 @@ struct Make {
     Particles m{.reference = to_float(data.images.narrow(0, 0, c.count)),
                 .reference_labels = hot(data.labels.narrow(0, 0, c.count))};
     m.labels = c.target_class ? hot(at::full({c.count}, *c.target_class, at::kLong)) : m.reference_labels;
-    m.images =
-        c.start == "data"
-            ? m.reference.clone()
-            : c.noise_std * kernels::philox_normal(seed, word(Purpose::initial_weights), at::arange(c.count),
-                                                   m.reference.sizes().slice(1), at::kCPU);
+    m.images = c.start == "data" ? m.reference.clone()
+                                 : c.noise_std * kernels::philox_normal(
+                                                     seed, word(Purpose::particle_start), at::arange(c.count),
+                                                     m.reference.sizes().slice(1), at::kCPU);
     return {std::move(m)};
   }
 
@@ -74,6 +73,16 @@ std::string MultiStepConfig::problem() const {
 Student make_student(const GeneratorConfig& config, const std::optional<Denoiser>& network,
                      const Dataset& data, uint64_t seed, at::Device device) {
   return clone(std::visit(Make{network, data, seed}, config), device);
+}
+
+int64_t student_rows(const Student& student) {
+  const auto* particles = std::get_if<Particles>(&student.form);
+  return particles == nullptr ? 1 : particles->images.size(0);
+}
+
+std::vector<int64_t> rows_met(const Student& student, int64_t nimg, int64_t size) {
+  const auto* particles = std::get_if<Particles>(&student.form);
+  return particles == nullptr ? std::vector<int64_t>{0} : particles_met(*particles, nimg, size);
 }
 
 at::Tensor student_labels(const Student& student, const Part& part) {

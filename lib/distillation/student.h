@@ -73,9 +73,13 @@ struct StudentConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("generator", c.generator, "a network of one or several steps, images, or a Gaussian");
-    visit("start_kimg", c.start_kimg, "thousands of images before it starts to learn", config::non_negative);
-    visit("optimizer", c.optimizer, "Adam of the student");
-    visit("ema", c.ema, "moving average of the student, which is what the run gives");
+    visit("start_kimg", c.start_kimg, "thousands of the run's images before it starts to learn",
+          config::non_negative);
+    visit("optimizer", c.optimizer,
+          "Adam of the student; its rates count images of steps in which it learns");
+    visit("ema", c.ema,
+          "moving average of the student, which is what the run gives; it counts images of steps in which it "
+          "learns");
   }
 };
 
@@ -91,6 +95,11 @@ struct Student {
 /// Throws config::ConfigError when there are fewer images than particles, or no such class.
 Student make_student(const GeneratorConfig& config, const std::optional<Denoiser>& network,
                      const Dataset& data, uint64_t seed, at::Device device);
+
+/// How many rows the student's optimiser has (training/adam.h), and those that a batch of `size` images from
+/// nimg on moves: a particle each, or a network as a whole.
+int64_t student_rows(const Student& student);
+std::vector<int64_t> rows_met(const Student& student, int64_t nimg, int64_t size);
 
 /// The classes of a part's student images, one-hot [n, K]: those of the batch, or the particles' own.
 at::Tensor student_labels(const Student& student, const Part& part);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <filesystem>
-#include <optional>
-
 #include "config/check.h"
 #include "distillation/student.h"
 #include "losses/data_fidelity.h"
@@ -10,6 +7,11 @@
 
 /// What a student may learn beside the score difference. Each term has a weight that may set in late and
 /// rise.
+///
+/// Weights do not depend on an image's size: each term is a number of one pixel's order for each image, and
+/// its weight stands beside that of the score difference as a mean over pixels. A branch that sums over
+/// pixels (expanded) has all its terms times their number: 0.01 beside SiD's 100 is SiDA's 0.01 · CHW beside
+/// a sum of weight 100.
 namespace onestep {
 
 struct TermWeight {
@@ -18,8 +20,12 @@ struct TermWeight {
   double ramp_kimg = 0;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("weight", c.weight, "weight beside the score difference", config::magnitude);
-    visit("start_kimg", c.start_kimg, "thousands of images before it sets in", config::non_negative);
+    visit("weight", c.weight,
+          "weight beside loss.weight of the score difference as a mean over pixels, whatever the image's "
+          "size; the expanded branch sums over pixels, and this term is multiplied with their number there",
+          config::magnitude);
+    visit("start_kimg", c.start_kimg, "thousands of the run's images before it sets in",
+          config::non_negative);
     visit("ramp_kimg", c.ramp_kimg, "thousands of images over which it then rises to its weight",
           config::non_negative);
   }
@@ -28,7 +34,7 @@ struct TermWeight {
 /// The weight at image nimg: 0 before the start, then a linear rise.
 double weight_at(const TermWeight& term, int64_t nimg);
 
-/// The discriminator is to take the student's images for data (non-saturating).
+/// The discriminator is to take the student's images for data (non-saturating): a mean over logits.
 struct AdversarialConfig {
   TermWeight term;
   bool scaled = false;
@@ -39,7 +45,8 @@ struct AdversarialConfig {
   }
 };
 
-/// G(z) is to equal what the teacher's solver makes of the same latent (DMD, progressive distillation).
+/// G(z) is to equal what the teacher's solver makes of the same latent (DMD, progressive distillation): half
+/// the mean squared error.
 struct RegressionConfig {
   TermWeight term;
   int64_t pairs = 512;
@@ -53,7 +60,7 @@ struct RegressionConfig {
   }
 };
 
-/// log p(c | y) of a classifier is to grow (Diff-Instruct++, Diff-Instruct*).
+/// log p(c | y) of a classifier is to grow (Diff-Instruct++, Diff-Instruct*), one number for an image.
 struct RewardConfig {
   TermWeight term;
   std::string classifier;
@@ -65,7 +72,8 @@ struct RewardConfig {
   }
 };
 
-/// What a measurement saw of a particle's data image is to be seen of the particle too (RED-diff).
+/// What a measurement saw of a particle's data image is to be seen of the particle too (RED-diff): ½‖A y −
+/// b‖²/s² over the number of the image's pixels and channels.
 struct FidelityConfig {
   TermWeight term;
   MeasurementConfig measurement;
@@ -77,16 +85,6 @@ struct FidelityConfig {
     visit("noise_std", c.noise_std, "standard deviation of the measurement's noise", config::scale);
   }
 };
-
-/// Latents z [P, C, H, W], one-hot classes [P, K] or undefined, and the teacher's images [P, C, H, W].
-struct TeacherPairs {
-  at::Tensor latents, labels, images;
-};
-
-/// The pairs of a run, from `cache` when it holds just these, else made and written there, whole or not at
-/// all. A cache that is damaged is made anew, with a warning. Throws io::FileError when it cannot be written.
-TeacherPairs teacher_pairs(const RegressionConfig& config, const Denoiser& teacher, uint64_t seed,
-                           at::Device device, const std::filesystem::path& cache);
 
 /// b = A ŷ + noise for every particle, [M, …].
 at::Tensor measurements(const FidelityConfig& config, const Particles& particles, uint64_t seed);

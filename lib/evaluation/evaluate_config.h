@@ -139,7 +139,7 @@ struct EvaluateConfig {
           config::between(1, 100));
     visit("classes", c.classes,
           "of class-conditional models: balanced is seed modulo the number of classes, seeds is drawn from "
-          "each seed",
+          "each seed; of the classes that the model was trained on",
           config::one_of({"balanced", "seeds"}));
     visit("batch", c.batch, "images a network pass", config::between(1, 4096));
     visit("seed", c.seed, "which images of a dataset, and which the report shows", config::non_negative);

@@ -7,6 +7,7 @@
 
 #include "evaluation/score.h"
 #include "evaluation/sources.h"
+#include "samplers/model_data.h"
 
 namespace onestep {
 
@@ -64,9 +65,12 @@ ModelScorer::ModelScorer(const InTrainingConfig& config, const EvaluationContext
 ModelScorer::~ModelScorer() = default;
 
 Scored ModelScorer::operator()(const io::TensorFile& model) const {
+  const Denoiser denoiser = denoiser_of(model, state_->context.device);
+  const ChannelStatistics data = data_of_metadata(model.metadata, model.path).value_or(ChannelStatistics{});
   const Generator generator{
-      .model = denoiser_of(model, state_->context.device),
+      .model = denoiser,
       .sampler = with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
+      .classes = trained_classes(denoiser, data.class_counts),
       .name = "evaluation",
       .source = model.path.string(),
       .sha256 = ""};

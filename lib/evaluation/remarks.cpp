@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <map>
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/bincount.h>
+
 #include "io/progress.h"
 
 namespace onestep {
@@ -29,6 +32,22 @@ std::vector<std::string> warnings_on_set(const std::string& name, const FeatureS
     warnings.push_back(name + ": " + io::format_count(*validity.constant_images) + " of " + all +
                        " images are of one colour.");
   return warnings;
+}
+
+/// A class that was asked for and of which the reference has no image.
+std::string classes_without_reference(const Subject& subject, const Reference& reference) {
+  const at::Tensor &asked = subject.set.labels, &real = reference.set.labels;
+  if (subject.kind != ModelSubject::kind || !asked.defined() || !real.defined() || real.numel() == 0)
+    return "";
+  const int64_t classes = std::max(asked.max().item<int64_t>(), real.max().item<int64_t>()) + 1;
+  const at::Tensor lost = at::bincount(asked, {}, classes) * (at::bincount(real, {}, classes) == 0);
+  const int64_t images = lost.sum().item<int64_t>();
+  if (images == 0) return "";
+  std::string names;
+  for (int64_t k = 0; k < classes; ++k)
+    if (lost[k].item<int64_t>() > 0) names += (names.empty() ? "" : ", ") + std::to_string(k);
+  return subject.name + ": " + io::format_count(images) + " of " + io::format_count(asked.size(0)) +
+         " images are of classes (" + names + ") of which the reference has none.";
 }
 
 /// "28 × 28 grey"
@@ -100,8 +119,9 @@ std::vector<std::string> warnings_on(const Evaluation& evaluation) {
   for (const Subject& subject : evaluation.subjects) add(subject.name, subject.set, subject.validity);
   add("reference", evaluation.reference.set, evaluation.reference.validity);
   for (const Subject& subject : evaluation.subjects)
-    if (const std::string other = other_images(subject, evaluation.reference); !other.empty())
-      warnings.push_back(other);
+    for (const auto& look : {other_images, classes_without_reference})
+      if (std::string warning = look(subject, evaluation.reference); !warning.empty())
+        warnings.push_back(std::move(warning));
   return warnings;
 }
 

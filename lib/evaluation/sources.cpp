@@ -23,6 +23,7 @@
 #include "io/progress.h"
 #include "io/sha256.h"
 #include "io/tensor_bytes.h"
+#include "samplers/model_data.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 
@@ -32,7 +33,7 @@ namespace {
 using io::cached, io::Cached, io::has_array, io::NamedArrays;
 
 /// Raised when what is in the cache would come out otherwise.
-constexpr int kCacheVersion = 1;
+constexpr int kCacheVersion = 2;
 
 std::string sampler_text(const SamplerConfig& sampler) {
   char text[160];
@@ -48,27 +49,28 @@ bool has_classes(const NamedArrays& arrays, const std::string& name, int64_t n, 
          arrays.at(name).max().item<int64_t>() < classes;
 }
 
-/// Images of `model` as they are kept in the cache: with their classes, the calls that each took and the
+/// Images of a generator as they are kept in the cache: with their classes, the calls that each took and the
 /// time.
-NamedArrays draw(const Denoiser& model, const SamplerConfig& sampler, int64_t first_seed,
-                 const std::string& stage, const Collector& collector) {
+NamedArrays draw(const Generator& generator, int64_t first_seed, const Collector& collector) {
   const EvaluateConfig& config = collector.config;
-  const int64_t classes = label_dim(model), all = images_to_draw(config);
+  const std::string stage = generator.name + ": images";
+  const std::vector<int64_t>& among = generator.classes;
+  const int64_t all = images_to_draw(config);
   const auto start = std::chrono::steady_clock::now();
   std::vector<at::Tensor> images;
   std::vector<int64_t> labels;
   int64_t nfe = 0;
   if (collector.context.watch) collector.context.watch(stage, 0, all);  // the clock of its rate starts
   for (int64_t begin = 0; begin < all; begin += config.batch) {
-    SampleRequest request;
-    request.seeds = consecutive_seeds(first_seed + begin, std::min(config.batch, all - begin));
-    if (classes > 0 && config.classes == "balanced")
-      for (int64_t seed : request.seeds) request.classes.push_back(seed % classes);
+    SampleRequest request{.seeds = consecutive_seeds(first_seed + begin, std::min(config.batch, all - begin)),
+                          .among = among};
+    if (!among.empty() && config.classes == "balanced")
+      for (const int64_t seed : request.seeds) request.classes.push_back(among[seed % among.size()]);
     // Asked at every network pass, so that a long solver can be stopped, too.
     const SampleWatch pass = [&](int64_t done) {
       if (collector.context.watch) collector.context.watch(stage, begin + done, all);
     };
-    const SampleResult drawn = generate(model, sampler, request, config.batch, pass);
+    const SampleResult drawn = generate(generator.model, generator.sampler, request, config.batch, pass);
     images.push_back(io::to_uint8(drawn.samples));
     labels.insert(labels.end(), drawn.classes.begin(), drawn.classes.end());
     nfe = drawn.nfe;
@@ -107,25 +109,26 @@ std::string description_of_images(const std::string& model_sha256, const Sampler
 }
 
 Generator generator_of(const ModelSubject& subject, at::Device device) {
-  return {.model = load_denoiser(subject.path, device),
+  Denoiser model = load_denoiser(subject.path, device);
+  std::vector<int64_t> classes =
+      trained_classes(model, data_of_model(subject.path).value_or(ChannelStatistics{}).class_counts);
+  return {.model = std::move(model),
           .sampler = sampler_of(subject),
+          .classes = std::move(classes),
           .name = subject.name,
           .source = subject.path,
           .sha256 = io::sha256_of_file(subject.path)};
 }
 
 FeatureSet draw_images(const Generator& generator, int64_t first_seed, const Collector& collector) {
-  const auto& [model, sampler, name, source, sha256] = generator;
-  expect_images(*collector.extractor, source, image_shape(model));  // before an hour of drawing, not after
-  FeatureSet set{.source = source, .sha256 = sha256};
-  set.sampler = sampler_text(sampler);
+  // Before an hour of drawing, not after.
+  expect_images(*collector.extractor, generator.source, image_shape(generator.model));
+  FeatureSet set{.source = generator.source, .sha256 = generator.sha256};
+  set.sampler = sampler_text(generator.sampler);
   const Cached drawn = cached(
-      collector.context.cache, description_of_images(set.sha256, sampler, first_seed, collector),
+      collector.context.cache, description_of_images(set.sha256, generator.sampler, first_seed, collector),
       [&](const NamedArrays& arrays) { return are_drawn(arrays, generator.model, collector.config); },
-      [&] {
-        return draw(generator.model, generator.sampler, first_seed, generator.name + ": images", collector);
-      },
-      io::log_warning);
+      [&] { return draw(generator, first_seed, collector); }, io::log_warning);
   set.images = drawn.arrays.at("images");
   if (const auto labels = drawn.arrays.find("labels"); labels != drawn.arrays.end())
     set.labels = labels->second;

@@ -50,8 +50,9 @@ FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Colle
 struct Generator {
   Denoiser model;
   SamplerConfig sampler;
-  std::string name, source;  ///< of its stages, and where it comes from
-  std::string sha256;        ///< of its file: the key of what is cached
+  std::vector<int64_t> classes;  ///< those that are drawn (trained_classes)
+  std::string name, source;      ///< of its stages, and where it comes from
+  std::string sha256;            ///< of its file: the key of what is cached
 };
 
 /// Features of images drawn from a generator, likewise.

@@ -66,6 +66,14 @@ at::Tensor discriminator_loss(const std::string& name, const at::Tensor& real_lo
   return real + fake;
 }
 
+at::Tensor shared_discriminator_loss(const std::string& name, const at::Tensor& real_logits,
+                                     const at::Tensor& fake_logits, const at::Tensor& weight) {
+  const at::Tensor losses = discriminator_loss(name, real_logits, fake_logits);
+  TORCH_CHECK(weight.sizes() == losses.sizes(), "discriminator loss: weights must be ", losses.sizes(),
+              ", got ", weight.sizes());
+  return 0.5 * weight.detach().to(losses.scalar_type()) * losses;
+}
+
 at::Tensor generator_loss(const std::string& name, const at::Tensor& fake_logits) {
   return sample_mean(find_pair(name).student(wide(fake_logits)));
 }

@@ -27,6 +27,12 @@ std::vector<std::string> adversarial_losses();
 at::Tensor discriminator_loss(const std::string& name, const at::Tensor& real_logits,
                               const at::Tensor& fake_logits);
 
+/// The discriminator's loss where it shares encoder and optimiser with a denoiser that learns by λ(σ) ‖D −
+/// y‖² (SiDA, Zhou et al. 2025): λ(σ) ½ (real + fake), [N], to be added to that sum over pixels. `weight` [N]
+/// is λ(σ) at the one noise level of both images, a constant.
+at::Tensor shared_discriminator_loss(const std::string& name, const at::Tensor& real_logits,
+                                     const at::Tensor& fake_logits, const at::Tensor& weight);
+
 /// The student's loss (right column).
 at::Tensor generator_loss(const std::string& name, const at::Tensor& fake_logits);
 

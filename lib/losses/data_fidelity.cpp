@@ -24,8 +24,8 @@ at::Tensor seen_pixels(const MaskOperator& a, const at::Tensor& y) {
   const int64_t height = y.size(2), width = y.size(3);
   if (a.shape == "random") {
     const at::Tensor first = at::arange(1, at::device(y.device()).dtype(at::kLong));
-    const at::Tensor u = kernels::philox_uniform(static_cast<uint64_t>(a.seed), word(Purpose::measurement),
-                                                 first, {height, width}, y.device());
+    const at::Tensor u = kernels::philox_uniform(static_cast<uint64_t>(a.seed), word(Purpose::mask), first,
+                                                 {height, width}, y.device());
     return (u[0] >= a.share).to(y.scalar_type());
   }
   const double side = std::sqrt(a.share);

@@ -21,6 +21,7 @@ struct ExpandedConfig {
   std::optional<double> surrogate_clip = 3.0;
   std::string normalisation = "sid";
   bool normalise_weight = false;
+  double weight = 1;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -48,6 +49,9 @@ struct ExpandedConfig {
           config::one_of(normalisations()));
     visit("normalise_weight", c.normalise_weight,
           "divide h(r), and its derivatives alike, by the mean of h over the batch");
+    visit("weight", c.weight,
+          "weight of the score difference, a sum over an image's pixels and channels: SiD has 100",
+          config::positive);
   }
 
   std::string problem() const {

@@ -20,6 +20,7 @@ struct IntegralConfig {
   static constexpr const char* kind = "integral";
   std::string normalisation = "dmd";
   bool normalise_weight = true;
+  double weight = 1;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -28,6 +29,8 @@ struct IntegralConfig {
           "sid 1/max(mean|y - D_p|, 1e-5)",
           config::one_of(normalisations()));
     visit("normalise_weight", c.normalise_weight, "divide the weights h(r) by their mean over the batch");
+    visit("weight", c.weight, "weight of the score difference, a mean over an image's pixels and channels",
+          config::positive);
   }
 };
 

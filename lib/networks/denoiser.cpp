@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "networks/guidance.h"
 #include "networks/model_metadata.h"
 #include "networks/space_to_depth.h"
 #include "noise/preconditioning.h"
@@ -133,10 +134,15 @@ int64_t feature_channels(const Denoiser& denoiser, int64_t resolution) {
 
 Perceived perceive(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
                    const at::Tensor& labels, const std::vector<int64_t>& resolutions, bool decoded) {
+  return perceive(denoiser, x, sigma, DenoiserInputs{.labels = labels}, resolutions, decoded);
+}
+
+Perceived perceive(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
+                   const DenoiserInputs& inputs, const std::vector<int64_t>& resolutions, bool decoded) {
   return std::visit(
       Overloaded{[&](const auto& network) -> Perceived {
-                   const Pass pass(denoiser, network, x, sigma, {.labels = labels});
-                   return {.denoised = decoded ? pass.finish(nullptr) : at::Tensor(),
+                   const Pass pass(denoiser, network, x, sigma, inputs);
+                   return {.denoised = decoded ? pass.finish(inputs.masks) : at::Tensor(),
                            .features = encoder_features(pass.encoded, resolutions)};
                  },
                  [&](const GaussianMixture& mixture) -> Perceived {

@@ -5,6 +5,9 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/silu.h>
 
+#include "kernels/philox.h"
+#include "noise/purpose.h"
+
 namespace onestep {
 namespace {
 
@@ -37,7 +40,8 @@ at::Tensor forward(const Head& m, at::Tensor x) {
 
 Discriminator make_discriminator(const std::vector<int64_t>& resolutions,
                                  const std::vector<int64_t>& channels, uint64_t seed) {
-  Initializer init{.seed = seed};
+  // A seed of its own, so that heads share no stream with the network that was drawn from `seed`.
+  Initializer init{.seed = kernels::philox_bits(seed, word(Purpose::head_weights), 0, 0)};
   Discriminator m;
   for (size_t i = 0; i < resolutions.size(); ++i) {
     m.heads.emplace_back(std::to_string(resolutions[i]), make_head(init, resolutions[i], channels[i]));

@@ -27,10 +27,14 @@ enum class Purpose : uint32_t {
   perturbation = 17,       ///< of a noised real image, for the discriminator's gradient penalty
   pair_latent = 18,        ///< latents of the teacher's pairs for regression
   sampler_noise = 19,      ///< noise that a sampler adds on its way
-  measurement = 20,        ///< noise and masks of a measurement
+  measurement = 20,        ///< noise of a measurement
   mixture_component = 21,  ///< the component of a point of an analytic mixture
   mixture_point = 22,      ///< where in its component the point lies
   projection = 23,         ///< directions along which sets of features are compared
+  head_weights = 24,       ///< initialisation of a discriminator's heads
+  mask = 25,               ///< which pixels a measurement hides
+  particle_start = 26,     ///< what particles are at first
+  pair_order = 27,         ///< permutation of the teacher's pairs in an epoch
 };
 
 /// The purpose as the word that kernels/philox.h takes.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cmath>
 #include <string>
 #include <variant>
 
@@ -23,7 +24,9 @@ struct LogNormalLaw {
 };
 
 /// σ = (σ_min^{1/ρ} + t (σ_max^{1/ρ} − σ_min^{1/ρ}))^ρ with t uniform in [from, to): a continuous Karras
-/// grid. SiD: from 0 to 0.8, which is σ from 0.002 to 24.4. f-distill and DMD2: from 0.002 to 0.998.
+/// grid. SiD: from 0 to 0.8, which is σ from 0.002 to 24.4. With `levels` L, t is one of i/(L−1), i = 0 …
+/// L−1, that lie in [from, to], each as likely: f-distill has L = 1000 and i = 2 … 998, which is σ from
+/// 0.0022 to 79.5.
 struct KarrasLaw {
   static constexpr const char* kind = "karras";
   double sigma_min = 0.002;
@@ -31,6 +34,7 @@ struct KarrasLaw {
   double rho = 7;
   double from = 0;
   double to = 0.8;
+  int64_t levels = 0;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("sigma_min", c.sigma_min, "noise level at t = 0", config::scale);
@@ -38,10 +42,15 @@ struct KarrasLaw {
     visit("rho", c.rho, "exponent of the grid", config::positive);
     visit("from", c.from, "smallest t", config::probability);
     visit("to", c.to, "largest t", config::probability);
+    visit("levels", c.levels, "t is one of so many even steps from 0 to 1; 0: any", config::between(0, 1e6));
   }
+  double lowest_level() const { return std::ceil(from * static_cast<double>(levels - 1)); }
+  double highest_level() const { return std::floor(to * static_cast<double>(levels - 1)); }
   std::string problem() const {
+    if (levels == 1) return "levels must be 0, or 2 at least";
     if (sigma_min >= sigma_max) return "sigma_min must be below sigma_max";
     if (from >= to) return "from must be below to";
+    if (levels > 0 && lowest_level() > highest_level()) return "none of the levels lies between from and to";
     return "";
   }
 };

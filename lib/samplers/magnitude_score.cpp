@@ -6,10 +6,6 @@
 #include <ATen/ops/tensor.h>
 #include <c10/util/Exception.h>
 
-#include "config/config.h"
-#include "io/safetensors.h"
-#include "networks/model_metadata.h"
-
 namespace onestep {
 
 at::Tensor magnitude_scores(const at::Tensor& images, const ChannelStatistics& data) {
@@ -25,13 +21,6 @@ at::Tensor magnitude_scores(const at::Tensor& images, const ChannelStatistics& d
   const at::Tensor largest = z.amax(1, /*keepdim=*/true);
   const at::Tensor pooled = at::max_pool2d(largest, 4, 4, 0, 1, /*ceil_mode=*/true).flatten(1);
   return (pooled * (pooled >= 3).to(at::kDouble)).mean(1);
-}
-
-std::optional<ChannelStatistics> data_of_model(const std::filesystem::path& model) {
-  const auto metadata = io::read_safetensors_metadata(model);
-  const auto found = metadata.find(kDataKey);
-  if (found == metadata.end()) return {};
-  return read_metadata<ChannelStatistics>(model, kDataKey, found->second);
 }
 
 }  // namespace onestep

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <filesystem>
-#include <optional>
-
 #include <ATen/core/Tensor.h>
 
 #include "data/channel_statistics.h"
@@ -15,9 +12,5 @@ namespace onestep {
 /// [N,C,H,W], unclipped, any floating dtype; blocks at the right and lower edge are as large as they can be.
 /// Returns [N] float64, ≥ 0; 0 for images within 3 standard deviations.
 at::Tensor magnitude_scores(const at::Tensor& images, const ChannelStatistics& data);
-
-/// What a model file says of the images that it was trained on; nothing where it says nothing. Throws
-/// io::FileError, or config::ConfigError naming the file.
-std::optional<ChannelStatistics> data_of_model(const std::filesystem::path& model);
 
 }  // namespace onestep

@@ -18,6 +18,7 @@
 #include "networks/guidance.h"
 #include "samplers/denoise_wrappers.h"
 #include "samplers/integrate.h"
+#include "samplers/model_data.h"
 #include "samplers/seeds.h"
 
 namespace onestep {
@@ -60,7 +61,8 @@ at::Tensor padded(const at::Tensor& t, int64_t rows) {
 std::vector<int64_t> classes_of(const Denoiser& denoiser, const SampleRequest& request) {
   if (request.classes.empty()) {
     if (label_dim(denoiser) == 0) return {};
-    return classes_from_seeds(request.seeds, label_dim(denoiser));
+    return classes_from_seeds(request.seeds,
+                              request.among.empty() ? trained_classes(denoiser, {}) : request.among);
   }
   TORCH_CHECK(request.classes.size() == request.seeds.size(), "generate: ", request.classes.size(),
               " classes for ", request.seeds.size(), " samples");

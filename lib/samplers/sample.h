@@ -15,9 +15,10 @@ namespace onestep {
 /// What to draw. Sample i starts from the latent of seeds[i], or from latents[i] where latents are given.
 struct SampleRequest {
   std::vector<int64_t> seeds;
-  std::vector<int64_t>
-      classes;         ///< one for each sample; empty: from the seeds. Of no use to an unconditional model
-  at::Tensor latents;  ///< [N,C,H,W], unit variance, any floating dtype; undefined: from the seeds
+  std::vector<int64_t> classes;   ///< one for each sample; empty: from the seeds, of `among`. Of no use to an
+                                  ///< unconditional model
+  std::vector<int64_t> among;     ///< the classes that may be drawn; empty: all (trained_classes)
+  at::Tensor latents;             ///< [N,C,H,W], unit variance, any floating dtype; undefined: from the seeds
   std::optional<Denoiser> guide;  ///< guidance leads away from this one; none: from the model without class
   int64_t steps_done = 0;         ///< of a run that is continued: its noise goes on where it was
   int64_t stop_after = 0;         ///< of a run that is cut: steps to make; 0: all

@@ -76,14 +76,15 @@ at::Tensor noise_from_seeds(const std::vector<int64_t>& seeds, int64_t step, int
   return kernels::philox_normal(stream, word(Purpose::sampler_noise), as_indices(seeds), shape, at::kCPU);
 }
 
-std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds, int64_t label_dim) {
-  TORCH_CHECK(label_dim >= 1, "classes_from_seeds: label_dim must be at least 1, got ", label_dim);
-  std::vector<int64_t> classes;
+std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds,
+                                        const std::vector<int64_t>& classes) {
+  TORCH_CHECK(!classes.empty(), "classes_from_seeds: no class");
+  std::vector<int64_t> drawn;
   for (const int64_t seed : seeds) {
     const uint64_t bits = kernels::philox_bits(kRunSeed, word(Purpose::class_label), seed, 0);
-    classes.push_back(static_cast<int64_t>(bits % static_cast<uint64_t>(label_dim)));
+    drawn.push_back(classes[bits % classes.size()]);
   }
-  return classes;
+  return drawn;
 }
 
 std::vector<int64_t> consecutive_seeds(int64_t first, int64_t count) {

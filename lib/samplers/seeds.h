@@ -26,8 +26,9 @@ at::Tensor latents_from_seeds(const std::vector<int64_t>& seeds, at::IntArrayRef
 at::Tensor noise_from_seeds(const std::vector<int64_t>& seeds, int64_t step, int64_t draw,
                             at::IntArrayRef shape);
 
-/// For each seed a class in 0 … label_dim − 1, uniform, a function of the seed alone. label_dim ≥ 1.
-std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds, int64_t label_dim);
+/// For each seed one of `classes`, uniform, a function of the seed and the classes alone. At least one class.
+std::vector<int64_t> classes_from_seeds(const std::vector<int64_t>& seeds,
+                                        const std::vector<int64_t>& classes);
 
 /// The seeds first, first + 1, …, first + count − 1.
 std::vector<int64_t> consecutive_seeds(int64_t first, int64_t count);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "io/image.h"
+#include "samplers/model_data.h"
 #include "samplers/seeds.h"
 
 namespace onestep {
@@ -13,11 +14,12 @@ constexpr int64_t kColumns = 8;
 
 }  // namespace
 
-at::Tensor draw_sheet(const Denoiser& denoiser, const SamplerConfig& sampler) {
-  const int64_t classes = std::min<int64_t>(label_dim(denoiser), 16);
+at::Tensor draw_sheet(const Denoiser& denoiser, const SamplerConfig& sampler, std::vector<int64_t> among) {
+  if (among.empty()) among = trained_classes(denoiser, {});
+  const auto classes = std::min<int64_t>(static_cast<int64_t>(among.size()), 16);
   const int64_t rows = classes > 0 ? classes : kColumns;
   SampleRequest request{.seeds = consecutive_seeds(0, rows * kColumns)};
-  for (int64_t i = 0; classes > 0 && i < rows * kColumns; ++i) request.classes.push_back(i / kColumns);
+  for (int64_t i = 0; classes > 0 && i < rows * kColumns; ++i) request.classes.push_back(among[i / kColumns]);
   const SampleResult result = generate(denoiser, sampler, request, rows * kColumns);
   return io::image_grid(io::to_uint8(result.samples), rows, kColumns);
 }

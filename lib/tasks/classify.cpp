@@ -10,6 +10,7 @@
 #include <ATen/ops/cross_entropy_loss.h>
 
 #include "io/numerical_error.h"
+#include "losses/finite.h"
 #include "networks/cost.h"
 #include "training/trainee.h"
 
@@ -28,24 +29,22 @@ struct ClassifyTask {
   StepStats step(const Batch& batch) {
     const int64_t nimg = batch.indices[0].item<int64_t>();
     const int64_t size = batch.images.size(0);
-    at::Tensor total;
-    at::Tensor correct;
+    StepStats stats;
+    at::Tensor any;
     for (const Batch& some : split(batch, run.micro_batch)) {
       const Batch part = to_device(some, device);
+      at::Tensor finite = finite_samples(part.images);
       const at::Tensor labels = part.labels.argmax(1);
-      const at::Tensor logits = classify(student.module, part.images).logits;
-      const at::Tensor loss =
-          at::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum, -100, config.label_smoothing) /
-          static_cast<double>(size);
-      loss.backward();
-      const at::Tensor hits = (logits.detach().argmax(1) == labels).sum() / static_cast<double>(size);
-      total = total.defined() ? total + loss.detach() : loss.detach();
-      correct = correct.defined() ? correct + hits : hits;
+      const at::Tensor logits = classify(student.module, kept(part.images, finite)).logits;
+      const at::Tensor losses =
+          at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100, config.label_smoothing);
+      finite = finite & finite_samples(losses);
+      (kept(losses, finite).sum() / static_cast<double>(size)).backward();
+      stats.add("loss", losses, finite);
+      stats.add("accuracy", (logits.detach().argmax(1) == labels).to(at::kFloat), finite);
+      any = any.defined() ? any | finite.any() : finite.any();
     }
-    StepStats stats;
-    stats.add("loss", total);
-    stats.add("accuracy", correct);
-    stats.add("grad_norm", update(student, nimg, size, run.images));
+    stats.add_update("", update(student, nimg, size, run.images, any), student.adam.skipped);
     return stats;
   }
 

@@ -9,7 +9,9 @@
 #include "config/config.h"
 #include "kernels/philox.h"
 #include "losses/denoising.h"
+#include "losses/finite.h"
 #include "networks/cost.h"
+#include "samplers/model_data.h"
 #include "samplers/sheet.h"
 #include "training/trainee.h"
 
@@ -21,23 +23,28 @@ struct DenoiseTask {
   RunConfig run;
   at::Device device;
   std::map<std::string, std::string> provenance;
+  Dataset data;
   Trainee<Denoiser> student;
   Average<Denoiser> average;
 
   StepStats step(const Batch& batch) {
     const int64_t nimg = batch.indices[0].item<int64_t>();
     const int64_t size = batch.images.size(0);
-    at::Tensor total;
-    for (const Batch& part : split(batch, run.micro_batch)) {
-      const at::Tensor loss = losses_of(to_device(part, device)).sum() / static_cast<double>(size);
-      loss.backward();
-      total = total.defined() ? total + loss.detach() : loss.detach();
-    }
-    const at::Tensor norm = update(student, nimg, size, run.images);
-    ema_step(config.ema, average.values, student.flat.values, nimg + size, size);
     StepStats stats;
-    stats.add("loss", total);
-    stats.add("grad_norm", norm);
+    at::Tensor any;
+    for (const Batch& some : split(batch, run.micro_batch)) {
+      Batch part = to_device(some, device);
+      at::Tensor finite = finite_samples(part.images);
+      part.images = kept(part.images, finite);
+      const at::Tensor losses = losses_of(part);
+      finite = finite & finite_samples(losses);
+      (kept(losses, finite).sum() / static_cast<double>(size)).backward();
+      stats.add("loss", losses, finite);
+      any = any.defined() ? any | finite.any() : finite.any();
+    }
+    const at::Tensor norm = update(student, nimg, size, run.images, any);
+    stats.add_update("", norm, student.adam.skipped);
+    ema_step(config.ema, average.values, student.flat.values, nimg + size, size);
     return stats;
   }
 
@@ -68,7 +75,8 @@ struct DenoiseTask {
   }
 
   at::Tensor snapshot() {
-    return draw_sheet(average.module, {.solver = "heun", .steps = config.snapshot_steps});
+    return draw_sheet(average.module, {.solver = "heun", .steps = config.snapshot_steps},
+                      trained_classes(average.module, class_counts(data)));
   }
 
   io::TensorFile model() {
@@ -93,6 +101,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
                                                         .run = context.run,
                                                         .device = context.device,
                                                         .provenance = context.provenance,
+                                                        .data = context.data,
                                                         .student = std::move(student),
                                                         .average = std::move(average)});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },

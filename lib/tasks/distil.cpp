@@ -4,23 +4,24 @@
 #include <memory>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones_like.h>
-#include <ATen/ops/zeros_like.h>
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
 #include "distillation/diagnostics.h"
-#include "distillation/laboratory.h"
-#include "io/image.h"
+#include "distillation/student_steps.h"
+#include "distillation/teacher_pairs.h"
+#include "io/log.h"
 #include "losses/adversarial.h"
+#include "losses/finite.h"
 #include "losses/regression.h"
 #include "losses/reward.h"
-#include "networks/cost.h"
 #include "networks/guidance.h"
-#include "samplers/seeds.h"
+#include "samplers/model_data.h"
 #include "samplers/sheet.h"
+#include "tasks/distil_cost.h"
+#include "tasks/distil_figures.h"
 #include "tasks/distil_networks.h"
 
 namespace onestep {
@@ -35,14 +36,9 @@ at::Tensor gradient_at(at::Tensor images, const at::Tensor& losses, bool keep_gr
   return gradient;
 }
 
-/// Per-sample numbers over images.
-at::Tensor over_images(const at::Tensor& values) {
-  return values.reshape({-1, 1, 1, 1});
-}
-
 /// A part in the student's turn: what is seen of its images, and where they should move.
 struct Turn {
-  Part part;
+  Part& part;
   at::Tensor y, x;                   ///< leaves of the turn's own graph: x = y + σ ε
   at::Tensor teacher, fake;          ///< D_p(x; σ), D_q(x; σ)
   at::Tensor logits;                 ///< of the discriminator at x
@@ -59,6 +55,9 @@ struct DistilTask {
   std::map<std::string, std::string> provenance;
   Dataset data;
   Denoiser teacher;
+  bool labelled;  ///< whether the student is asked for classes, as its network is made for
+  StudentSteps student_steps;
+  int64_t seen_images = 0;
   Trainee<Student> student;
   Average<Student> average;
   Fake fake;
@@ -66,7 +65,7 @@ struct DistilTask {
   Ratio ratio;
   std::optional<Classifier> classifier;  ///< of the reward
   at::Tensor measured;                   ///< b, a row for each particle
-  std::optional<TeacherPairs> pairs;     ///< of the regression; made when first needed
+  std::optional<TeacherPairs> pairs;     ///< of the regression; made before the first step
   Diagnostics diagnostics;
 
   /// One update of the fake score and the discriminator on a batch of the student's images, and, in its turn,
@@ -77,22 +76,24 @@ struct DistilTask {
     StepStats stats;
     std::vector<Part> parts;
     for (const Batch& some : split(batch, run.micro_batch)) parts.push_back(begin(some, nimg, size));
-    const bool students_turn = nimg / run.batch % updates_per_student(config.fake) == 0 &&
-                               static_cast<double>(nimg) >= 1000 * config.student.start_kimg;
+    const bool students_turn = student_steps.at(nimg);
     // A graph is kept from here to the student's update only where it is the whole batch's.
     for (Part& part : parts) draw(part, students_turn && parts.size() == 1);
 
     std::vector<Turn> turns;
     if (students_turn) turns = update_student(parts, stats);
     for (Part& part : parts) part.y = part.y.detach();
-    update_fake_and_critic(parts, turns, stats);
+    if (!students_turn || learns_in_students_step(config.fake)) update_fake_and_critic(parts, turns, stats);
+    seen_images = nimg + size;
     return stats;
   }
 
+  /// A micro-batch, with classes where the student is asked for them: also where the teacher is analytic and
+  /// knows none.
   Part begin(const Batch& batch, int64_t nimg, int64_t size) {
     Part part = begin_part(batch, run.seed, nimg, size, device);
-    part.labels = labels_for(teacher, student_labels(student.module, part));
-    part.real_labels = labels_for(teacher, part.real_labels);
+    part.labels = student_labels(student.module, part);
+    if (!labelled) part.labels = part.real_labels = at::Tensor();
     return part;
   }
 
@@ -101,46 +102,67 @@ struct DistilTask {
     {
       const c10::AutoGradMode mode(with_graph);
       part.y = student_images(student.module, part);
+      part.finite = part.finite & finite_samples(part.y);
+      part.y = kept(part.y, part.finite);
     }
     part.sigma = draw_sigma(config.sigma, run.seed, Purpose::student_sigma, part.indices, device);
     part.epsilon = unit_noise(part, Purpose::student_noise);
   }
 
   /// Where should each image move, and then the student with it.
-  std::vector<Turn> update_student(const std::vector<Part>& parts, StepStats& stats) {
+  std::vector<Turn> update_student(std::vector<Part>& parts, StepStats& stats) {
     const auto [nimg, size] = std::pair(parts[0].nimg, parts[0].size);
     std::vector<Turn> turns;
-    std::vector<at::Tensor> weights;
-    for (const Part& part : parts) {
-      turns.push_back(move(part, stats));
-      weights.push_back(turns.back().weights.h);
-    }
+    for (Part& part : parts) turns.push_back(move(part, stats));
     // Both branches are linear in h, so that its mean over the whole batch may be divided by at last.
     const bool normalise = std::visit([](const auto& loss) { return loss.normalise_weight; }, config.loss);
-    const at::Tensor mean = at::cat(weights).mean();
-    for (const Turn& turn : turns) {
+    const at::Tensor mean = mean_weight(turns);
+    for (Turn& turn : turns) {
       at::Tensor gradient = normalise ? normalise_by_mean(turn.descent, mean) : turn.descent;
       if (turn.extra.defined()) gradient = gradient + turn.extra;
-      const at::Tensor finite = over_images(diagnostics.add_gradient(gradient));
-      gradient = at::where(finite, gradient, at::zeros_like(gradient));
-      const at::Tensor y =
-          turn.part.y.requires_grad() ? turn.part.y : student_images(student.module, turn.part);
-      y.backward(gradient / static_cast<double>(size));
+      Part& part = turn.part;
+      part.finite = part.finite & finite_samples(gradient);
+      diagnostics.add_gradient(part.finite);
+      const at::Tensor y = part.y.requires_grad() ? part.y : student_images(student.module, part);
+      y.backward(kept(gradient, part.finite) / static_cast<double>(size));
     }
     regress(parts, stats);
-    stats.add("student/grad_norm", update(student, nimg, size, run.images));
-    ema_step(config.student.ema, average.values, student.flat.values, nimg + size, size);
+    const int64_t before = student_steps.images(nimg), after = student_steps.images(nimg + size);
+    const at::Tensor norm = update(student, before, size, student_steps.images(run.images), any_finite(parts),
+                                   rows_met(student.module, nimg, size));
+    stats.add_update("student/", norm, student.adam.skipped);
+    ema_step(config.student.ema, average.values, student.flat.values, after, size);
     return turns;
   }
 
+  /// The mean of h over the finite samples of a batch.
+  static at::Tensor mean_weight(const std::vector<Turn>& turns) {
+    std::vector<at::Tensor> weights, finite;
+    for (const Turn& turn : turns) {
+      weights.push_back(kept(turn.weights.h, turn.part.finite));
+      finite.push_back(turn.part.finite);
+    }
+    return at::cat(weights).sum() / at::cat(finite).sum().clamp_min(1);
+  }
+
+  static at::Tensor any_finite(const std::vector<Part>& parts) {
+    std::vector<at::Tensor> finite;
+    for (const Part& part : parts) finite.push_back(part.finite);
+    return at::cat(finite).any();
+  }
+
   /// One part's image-space gradients.
-  Turn move(const Part& part, StepStats& stats) {
+  Turn move(Part& part, StepStats& stats) {
     Turn turn{.part = part};
     const bool compare_branches = looks_at_branches(part);
     const bool expanded = std::holds_alternative<ExpandedConfig>(config.loss);
     const bool adversarial = config.adversarial && weight_at(config.adversarial->term, part.nimg) > 0;
     look(turn, expanded || compare_branches, adversarial);
     weigh(turn);
+    // One mask for all losses of the step.
+    part.finite = part.finite & finite_samples(turn.teacher) & finite_samples(turn.fake) &
+                  finite_samples(turn.weights.h);
+    if (turn.logits.defined()) part.finite = part.finite & finite_samples(turn.logits);
     diagnostics.add_gap(turn.teacher, turn.fake, part.sigma);
 
     turn.descent =
@@ -158,7 +180,7 @@ struct DistilTask {
     turn.y = part.y.detach().clone().set_requires_grad(graph);
     turn.x = noised(turn.y, part.sigma, part.epsilon);
     const std::string eye = critic ? critic->config.features : "";
-    const std::vector<int64_t> none, resolutions = critic ? critic->config.resolutions : none;
+    const std::vector<int64_t> none, resolutions = critic ? critic->resolutions : none;
     Perceived p, q;
     {
       const c10::AutoGradMode mode(through_networks || (through_critic && eye == "teacher"));
@@ -203,22 +225,29 @@ struct DistilTask {
     const Part& part = turn.part;
     const kernels::ScoreDifference moved = score_difference(loss, turn.y.detach(), turn.teacher.detach(),
                                                             turn.fake.detach(), part.sigma, turn.weights.h);
-    stats.add("loss", moved.loss.nanmean() / static_cast<double>(part.y[0].numel()));
-    return moved.gradient;
+    const auto pixels = static_cast<double>(part.y[0].numel());
+    stats.add("loss", moved.loss / pixels, part.finite);
+    return moved.gradient * (loss.weight / pixels);
   }
 
   at::Tensor descend(const ExpandedConfig& loss, const Turn& turn, bool keep_graph, StepStats& stats) {
     const Part& part = turn.part;
     const at::Tensor losses =
         expanded_loss(loss, turn.y, turn.x, turn.teacher, turn.fake, part.sigma, turn.weights);
-    stats.add("loss", losses.detach().nanmean() / static_cast<double>(part.y[0].numel()));
-    return gradient_at(turn.y, losses, keep_graph);
+    stats.add("loss", losses.detach() / static_cast<double>(part.y[0].numel()), part.finite);
+    return gradient_at(turn.y, loss.weight * losses, keep_graph);
   }
 
-  /// Whether this is a step in which both branches' gradients are computed, to be compared.
+  /// What a term of one pixel's order is multiplied with to stand beside the branch's score difference: the
+  /// expanded branch's is a sum over pixels, the integral one's a mean.
+  double term_unit(const Part& part) const {
+    return std::holds_alternative<ExpandedConfig>(config.loss) ? static_cast<double>(part.y[0].numel()) : 1;
+  }
+
+  /// Whether both branches' gradients are computed for this micro-batch, to be compared.
   bool looks_at_branches(const Part& part) const {
-    const int64_t every = config.compare_images;
-    return every > 0 && is_posterior_mean(config.fake) && part.nimg % every < part.size;
+    const int64_t every = config.compare_every, step = student_steps.images(part.nimg) / run.batch;
+    return every > 0 && is_posterior_mean(config.fake) && part.first == part.nimg && step % every == 0;
   }
 
   void look_at_branches(const Turn& turn, bool keep_graph) {
@@ -233,12 +262,22 @@ struct DistilTask {
     diagnostics.add_branches(expanded ? other : turn.descent, expanded ? turn.descent : other);
   }
 
+  /// The scale [n] that the branch gives a sample's score difference, in its own power of σ.
+  at::Tensor scale_of_branch(const Turn& turn) const {
+    const auto scale = [&](const std::string& normalisation, int power) {
+      return sample_scale(normalisation, turn.y.detach(), turn.teacher.detach(), turn.part.sigma, power);
+    };
+    if (const auto* expanded = std::get_if<ExpandedConfig>(&config.loss))
+      return scale(expanded->normalisation, 4);
+    return scale(std::get<IntegralConfig>(config.loss).normalisation, 2);
+  }
+
   /// ∂/∂y of the terms beside the score difference.
   void add_terms(Turn& turn, StepStats& stats) {
     const auto add = [&](const char* name, double weight, const at::Tensor& at_images,
                          const at::Tensor& losses) {
-      stats.add(name, losses.detach().nanmean());
-      const at::Tensor gradient = weight * gradient_at(at_images, losses);
+      stats.add(name, losses, turn.part.finite);
+      const at::Tensor gradient = weight * term_unit(turn.part) * gradient_at(at_images, losses);
       turn.extra = turn.extra.defined() ? turn.extra + gradient : gradient;
     };
     const auto weight_of = [&](const auto& term) {
@@ -246,11 +285,7 @@ struct DistilTask {
     };
     if (const double weight = weight_of(config.adversarial); weight > 0) {
       at::Tensor losses = generator_loss(critic->config.loss, turn.logits);
-      const std::string& scale =
-          std::visit([](const auto& c) -> const std::string& { return c.normalisation; }, config.loss);
-      if (config.adversarial->scaled) {
-        losses = losses * sample_scale(scale, turn.y.detach(), turn.teacher.detach(), turn.part.sigma, 2);
-      }
+      if (config.adversarial->scaled) losses = losses * scale_of_branch(turn);
       add("adv", weight, turn.y, losses);
     }
     const auto fresh_images = [&] { return turn.part.y.detach().clone().set_requires_grad(true); };
@@ -262,8 +297,18 @@ struct DistilTask {
     if (const double weight = weight_of(config.fidelity); weight > 0) {
       const at::Tensor y = fresh_images(), b = of_part(measured, turn.part);
       add("fidelity", weight, y,
-          data_fidelity_loss(config.fidelity->measurement, y, b, config.fidelity->noise_std));
+          data_fidelity_loss(config.fidelity->measurement, y, b, config.fidelity->noise_std) /
+              static_cast<double>(y[0].numel()));
     }
+  }
+
+  /// Before the first step: the teacher's pairs. False where `stop` said so.
+  bool prepare(const std::function<bool()>& stop) {
+    if (!config.regression) return true;
+    const auto classes = trained_classes(teacher, class_counts(data));
+    pairs = teacher_pairs(*config.regression, teacher, classes, run.seed,
+                          std::filesystem::path(run.dir) / "pairs", stop);
+    return pairs.has_value();
   }
 
   /// The student's first step against the teacher's images of the same latents: gradient straight into the
@@ -271,17 +316,14 @@ struct DistilTask {
   void regress(const std::vector<Part>& parts, StepStats& stats) {
     const double weight = config.regression ? weight_at(config.regression->term, parts[0].nimg) : 0;
     if (weight == 0) return;
-    if (!pairs) {
-      pairs = teacher_pairs(*config.regression, teacher, run.seed, device,
-                            std::filesystem::path(run.dir) / "pairs.safetensors");
-    }
+    if (!pairs) prepare([] { return false; });
     for (const Part& part : parts) {
-      const at::Tensor labels = pairs->labels.defined() ? of_part(pairs->labels, part) : at::Tensor();
-      const at::Tensor y =
-          first_step(std::get<SteppedStudent>(student.module.form), of_part(pairs->latents, part), labels);
-      const at::Tensor losses = regression_loss(y, of_part(pairs->images, part));
-      (weight * losses.sum() / static_cast<double>(part.size)).backward();
-      stats.add("regression", losses.mean() / static_cast<double>(y[0].numel()));
+      const auto [latents, labels, images] = pairs_of(*pairs, part);
+      const at::Tensor y = first_step(std::get<SteppedStudent>(student.module.form), latents, labels);
+      const at::Tensor losses = regression_loss(y, images) / static_cast<double>(y[0].numel());
+      const at::Tensor finite = finite_samples(losses);
+      (weight * term_unit(part) * kept(losses, finite).sum() / static_cast<double>(part.size)).backward();
+      stats.add("regression", losses, finite);
     }
   }
 
@@ -290,67 +332,61 @@ struct DistilTask {
                               StepStats& stats) {
     const auto [nimg, size] = std::pair(parts[0].nimg, parts[0].size);
     const double sigma_data = teacher.config.preconditioning.sigma_data;
+    const bool shared = critic && shares_encoder(critic->config);
     BinSums sums;
     for (size_t i = 0; i < parts.size(); ++i) {
+      const Part& part = parts[i];
+      at::Tensor finite = part.finite;
+      FakeLoss denoising;
       if (fake.network) {
-        const at::Tensor losses = fake_losses(fake, parts[i], sigma_data);
-        (losses.sum() / static_cast<double>(size)).backward();
-        stats.add("fake", losses.mean());
+        denoising =
+            fake_losses(fake, part, sigma_data, shared ? critic->resolutions : std::vector<int64_t>{});
+        finite = finite & finite_samples(denoising.losses);
       }
+      CriticLoss seen;
+      if (critic) {
+        const bool known = !turns.empty();
+        seen = shared ? shared_critic_losses(*critic, fake, part, denoising)
+                      : critic_losses(*critic, teacher, fake, part,
+                                      known ? turns[i].features : std::vector<at::Tensor>{});
+        finite = finite & finite_samples(seen.losses);
+      }
+      at::Tensor total;
+      const auto learn = [&](const char* name, const at::Tensor& losses) {
+        stats.add(name, losses, finite);
+        const at::Tensor sum = kept(losses, finite).sum() / static_cast<double>(size);
+        total = total.defined() ? total + sum : sum;
+      };
+      if (fake.network) learn("fake", denoising.losses);
+      if (critic) learn("disc", seen.losses);
+      if (total.defined()) total.backward();
       if (!critic) continue;
-      const CriticLoss seen = critic_losses(*critic, teacher, fake, parts[i],
-                                            turns.empty() ? std::vector<at::Tensor>{} : turns[i].features);
-      (critic->config.weight * seen.losses.sum() / static_cast<double>(size)).backward();
-      stats.add("disc", seen.losses.mean());
       diagnostics.add_real_logits(seen.real_logits);
-      const BinSums some = bin_sums(density_ratio(seen.student_logits, ratio.config.measure), parts[i].sigma,
+      const BinSums some = bin_sums(density_ratio(seen.student_logits, ratio.config.measure), seen.sigma,
                                     ratio.config.measure);
       sums = sums.count.defined() ? (sums += some) : some;
     }
-    if (fake.network) stats.add("fake/grad_norm", update(*fake.network, nimg, size, run.images));
+    const at::Tensor any = any_finite(parts);
+    const auto learnt = [&](const char* prefix, auto& network) {
+      stats.add_update(prefix, update(network, nimg, size, run.images, any), network.adam.skipped);
+    };
+    if (fake.network) learnt("fake/", *fake.network);
     if (!critic) return;
-    if (critic->networks) stats.add("disc/grad_norm", update(*critic->networks, nimg, size, run.images));
+    if (critic->networks) learnt("disc/", *critic->networks);
     calibrate(ratio, sums);
+  }
+
+  Diagnosis diagnose() {
+    Diagnosis diagnosis = diagnostics.take();
+    diagnosis.values["student_images"] = student_steps.images(seen_images);
+    return diagnosis;
   }
 
   at::Tensor snapshot() {
     if (const auto* particles = std::get_if<Particles>(&average.module.form))
       return sheet_of(particles->images);
-    return draw_sheet(as_denoiser(average.module), own_sampler(average.module));
-  }
-
-  /// Pictures of analytic data and what the student makes of them.
-  std::vector<Figure> figures() const {
-    const auto* density = std::get_if<GaussianMixture>(&teacher.network);
-    // A reference's score belongs to its image, so that there is no field to draw.
-    if (density == nullptr || std::holds_alternative<ReferenceFakeConfig>(config.fake)) return {};
-    constexpr int64_t kPoints = 2000;
-    constexpr double kSigma = 0.5;
-    const c10::NoGradGuard no_grad;
-    Part part{.seed = static_cast<uint64_t>(run.seed),
-              .indices = at::arange(kPoints),
-              .real = data.images.slice(0, 0, kPoints).to(device)};
-    part.indices = part.indices.slice(0, 0, part.real.size(0));
-    const Student& now = average.module;
-    const auto* stepped = std::get_if<SteppedStudent>(&now.form);
-    const at::Tensor points =
-        stepped
-            ? generate(stepped->network, own_sampler(now), consecutive_seeds(0, kPoints), {}, kPoints).samples
-            : student_images(now, part);
-    const auto fake_at = [&](const at::Tensor& x, const at::Tensor& sigma) {
-      return perceive(fake, now, teacher, x, {.y = x, .sigma = sigma}, {}).denoised;
-    };
-    const auto teacher_at = [&](const at::Tensor& x, const at::Tensor& sigma) {
-      return denoise(*density, x, sigma);
-    };
-    return pictures_of(
-        {.teacher = *density,
-         .data = part.real,
-         .student = points,
-         .density = std::holds_alternative<GaussianStudent>(now.form) ? exact_density(now) : std::nullopt,
-         .teacher_denoised = teacher_at,
-         .fake_denoised = fake_at,
-         .sigma = kSigma});
+    const Denoiser denoiser = as_denoiser(average.module);
+    return draw_sheet(denoiser, own_sampler(average.module), trained_classes(denoiser, class_counts(data)));
   }
 
   io::TensorFile model() {
@@ -360,50 +396,16 @@ struct DistilTask {
   }
 };
 
-TaskCost cost_of(const DistilTask& task) {
-  const Denoiser& network = task.fake.network ? task.fake.network->module : task.teacher;
-  const PassCost one = pass_cost(network);
-  const auto pass = static_cast<double>(one.macs);
-  const double turns = 1.0 / static_cast<double>(updates_per_student(task.config.fake));
-  const bool stepped = std::holds_alternative<SteppedStudent>(task.student.module.form);
-  const double guided = task.config.teacher_guidance == 1 ? 1 : 2;
-  // D_p and D_q in the student's turn; the expanded branch goes back through both to their input.
-  const double compared = (guided + 1) * (std::holds_alternative<ExpandedConfig>(task.config.loss) ? 2 : 1);
-  TaskCost cost{.parameters = {{"teacher", parameter_count(task.teacher)},
-                               {"student", parameter_count(task.student.module)}}};
-  cost.macs_per_image = pass * ((stepped ? 1 + 2 * turns : 0) + turns * compared);
-  cost.bytes = training_bytes(cost.parameters[1].second) +
-               4.0 * static_cast<double>(cost.parameters[0].second) +
-               4.0 * static_cast<double>(cost.parameters[1].second) +
-               8.0 * static_cast<double>(one.activations * pass_size(task.run));
-  if (task.fake.network) {
-    cost.parameters.emplace_back("fake", parameter_count(network));
-    cost.bytes += training_bytes(parameter_count(network));
-    cost.macs_per_image += pass * kTrainingPasses;
-  }
-  if (task.critic) {
-    // The encoder is about half of a pass: real images go through it; student images where they must anew.
-    const bool learns = trains_encoder(task.critic->config);
-    cost.macs_per_image += pass * 0.5 * (learns ? 2 * kTrainingPasses : 1);
-    if (task.config.adversarial) cost.macs_per_image += pass * 0.5 * turns;
-    if (task.critic->networks) {
-      const int64_t own = parameter_count(task.critic->networks->module);
-      cost.parameters.emplace_back("discriminator", own);
-      cost.bytes += training_bytes(own);
-    }
-  }
-  return cost;
-}
-
 }  // namespace
 
 Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
+  for (const std::string& warning : guidance_warnings(config)) io::log_warning(warning);
   const Denoiser teacher = open_teacher(config, context);
   const std::optional<Denoiser> network = open_network(config, teacher, context);
   const auto seed = static_cast<uint64_t>(context.run.seed);
-  auto student =
-      make_trainee(make_student(config.student.generator, network, context.data, seed, context.device),
-                   config.student.optimizer);
+  Student start = make_student(config.student.generator, network, context.data, seed, context.device);
+  const int64_t rows = student_rows(start);
+  auto student = make_trainee(std::move(start), config.student.optimizer, rows);
   auto average = make_average(student.module);
   Fake fake = make_fake(config.fake, network);
   std::optional<Critic> critic;
@@ -423,18 +425,27 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
                  .provenance = context.provenance,
                  .data = context.data,
                  .teacher = teacher,
+                 .labelled = label_dim(network.value_or(teacher)) > 0,
+                 .student_steps = {.batch = context.run.batch,
+                                   .every = updates_per_student(config.fake),
+                                   .start = 1000 * config.student.start_kimg},
                  .student = std::move(student),
                  .average = std::move(average),
                  .fake = std::move(fake),
                  .critic = std::move(critic),
                  .ratio = {config.ratio, make_ratio_bins(config.ratio.measure, context.device)},
-                 .classifier = open_classifier(config, context),
+                 .classifier = open_classifier(config, network.value_or(teacher), context),
                  .measured = measured,
                  .diagnostics = {.ratio = config.ratio.measure}});
-  Task task{.step = [self](const Batch& batch) { return self->step(batch); },
+  Task task{.prepare = [self](const std::function<bool()>& stop) { return self->prepare(stop); },
+            .step = [self](const Batch& batch) { return self->step(batch); },
             .model = [self] { return self->model(); },
-            .figures = [self] { return self->figures(); },
-            .diagnose = [self] { return self->diagnostics.take(); }};
+            .figures =
+                [self] {
+                  return distil_figures(self->config, self->run, self->teacher, self->average.module,
+                                        self->fake, self->data.images);
+                },
+            .diagnose = [self] { return self->diagnose(); }};
   if (context.data.images.size(2) > 1)
     task.snapshot = [self] { return self->snapshot(); };  // points are no picture
   append_state(task.state, "student", self->student);
@@ -446,7 +457,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
       task.state.emplace_back("ratio." + name, tensor);
     });
   }
-  task.cost = cost_of(*self);
+  task.cost = distil_cost(config, context.run, teacher, self->student.module, self->fake, self->critic);
   return task;
 }
 

@@ -36,7 +36,7 @@ struct DistilConfig {
   std::optional<RegressionConfig> regression;
   std::optional<RewardConfig> reward;
   std::optional<FidelityConfig> fidelity;
-  int64_t compare_images = 8000;
+  int64_t compare_every = 200;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("teacher", c.teacher, "the teacher's model.safetensors; null: the exact denoiser of analytic data",
@@ -55,8 +55,9 @@ struct DistilConfig {
     visit("regression", c.regression, "extra term: to equal the teacher's images of the same latents");
     visit("reward", c.reward, "extra term: a classifier's log-probability of the class");
     visit("fidelity", c.fidelity, "extra term: to agree with a measurement");
-    visit("compare_images", c.compare_images,
-          "images between looks at the angle of the two branches' gradients; 0 never looks",
+    visit("compare_every", c.compare_every,
+          "in one of so many of the student's steps the angle between the two branches' gradients is looked "
+          "at, on one micro-batch; 0 never looks",
           config::non_negative, config::Role::free);
   }
   std::string problem() const;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tasks/distil_networks.h"
 
+#include <c10/util/StringUtil.h>
+
 #include "config/node.h"
 
 namespace onestep {
@@ -53,13 +55,38 @@ std::optional<Denoiser> open_network(const DistilConfig& config, const Denoiser&
   return network;
 }
 
-std::optional<Classifier> open_classifier(const DistilConfig& config, const TaskContext& context) {
+std::optional<Classifier> open_classifier(const DistilConfig& config, const Denoiser& labelled,
+                                          const TaskContext& context) {
   if (!config.reward) return {};
+  if (label_dim(labelled) == 0 && !std::holds_alternative<ParticlesConfig>(config.student.generator)) {
+    throw config::ConfigError(
+        "task.reward: the student is asked for no class that an image could be rewarded for; it needs a "
+        "class-conditional teacher");
+  }
   Classifier classifier = load_classifier(config.reward->classifier, context.device);
   const ClassifierConfig& c = classifier.config;
   require_fit(context, "the classifier " + config.reward->classifier,
               {c.img_channels, c.img_resolution, c.img_resolution}, c.label_dim);
   return classifier;
+}
+
+std::vector<std::string> guidance_warnings(const DistilConfig& config) {
+  std::vector<std::string> warnings;
+  const bool measured = config.ratio.source == "discriminator" && config.discriminator;
+  if (config.teacher_guidance != 1 && config.divergence.name != "reverse_kl" && measured) {
+    warnings.emplace_back(c10::str("task.teacher_guidance is ", config.teacher_guidance,
+                                   ", but the density ratio is measured against the data, which nobody "
+                                   "guides: the weights of divergence ",
+                                   config.divergence.name, " belong to another teacher"));
+  }
+  const auto* fake = std::get_if<FakeNetworkConfig>(&config.fake);
+  if (fake != nullptr && fake->guidance != 1 && fake->training_guidance == 1) {
+    warnings.emplace_back(
+        c10::str("task.fake.guidance is ", fake->guidance,
+                 ", but the fake score is trained without (task.fake.training_guidance is 1): "
+                 "its prediction without class is never learnt"));
+  }
+  return warnings;
 }
 
 }  // namespace onestep

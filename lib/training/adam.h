@@ -15,6 +15,7 @@ struct AdamConfig {
   double eps = 1e-8;
   double weight_decay = 0;
   double clip_norm = 0;
+  double clip_value = 0;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("learning_rate", c.learning_rate, "step size over the run");
@@ -24,6 +25,8 @@ struct AdamConfig {
     visit("weight_decay", c.weight_decay, "decoupled weight decay (AdamW); 0 is Adam", config::magnitude);
     visit("clip_norm", c.clip_norm, "largest norm of the whole gradient; 0 does not clip",
           config::non_negative);
+    visit("clip_value", c.clip_value, "largest size of one of its numbers; 0 does not clip",
+          config::non_negative);
   }
 };
 
@@ -31,15 +34,19 @@ struct AdamConfig {
 struct Adam {
   AdamConfig config;
   at::Tensor exp_avg, exp_avg_sq;  ///< [P]
-  at::Tensor step;                 ///< [] float32, updates made
+  int64_t rows = 1;                ///< equal parts of the parameters that may be updated each for itself
+  at::Tensor step;                 ///< [rows], or [] of one, float32: updates made
   at::Tensor skipped;  ///< [] float32, updates left out in a row because a gradient was not finite
 };
-Adam make_adam(const AdamConfig& config, const FlatParameters& parameters);
+Adam make_adam(const AdamConfig& config, const FlatParameters& parameters, int64_t rows = 1);
 
 /// One update from the accumulated gradients, which are zeroed for the next step. A gradient with a NaN or an
-/// infinity changes nothing but `skipped`, without a round trip to the host. Returns the gradient's norm
-/// before clipping, [].
-at::Tensor adam_step(Adam& adam, FlatParameters& parameters, double learning_rate);
+/// infinity, and one of no sample at all (`any` is false, a bool []; undefined: there are), changes nothing
+/// but `skipped`, without a round trip to the host. Of several rows only `met` are updated: the momentum of
+/// the others is not moved along, and each counts its own updates. Returns the gradient's norm before
+/// clipping, []; NaN or an infinity when the update was left out.
+at::Tensor adam_step(Adam& adam, FlatParameters& parameters, double learning_rate, const at::Tensor& any = {},
+                     const std::vector<int64_t>& met = {0});
 
 /// The optimiser's and the parameters' tensors under `prefix`, sharing storage: what a checkpoint holds.
 void append_state(NamedTensors& state, const std::string& prefix, const Adam& adam,

@@ -13,8 +13,7 @@ struct Diagnosis {
       nlohmann::ordered_json::object();  ///< go into the log's line: numbers and lists; NaN becomes null
   std::string status;                    ///< goes to the terminal
   std::vector<std::string>
-      warnings;         ///< in words; each kind is repeated only after it had been well in between
-  std::string failure;  ///< ends the run as a numerical failure, where it is not empty
+      warnings;  ///< in words; each kind is repeated only after it had been well in between
 };
 
 }  // namespace onestep

@@ -67,6 +67,10 @@ RunEnd run_training(const RunConfig& config, const std::string& title, const Run
   }
   if (task.snapshot && !io::has_image_files())
     io::log_info("no sample sheets: this build was configured with -DONESTEP_OPENCV=OFF");
+  if (task.prepare && !task.prepare(stop)) {
+    recorder.finish();
+    return RunEnd::interrupted;
+  }
   const auto read = [&](int64_t first) {
     return read_batch(data, config.seed, first, std::min(config.batch, config.images - first), config.flip);
   };

@@ -20,7 +20,8 @@ enum class RunEnd { finished, interrupted, already_finished };
 /// kept as best.safetensors. A score or a picture that fails costs a warning. A run that was killed between
 /// its checkpoint and its model gets the model first.
 ///
-/// Throws NumericalError when a tick's loss is not finite (the last checkpoint stays valid), io::FileError
+/// Throws NumericalError at the tick that finds `max_skipped` updates left out in a row (the last checkpoint
+/// stays valid), io::FileError
 /// when something can't be written, or there are checkpoints and none can be used, config::ConfigError when
 /// the run has seen more images than it is now to see, was ended within a batch, or left its model alone (all
 /// of these before anything is changed). A log that is damaged costs its unreadable lines and a warning:

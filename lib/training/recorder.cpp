@@ -34,13 +34,14 @@ std::string brief(const std::vector<std::pair<std::string, double>>& means) {
   return text;
 }
 
-void require_finite(const std::vector<std::pair<std::string, double>>& means, int64_t nimg, int64_t saved) {
-  for (const auto& [name, value] : means) {
-    if (std::isfinite(value)) continue;
-    throw NumericalError(c10::str("'", name, "' is ", value, " after ", nimg, " images; ",
-                                  saved > 0 ? c10::str("the last checkpoint is that of ", saved, " images")
-                                            : "there is no checkpoint yet"));
-  }
+void require_updates(const TickMeans& means, int64_t most, int64_t nimg, int64_t saved) {
+  const auto [prefix, updates] = means.longest_row();
+  if (updates < most) return;
+  throw NumericalError(c10::str("after ", nimg, " images the last ", updates, " updates are left out (",
+                                prefix, "skipped), since no gradient is finite; run.max_skipped is ", most,
+                                ". A smaller learning rate, or clip_norm of the optimizer, may help; ",
+                                saved > 0 ? c10::str("the last checkpoint is that of ", saved, " images")
+                                          : "there is no checkpoint yet"));
 }
 
 /// Copies in the host's memory, which stay what they are while the training goes on.
@@ -184,19 +185,18 @@ void Recorder::log(const nlohmann::ordered_json& line) {
 
 void Recorder::tick(int64_t nimg) {
   const auto means = means_.take();
-  require_finite(means, nimg, saved_nimg_);
+  require_updates(means_, config_.max_skipped, nimg, saved_nimg_);
   const double seconds = std::chrono::duration<double>(Clock::now() - tick_start_).count();
   nlohmann::ordered_json line{{"nimg", nimg},
                               {"images_per_sec", static_cast<double>(nimg - tick_nimg_) / seconds}};
-  for (const auto& [name, value] : means) line[name] = value;
+  for (const auto& [name, value] : means)
+    line[name] = std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr;
   status_ = brief(means);
   const Diagnosis diagnosis = task_.diagnose ? task_.diagnose() : Diagnosis{};
   line.update(diagnosis.values);
   log(line);
   if (!diagnosis.status.empty()) status_ += "  " + diagnosis.status;
   for (const std::string& warning : news_.from(diagnosis.warnings)) io::log_warning(warning);
-  if (!diagnosis.failure.empty())
-    throw NumericalError(c10::str(diagnosis.failure, ", after ", nimg, " images"));
   tick_start_ = Clock::now();
   tick_nimg_ = nimg;
 }

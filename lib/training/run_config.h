@@ -22,6 +22,7 @@ struct RunConfig {
   int64_t model_images = 0;
   std::string device = "cpu";
   int64_t threads = 0;
+  int64_t max_skipped = 20;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     using config::Role;
@@ -51,6 +52,9 @@ struct RunConfig {
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty, Role::free);
     visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 1024),
           Role::free);
+    visit("max_skipped", c.max_skipped,
+          "updates left out in a row, for a gradient that is not finite, at which the run ends",
+          config::at_least(1), Role::free);
   }
 };
 

@@ -24,6 +24,9 @@ struct TaskCost {
 
 /// All that the loop knows of a task, and what is to be said of it beforehand.
 struct Task {
+  /// Makes what the steps need beside the state and keeps it in the run's folder, in pieces that survive;
+  /// asks `stop` now and then, and returns false where it said so. Empty function: nothing is needed.
+  std::function<bool(const std::function<bool()>& stop)> prepare;
   std::function<StepStats(const Batch&)> step;   ///< one update of everything
   NamedTensors state;                            ///< every number needed to go on, shared
   std::function<io::TensorFile()> model;         ///< what sample and evaluate take, sharing storage

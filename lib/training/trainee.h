@@ -16,18 +16,20 @@ struct Trainee {
 };
 
 template <class M>
-Trainee<M> make_trainee(M module, const AdamConfig& config) {
+Trainee<M> make_trainee(M module, const AdamConfig& config, int64_t rows = 1) {
   Trainee<M> trainee{.module = std::move(module)};
   trainee.flat = flatten(trainee.module);
-  trainee.adam = make_adam(config, trainee.flat);
+  trainee.adam = make_adam(config, trainee.flat, rows);
   return trainee;
 }
 
 /// One optimiser step at the images [nimg, nimg + batch) of a run of `total`; returns the gradient's norm.
+/// `any`, `met`: as adam_step takes them.
 template <class M>
-at::Tensor update(Trainee<M>& trainee, int64_t nimg, int64_t batch, int64_t total) {
+at::Tensor update(Trainee<M>& trainee, int64_t nimg, int64_t batch, int64_t total, const at::Tensor& any = {},
+                  const std::vector<int64_t>& met = {0}) {
   return adam_step(trainee.adam, trainee.flat,
-                   learning_rate(trainee.adam.config.learning_rate, nimg, batch, total));
+                   learning_rate(trainee.adam.config.learning_rate, nimg, batch, total), any, met);
 }
 
 template <class M>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // onestep-sample: what a run that goes on was, what a folder holds, and names, seeds and numbers that are
 // refused.
+#include <algorithm>
+
 #include <ATen/TensorOperators.h>
 #include <c10/util/Logging.h>  // its CHECK must come before Catch's
 #include <catch2/catch.hpp>
@@ -180,4 +182,26 @@ TEST_CASE("onestep-sample: results that cannot be told are an error") {
       CHECK(said.code == 3);
     }
   }
+}
+
+TEST_CASE("onestep-sample: a class of which the model saw no image is drawn only if it is asked for") {
+  const Models models;
+  const io::TensorFile unet = io::read_safetensors(models.unet);
+  auto metadata = unet.metadata;
+  metadata["onestep.data"] = R"({"mean": [0.0], "std": [1.0], "class_counts": [5, 0, 2]})";
+  const std::string model = models.path("gap.safetensors");
+  io::write_safetensors(model, unet.tensors, metadata);
+  const auto classes = [&](const std::string& arguments, bool warned) {
+    const Said said = models.sample(model + arguments + " --raw " + models.path("x.safetensors"));
+    INFO(said.err);
+    REQUIRE(said.code == 0);
+    CHECK((said.err.find("class 1 has no image in its training data") != std::string::npos) == warned);
+    return json_of(models.folder / "x.safetensors.json").at("classes").get<std::vector<int>>();
+  };
+  const std::vector<int> drawn = classes(" --seeds 0-40", true);
+  CHECK(std::ranges::count(drawn, 1) == 0);
+  CHECK(std::ranges::count(drawn, 2) > 0);
+  CHECK(classes(" --seeds 0-2 --class 1", false) == std::vector<int>{1, 1, 1});
+  REQUIRE(models.sample(model + " --class-grid 2 --grid-file " + models.path("s.png")).code == 0);
+  CHECK(json_of(models.folder / "s.png.json").at("classes") == std::vector<int>{0, 0, 2, 2});
 }

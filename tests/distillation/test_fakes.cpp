@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "distillation/fake.h"
+#include "networks/guidance.h"
 #include "on_devices.h"
 #include "toys.h"
 
@@ -148,22 +149,63 @@ DEVICE_TEST_CASE("The fake score learns by the denoising loss, at noise levels o
     const at::Tensor noisy = part.y + over_images(sigma) * draws(part, Purpose::noise, {2, 1, 1});
     const at::Tensor error = guided(network, noisy, sigma, part.labels, w) - part.y;
     const at::Tensor weight = (sigma.square() + 0.36) / (sigma * 0.6).square();
-    const at::Tensor expected = weight * error.square().flatten(1).sum(1) / 2;  // two coordinates
-    CHECK(relative_error(fake_losses(fake, part, 0.6), expected) < 1e-5);
+    const at::Tensor expected = weight * error.square().flatten(1).sum(1);
+    const FakeLoss seen = fake_losses(fake, part, 0.6);
+    CHECK(relative_error(seen.losses, expected) < 1e-5);
+    CHECK(relative_error(seen.sigma, sigma) < 1e-6);
+    CHECK(relative_error(seen.weight, weight) < 1e-5);
+    const Fake mean =
+        make_fake(FakeNetworkConfig{.sigma = law, .reduction = "mean", .training_guidance = w}, network);
+    CHECK(relative_error(fake_losses(mean, part, 0.6).losses, expected / 2) < 1e-5);  // two coordinates
   }
   const Fake flat = make_fake(FakeNetworkConfig{.sigma = law, .weighting = "none"}, network);
-  CHECK(relative_error(fake_losses(flat, part, 0.6), fake_losses(flat, part, 6.0)) == 0);
+  CHECK(relative_error(fake_losses(flat, part, 0.6).losses, fake_losses(flat, part, 6.0).losses) == 0);
 
   // It is the network that learns: a copy, and not the student.
   Part attached = part;
   attached.y = part.y.clone().requires_grad_();
-  fake_losses(flat, attached, 0.6).sum().backward();
+  fake_losses(flat, attached, 0.6).losses.sum().backward();
   CHECK(has_gradient(flat.network->module));
   CHECK_FALSE(has_gradient(network));
-  CHECK_FALSE(fake_losses(make_fake(PointFakeConfig{}, {}), part, 0.6).defined());
+  CHECK_FALSE(fake_losses(make_fake(PointFakeConfig{}, {}), part, 0.6).losses.defined());
+}
+
+TEST_CASE("The fake score's dropout: masks by image, others for real images, none without a rate") {
+  const Part part = drawn_part(pictures(9), 30, 6);
+  const Denoiser network = picture_network(4);
+  const auto with = [&](double rate) { return make_fake(FakeNetworkConfig{.dropout = rate}, network); };
+  const at::Tensor plain = fake_losses(with(0), part, 0.6).losses;
+  const Fake fake = with(0.3);
+  const FakeLoss seen = fake_losses(fake, part, 0.6, {2});
+  CHECK(relative_error(seen.losses, plain) > 1e-2);
+  const at::Tensor x = part.y + over_images(seen.sigma) * draws(part, Purpose::noise, {1, 4, 4});
+  const auto by_hand = [&](uint64_t layer) {
+    DropoutStream masks{.rate = 0.3, .seed = kSeed, .indices = part.indices, .layer = layer};
+    return perceive(network, x, seen.sigma, {.labels = part.labels, .masks = &masks}, {2}, /*decoded=*/true);
+  };
+  const Perceived student = by_hand(0);
+  CHECK(relative_error(seen.losses, seen.weight * (student.denoised - part.y).square().flatten(1).sum(1)) <
+        1e-5);
+  CHECK(relative_error(seen.features[0], student.features[0]) < 1e-6);
+  // An image's mask does not depend on who is beside it.
+  Part half = drawn_part(pictures(9), 33, 3);
+  half.y = part.y.slice(0, 3);
+  CHECK(relative_error(fake_losses(fake, half, 0.6).losses, seen.losses.slice(0, 3)) < 1e-5);
+  // A real image has masks of its own.
+  const at::Tensor real = real_features(fake, part, x, seen.sigma, {2})[0];
+  CHECK(relative_error(real, by_hand(kRealLayers).features[0]) < 1e-6);
+  CHECK(relative_error(real, student.features[0]) > 1e-2);
+  CHECK_THAT(config_error([] { make_fake(FakeNetworkConfig{.dropout = 0.1}, point_network(4)); }),
+             Catch::Contains("task.fake.dropout"));
 }
 
 TEST_CASE("What a kind of fake score is good for") {
+  CHECK(learns_in_students_step(FakeNetworkConfig{}));
+  CHECK_FALSE(
+      learns_in_students_step(FakeNetworkConfig{.updates_per_student = 5, .in_students_step = false}));
+  CHECK(learns_in_students_step(PointFakeConfig{}));
+  CHECK(FakeNetworkConfig{.updates_per_student = 5, .in_students_step = false}.problem().empty());
+  CHECK_THAT((FakeNetworkConfig{.in_students_step = false}.problem()), Catch::Contains("no step"));
   CHECK(updates_per_student(FakeNetworkConfig{.updates_per_student = 5}) == 5);
   for (const FakeConfig& config :
        {FakeConfig(PointFakeConfig{}), FakeConfig(ReferenceFakeConfig{}), FakeConfig(ExactFakeConfig{})}) {

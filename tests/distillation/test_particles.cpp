@@ -32,6 +32,16 @@ TEST_CASE("Image nimg is particle nimg mod M, and so is its class") {
   }
 }
 
+TEST_CASE("A batch meets each particle once at most, in order") {
+  const Student student = particles({.count = 5});
+  CHECK(student_rows(student) == 5);
+  CHECK(rows_met(student, 4, 3) == std::vector<int64_t>{0, 1, 4});
+  CHECK(rows_met(student, 7, 20) == std::vector<int64_t>{0, 1, 2, 3, 4});
+  const Student network = make_student(OneStepConfig{}, point_network(3), points(9), kSeed, at::kCPU);
+  CHECK(student_rows(network) == 1);
+  CHECK(rows_met(network, 4, 3) == std::vector<int64_t>{0});
+}
+
 TEST_CASE("Particles of data without classes have none, and none can be asked for") {
   Dataset data = points(9);
   data.class_names.clear();

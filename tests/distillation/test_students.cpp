@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Students that are networks, of one and of several steps.
+#include <functional>
+
 #include <ATen/ops/cat.h>
 #include <ATen/ops/stack.h>
+#include <ATen/record_function.h>
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
@@ -76,6 +79,39 @@ DEVICE_TEST_CASE("A one-step student is D(sigma_init z; sigma_init)", "[distilla
   const at::Tensor original = std::get<Mlp>(network.network).output.weight.clone();
   for (auto& [name, tensor] : named_tensors(student)) tensor.zero_();
   CHECK(std::get<Mlp>(network.network).output.weight.equal(original));
+}
+
+/// The rows that a network's linear layers are given while `work` runs.
+int64_t rows_computed(const std::function<void()>& work) {
+  static int64_t rows;
+  rows = 0;
+  const auto start = [](const at::RecordFunction& call) -> std::unique_ptr<at::ObserverContext> {
+    if (std::string_view(call.name()) == "aten::linear") rows += call.inputs()[0].toTensor().size(0);
+    return nullptr;
+  };
+  const auto handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(start).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+  const at::RecordFunctionGuard on(true);
+  work();
+  at::removeCallback(handle);
+  return rows;
+}
+
+TEST_CASE("A multi-step student makes only the calls that its images need") {
+  const Student student = stepped(kSigmas);
+  const SteppedStudent& network = network_of(student);
+  const Part part = part_of(points(9), 0, 30);
+  const std::vector<int64_t> stop = stops(network, part, student_images(student, part));
+  const auto pass = [&](int64_t n) {
+    return rows_computed([&] {
+      denoise(network.network, part.real.slice(0, 0, n), at::full({}, 1.0), part.labels.slice(0, 0, n));
+    });
+  };
+  const int64_t an_image = pass(30) - pass(29);
+  REQUIRE(an_image > 0);
+  int64_t calls = 0;
+  for (const int64_t last : stop) calls += last + 1;
+  CHECK(rows_computed([&] { student_images(student, part); }) == calls * an_image);
 }
 
 TEST_CASE("Each image of a multi-step student stops at a step of its own, drawn evenly") {

@@ -65,7 +65,8 @@ inline Denoiser point_network(uint64_t seed, int64_t label_dim = 3) {
   return d;
 }
 
-/// A network on pictures, with features of resolutions 4 and 2. A fresh one's blocks add nearly nothing.
+/// A network on pictures, with features of resolutions 4 and 2. Of a fresh one blocks and output are nearly
+/// nothing.
 inline Denoiser picture_network(uint64_t seed) {
   Denoiser d = make_denoiser({.preconditioning = {.sigma_data = 0.6},
                               .network = SongUNetConfig{.img_resolution = 4,
@@ -77,7 +78,7 @@ inline Denoiser picture_network(uint64_t seed) {
                                                         .attn_resolutions = {}}},
                              seed);
   for (auto& [name, tensor] : named_tensors(d)) {
-    if (name.ends_with("conv1.weight") || name.ends_with("out_conv.weight")) tensor.mul_(1e5);
+    if (name.ends_with("conv1.weight") || name.ends_with("aux_conv.weight")) tensor.mul_(1e5);
   }
   return d;
 }

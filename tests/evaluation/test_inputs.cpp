@@ -4,12 +4,14 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
 #include "evaluation/evaluate.h"
 #include "evaluation/inputs.h"
 #include "evaluation/remarks.h"
+#include "evaluation/sources.h"
 #include "evaluation/toys.h"
 #include "io/image.h"
 #include "io/memory.h"
@@ -131,6 +133,60 @@ TEST_CASE("few samples are warned of, of the subject and of the reference alike"
   CHECK(few_samples("a", 60, 16).empty());
   CHECK(few_samples("a", 5000, 2048).empty());
   CHECK(few_samples("a", 0, 2048).empty());  // statistics that do not say
+}
+
+TEST_CASE("a model is asked for the classes that it was trained on, and for no other") {
+  const TemporaryFolder folder;
+  const Denoiser denoiser = make_denoiser({{},
+                                           SongUNetConfig{.img_resolution = 8,
+                                                          .img_channels = 1,
+                                                          .label_dim = 3,
+                                                          .model_channels = 8,
+                                                          .channel_mult = {1},
+                                                          .num_blocks = 1,
+                                                          .attn_resolutions = {}}},
+                                          1);
+  EvaluateConfig config = pixels_of("none", "none");
+  config.images = 40;
+  const auto asked = [&](const std::string& counts, const std::string& how) {
+    const auto path = folder / "model.safetensors";
+    save_denoiser(path, denoiser,
+                  {{"onestep.sampling", R"({"solver": "one_step", "sigma_max": 2.5})"},
+                   {kDataKey, R"({"mean": [0.0], "std": [1.0], "class_counts": )" + counts + "}"}});
+    config.classes = how;
+    const FeatureSet set = collect(ModelSubject{.name = "m", .path = path.string(), .sampler = {}}, 0,
+                                   make_collector(config, {}));
+    return set.labels.bincount({}, 3);
+  };
+  CHECK(asked("[4, 4, 4]", "balanced").equal(at::tensor({14, 13, 13}, at::kLong)));
+  CHECK(asked("[4, 0, 4]", "balanced").equal(at::tensor({20, 0, 20}, at::kLong)));
+  const at::Tensor seeds = asked("[4, 0, 4]", "seeds");
+  CHECK((seeds[1].item<int64_t>() == 0 && seeds[0].item<int64_t>() > 0 && seeds[2].item<int64_t>() > 0));
+}
+
+TEST_CASE("classes that were asked for and of which the reference has no image are warned of") {
+  const auto labels = [](std::initializer_list<int64_t> values) {
+    return at::tensor(std::vector<int64_t>(values));
+  };
+  const at::Tensor rows = normal_features(1, 6, 2);
+  Evaluation evaluation;
+  evaluation.subjects.push_back({.name = "student", .kind = ModelSubject::kind});
+  FeatureSet& asked = evaluation.subjects.front().set;
+  asked.features = rows;
+  asked.labels = labels({0, 1, 2, 0, 1, 2});
+  FeatureSet& real = evaluation.reference.set;
+  real.features = rows;
+  const auto told = [&](const at::Tensor& of_reference) {
+    real.labels = of_reference;
+    std::string all;
+    for (const std::string& warning : warnings_on(evaluation)) all += warning + "\n";
+    return all;
+  };
+  CHECK_THAT(told(labels({1, 1, 2, 2, 2, 2})),
+             Catch::Contains("student: 2 of 6 images are of classes (0) of which the reference has none."));
+  CHECK_THAT(told(labels({1, 1})), Catch::Contains("4 of 6 images are of classes (0, 2)"));
+  for (const at::Tensor& enough : {labels({2, 1, 0, 3}), at::Tensor()})
+    CHECK_THAT(told(enough), !Catch::Contains("of which the reference has none"));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include <ATen/ops/_unique.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/tensor.h>
 #include <catch2/catch.hpp>
@@ -52,6 +53,24 @@ TEST_CASE("Noise levels follow their law and depend on seed and index alone") {
     CHECK(draw(law, indices.slice(0, 100, 200)).equal(draw(law, indices).slice(0, 100, 200)));
   }
   CHECK(KarrasLaw{.from = 0.5, .to = 0.5}.problem() != "");
+}
+
+TEST_CASE("Levels of a grid: f-distill's indices 2 to 998 of a thousand, each as likely") {
+  const KarrasLaw law{.from = 0.002, .to = 0.999, .levels = 1000};
+  const at::Tensor sigma = draw_sigma(law, 7, Purpose::sigma, at::arange(40000), at::kCPU).to(at::kDouble);
+  const double lowest = std::pow(0.002, 1.0 / 7), highest = std::pow(80.0, 1.0 / 7);
+  const at::Tensor index = (sigma.pow(1.0 / 7) - lowest) / (highest - lowest) * 999;
+  const at::Tensor whole = index.round();
+  CHECK((index - whole).abs().max().item<double>() < 1e-2);
+  CHECK(whole.min().item<double>() == 2);
+  CHECK(whole.max().item<double>() == 998);
+  CHECK(whole.mean().item<double>() == Approx(500).margin(5));
+  CHECK(std::get<0>(at::_unique(whole)).size(0) == 997);
+  CHECK(sigma.max().item<double>() == Approx(79.5).margin(0.1));
+  CHECK(sigma.min().item<double>() == Approx(0.00210).epsilon(0.01));
+  CHECK(KarrasLaw{.levels = 1}.problem() != "");
+  CHECK(KarrasLaw{.from = 0.1, .to = 0.9, .levels = 2}.problem() != "");
+  CHECK(KarrasLaw{.from = 0, .to = 1, .levels = 2}.problem().empty());
 }
 
 TEST_CASE("Loss weights") {

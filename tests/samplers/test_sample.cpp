@@ -14,6 +14,7 @@
 #include "io/numerical_error.h"
 #include "on_devices.h"
 #include "samplers/integrate.h"
+#include "samplers/model_data.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 #include "samplers/toys.h"
@@ -217,11 +218,12 @@ TEST_CASE("latents are standard normal, and apart from seed to seed") {
 }
 
 TEST_CASE("classes from seeds are even, and a function of the seed alone") {
-  const std::vector<int64_t> classes = classes_from_seeds(consecutive_seeds(0, 10'000), 10);
+  const std::vector<int64_t> ten{0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const std::vector<int64_t> classes = classes_from_seeds(consecutive_seeds(0, 10'000), ten);
   std::vector<int> count(10);
   for (const int64_t c : classes) ++count.at(c);
   for (const int n : count) CHECK(n == Approx(1000).margin(150));
-  CHECK(classes_from_seeds({77}, 10)[0] == classes[77]);
+  CHECK(classes_from_seeds({77}, ten)[0] == classes[77]);
 }
 
 TEST_CASE("the samples of a mixture are its own") {
@@ -258,7 +260,7 @@ TEST_CASE("classes reach the network, from the seed or as asked") {
   SamplerConfig config;
   config.solver = "one_step";
   const SampleResult by_seed = generate(denoiser, config, consecutive_seeds(0, 8), {}, 8);
-  CHECK(by_seed.classes == classes_from_seeds(consecutive_seeds(0, 8), 3));
+  CHECK(by_seed.classes == classes_from_seeds(consecutive_seeds(0, 8), {0, 1, 2}));
   const SampleResult twos = generate(denoiser, config, consecutive_seeds(0, 8), 2, 8);
   CHECK(twos.classes == std::vector<int64_t>(8, 2));
   for (int64_t i = 0; i < 8; ++i)
@@ -266,6 +268,21 @@ TEST_CASE("classes reach the network, from the seed or as asked") {
   CHECK_THROWS_WITH(generate(denoiser, config, {0}, 3, 1), "class 3: the model has classes 0 to 2");
   CHECK_THROWS_AS(generate(denoiser, config, {0}, -1, 1), config::ConfigError);
   CHECK_THROWS_WITH(generate(toy(), config, {0}, 0, 1), "class 0: the model is unconditional");
+}
+
+TEST_CASE("classes of which the training had no image are drawn only where they are asked for") {
+  const Denoiser denoiser = reference_network(toys::golden("edm_network_heun"));
+  std::vector<int64_t> counts{5, 0, 2};
+  CHECK(trained_classes(denoiser, {}) == std::vector<int64_t>{0, 1, 2});
+  CHECK(trained_classes(denoiser, counts) == std::vector<int64_t>{0, 2});
+  const SampleRequest request{.seeds = consecutive_seeds(0, 50), .among = trained_classes(denoiser, counts)};
+  const std::vector<int64_t> drawn = generate(denoiser, {.solver = "one_step"}, request, 50).classes;
+  CHECK(drawn == classes_from_seeds(request.seeds, {0, 2}));
+  for (const int64_t c : drawn) CHECK(c != 1);
+  CHECK(generate(denoiser, {.solver = "one_step"}, {0}, 1, 1).classes == std::vector<int64_t>{1});
+  counts = {1, 0};  // of other classes than the model's: not known
+  CHECK(trained_classes(denoiser, counts).size() == 3);
+  CHECK(trained_classes(toy(), counts).empty());
 }
 
 TEST_CASE("guidance leads away from the image without class") {

@@ -51,7 +51,9 @@ struct Passes {
     flatten(fake);
     const bool expanded = std::holds_alternative<ExpandedConfig>(config.loss);
     const std::vector<int64_t> resolutions =
-        config.discriminator ? config.discriminator->resolutions : std::vector<int64_t>{};
+        config.discriminator
+            ? resolved(config.discriminator->resolutions, teacher, "task.discriminator.resolutions")
+            : std::vector<int64_t>{};
     std::vector<int64_t> channels;
     for (const int64_t r : resolutions) channels.push_back(feature_channels(teacher, r));
     Discriminator heads = clone(make_discriminator(resolutions, channels, 0), device);

@@ -108,7 +108,7 @@ TEST_CASE("A one-step student makes images of either kind where its teacher's on
       "task: {kind: distil, teacher: " + (folder / "teacher/model.safetensors").string() +
           ", student: {generator: {kind: one_step, sigma_init: 10}, " + adam("2.0e-3") +
           ", ema: {half_life_kimg: 0.1}}, fake: {" + adam("4.0e-3") +
-          "}, ratio: {min_count: 16}, adversarial: {weight: 1}, discriminator: {resolutions: [4, 2], " +
+          "}, ratio: {min_count: 16}, adversarial: {weight: 0.016}, discriminator: {resolutions: [4, 2], " +
           adam("2.0e-3") + "}}",
       "images: 3000, batch: 16" + seed, 0, data);
   const SamplerConfig once{.solver = "one_step", .sigma_max = 10};

@@ -68,7 +68,7 @@ TEST_CASE("the expanded branch finds data that its student can be", "[learning]"
 TEST_CASE(
     "learnt score and ratio on a ring: the report has its picture, and the log the ratio's calibration") {
   const Finished run("ring", {"run.images=16384", "run.tick_images=4096", "task.student.start_kimg=4",
-                              "task.ratio.start_kimg=8", "task.compare_images=4096"});
+                              "task.ratio.start_kimg=8", "task.compare_every=16"});
   CHECK_THAT(run.report(), Catch::Contains("score gap") && Catch::Contains("ratio/mean"));
   CHECK(fs::exists(run.folder / "run/plane.svg"));
   const std::string log = read_bytes(run.folder / "run/log.jsonl");

@@ -29,7 +29,7 @@ inline std::string distil(const std::filesystem::path& teacher, const std::strin
 }
 
 inline const std::string kCritic =
-    "}, ratio: {min_count: 2}, adversarial: {weight: 1}, discriminator: {resolutions: [4, 2], "
+    "}, ratio: {min_count: 2}, adversarial: {weight: 0.016}, discriminator: {resolutions: [4, 2], "
     "optimizer: {learning_rate: {peak: 1.0e-3}}}}";
 
 /// The last part of a configuration with one piece of its text replaced.
@@ -119,15 +119,21 @@ inline std::vector<std::pair<std::string, std::string>> every_task(const std::fi
       {"classifier", kClassifier},
       {"f_distill", distil(teacher, kCritic)},
       {"two_fake_updates", distil(teacher, ", updates_per_student: 2" + kCritic)},
+      {"in_turns", distil(teacher,
+                          ", updates_per_student: 2, in_students_step: false, reduction: mean, sigma: {kind: "
+                          "karras, levels: 100, from: 0.1, to: 0.7}" +
+                              kCritic)},
       {"fake_features", distil(teacher, with(kCritic, "{resolutions", "{features: fake, resolutions"))},
       {"own_features",
        distil(teacher, with(kCritic, "{resolutions", "{features: own, r1: {weight: 0.1}, resolutions"))},
       {"sid",
        distil(teacher,
-              "}, divergence: {name: reverse_kl}, compare_images: 32, loss: {kind: expanded, alpha: 1.2}}")},
+              "}, divergence: {name: reverse_kl}, compare_every: 2, loss: {kind: expanded, alpha: 1.2}}")},
       {"sida", distil(teacher,
-                      "}, divergence: {name: reverse_kl}, loss: {kind: expanded}, discriminator: {features: "
-                      "fake, head: pixel_mean, loss: hinge}, adversarial: {scaled: true, start_kimg: 0.03, "
+                      ", dropout: 0.2}, divergence: {name: reverse_kl}, loss: {kind: expanded}, "
+                      "discriminator: {features: "
+                      "fake, head: pixel_mean, resolutions: lowest, loss: hinge}, adversarial: {scaled: "
+                      "true, start_kimg: 0.03, "
                       "ramp_kimg: 0.05}}")},
       {"uni_instruct", distil(teacher, with(kCritic, "ratio: {",
                                             "loss: {kind: expanded, normalise_weight: true}, ratio: "

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <catch2/catch.hpp>
 
@@ -30,7 +31,8 @@ struct Chain {
   at::Tensor state = at::zeros({}, at::kDouble);
   int64_t steps = 0;
   int64_t finished = 0;
-  double poison_from = INFINITY;  ///< nimg from which the loss is NaN
+  double poison_from = INFINITY, poison_to = INFINITY;  ///< nimg between which the loss is NaN
+  int64_t row = 0;
 
   Task task() {
     return {.step =
@@ -39,7 +41,10 @@ struct Chain {
                   state.mul_(0.9).add_(batch.images.sum().to(at::kDouble)).add_(1e-3 * nimg);
                   ++steps;
                   StepStats stats;
-                  stats.add("loss", at::full({}, nimg >= poison_from ? NAN : 1.0));
+                  const bool poisoned = nimg >= poison_from && nimg < poison_to;
+                  row = poisoned ? row + 1 : 0;
+                  stats.add("loss", at::full({}, poisoned ? NAN : 1.0));
+                  stats.add_update("net/", at::full({}, poisoned ? NAN : 2.0), at::full({}, row));
                   return stats;
                 },
             .state = {{"chain", state}},
@@ -179,18 +184,86 @@ TEST_CASE("A finished run has nothing to do") {
   CHECK(second.steps == 0);
 }
 
-TEST_CASE("A loss that is not finite ends the run before it can reach a checkpoint") {
+TEST_CASE("So many updates left out in a row end the run, and no checkpoint is made of them") {
   const TemporaryFolder folder;
-  const RunConfig config = run_of(folder / "run");
+  RunConfig config = run_of(folder / "run");
+  config.max_skipped = 3;
   Chain chain;
   chain.poison_from = 40;
-  CHECK_THROWS_WITH(train(config, chain), Catch::Contains("the last checkpoint is that of 32 images"));
+  CHECK_THROWS_WITH(train(config, chain), Catch::Contains("the last 3 updates") &&
+                                              Catch::Contains("net/skipped") &&
+                                              Catch::Contains("run.max_skipped is 3") &&
+                                              Catch::Contains("the last checkpoint is that of 32 images"));
+  CHECK_THROWS_AS(train(config, chain), NumericalError);
   Chain again;
   train(config, again);
   CHECK(again.steps == 13 - 4);  // the checkpoint at 32 is there and sound
   Chain never;
   never.poison_from = 0;
-  CHECK_THROWS_WITH(train(run_of(folder / "never"), never), Catch::Contains("there is no checkpoint yet"));
+  config.dir = folder / "never";
+  CHECK_THROWS_WITH(train(config, never), Catch::Contains("there is no checkpoint yet"));
+}
+
+TEST_CASE("What a run prepares comes before its first step, and a stop among it ends the run") {
+  const TemporaryFolder folder;
+  const RunConfig config = run_of(folder / "run");
+  Chain chain;
+  Task task = chain.task();
+  int64_t prepared = 0;
+  task.prepare = [&](const std::function<bool()>& stop) {
+    CHECK(chain.steps == 0);
+    ++prepared;
+    return !stop();
+  };
+  const auto go = [&](bool stopped) {
+    const Run run = open_run(config.dir, kIdentity);
+    return run_training(config, "test", run, tiny_data(), task, [&] { return stopped; });
+  };
+  CHECK(go(true) == RunEnd::interrupted);
+  CHECK(chain.steps == 0);
+  CHECK(go(false) == RunEnd::finished);
+  CHECK(chain.steps == 13);
+  CHECK(go(false) == RunEnd::already_finished);
+  CHECK(prepared == 2);  // a finished run needs nothing
+}
+
+TEST_CASE("Updates left out here and there cost themselves: they are in the log, and the run goes on") {
+  const TemporaryFolder folder;
+  RunConfig config = run_of(folder / "run");
+  config.max_skipped = 3;
+  Chain chain;
+  chain.poison_from = 40;
+  chain.poison_to = 56;  // two steps
+  CHECK(train(config, chain) == RunEnd::finished);
+  int64_t skipped = 0;
+  for (const auto& line : io::read_jsonl(RunFolder{config.dir}.log())) {
+    skipped += line.at("net/skipped").get<int64_t>();
+    if (line.at("nimg") == 48) CHECK(line.at("loss") == 1);  // the mean of the one that is finite
+  }
+  CHECK(skipped == 2);
+}
+
+TEST_CASE("Means are of what is finite, with how many samples that is; nothing finite is null in the log") {
+  TickMeans means;
+  StepStats a, b;
+  a.add("loss", at::tensor({1.0, NAN, 3.0, 8.0}), at::tensor({1, 1, 1, 0}).to(at::kBool));
+  a.add("norm", at::tensor(NAN));
+  b.add("loss", at::tensor({5.0}), at::tensor({1}).to(at::kBool));
+  b.add("norm", at::tensor(NAN));
+  means.add(a);
+  means.add(b);
+  const auto taken = means.take();
+  REQUIRE(taken.size() == 3);
+  CHECK(taken[0] == std::pair<std::string, double>("loss", 3));
+  CHECK(taken[1] == std::pair<std::string, double>("loss/samples", 3));
+  CHECK(std::isnan(taken[2].second));
+  CHECK(means.take().empty());
+
+  const TemporaryFolder folder;
+  Chain chain;
+  chain.poison_from = 40;  // the default bound on skips is not reached
+  CHECK(train(run_of(folder / "run"), chain) == RunEnd::finished);
+  CHECK(io::read_jsonl(RunFolder{folder / "run"}.log()).back().at("loss").is_null());
 }
 
 TEST_CASE("A scored run keeps its best model beside the last") {

@@ -80,6 +80,52 @@ DEVICE_TEST_CASE("A gradient that is not finite changes nothing, and is counted"
   }
 }
 
+DEVICE_TEST_CASE("Gradients are clipped by value", "[optimiser]") {
+  FlatParameters p = parameters(device);
+  Adam adam = make_adam({.beta1 = 0, .clip_value = 0.2}, p);
+  adam_step(adam, p, 0.1);
+  CHECK(relative_error(adam.exp_avg, parameters().gradients.clamp(-0.2, 0.2)) < 1e-6);
+}
+
+DEVICE_TEST_CASE("Of several rows only those that were met move, each by its own count of updates",
+                 "[optimiser]") {
+  const AdamConfig config{.weight_decay = 0.1};
+  const at::Tensor start = at::linspace(-1, 1, 12).to(device), gradient = at::linspace(1, 2, 12).to(device);
+  FlatParameters all{start.clone(), at::zeros_like(start)};
+  Adam adam = make_adam(config, all, /*rows=*/3);
+  const auto step = [&](const std::vector<int64_t>& met) {
+    for (const int64_t row : met) all.gradients.view({3, 4})[row].copy_(gradient.view({3, 4})[row]);
+    adam_step(adam, all, 0.01, {}, met);
+  };
+  step({0, 2});
+  step({2});
+  step({1, 2});
+  CHECK(adam.step.cpu().equal(at::tensor({1.f, 1.f, 3.f})));
+  const std::vector<int64_t> updates{1, 1, 3};
+  for (int64_t row = 0; row < 3; ++row) {  // as if each were alone
+    FlatParameters one{start.view({3, 4})[row].clone(), at::zeros({4}, start.options())};
+    Adam own = make_adam(config, one);
+    for (int64_t i = 0; i < updates[row]; ++i) {
+      one.gradients.copy_(gradient.view({3, 4})[row]);
+      adam_step(own, one, 0.01);
+    }
+    CHECK(all.values.view({3, 4})[row].equal(one.values));
+  }
+}
+
+DEVICE_TEST_CASE("A gradient of no sample changes nothing, and is counted", "[optimiser]") {
+  FlatParameters p = parameters(device);
+  Adam adam = make_adam({.clip_norm = 1}, p);
+  const at::Tensor none = at::zeros({}, at::device(device).dtype(at::kBool)), some = none.logical_not();
+  CHECK_FALSE(std::isfinite(adam_step(adam, p, 0.1, none).item<double>()));
+  CHECK(p.values.equal(parameters(device).values));
+  CHECK(adam.skipped.item<double>() == 1);
+  p.gradients.fill_(0.1);
+  CHECK(std::isfinite(adam_step(adam, p, 0.1, some).item<double>()));
+  CHECK_FALSE(p.values.equal(parameters(device).values));
+  CHECK(adam.skipped.item<double>() == 0);
+}
+
 TEST_CASE("Learning rates: warm-up, decay, end") {
   const LearningRateConfig flat{.peak = 0.5};
   CHECK(learning_rate(flat, 0, 10, 100) == 0.5);
@@ -121,5 +167,5 @@ DEVICE_TEST_CASE("Tick means are per name, since the last look", "[optimiser]") 
   CHECK(taken[0] == std::pair<std::string, double>("loss", 2));
   CHECK(taken[1] == std::pair<std::string, double>("rare", 5));
   CHECK(means.take().empty());
-  CHECK(a.values[0].second.item<double>() == 1);  // adding does not write into what was added
+  CHECK(a.values[0].sum.item<double>() == 1);  // adding does not write into what was added
 }

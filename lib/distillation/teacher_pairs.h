@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "distillation/part.h"
+#include "distillation/terms.h"
+
+namespace onestep {
+
+/// The regression's pairs: unit latents, their classes, and the images that the teacher's solver makes of
+/// them. Images stay on disk, in shards; each step reads those that it wants.
+struct TeacherPairs {
+  int64_t count = 0;
+  uint64_t seed = 0;
+  std::vector<int64_t> classes;  ///< pair i has class classes[i mod n]; empty without classes
+  int64_t label_dim = 0;
+  std::vector<at::Tensor> shards;  ///< [≤ kPairsInShard, C, H, W] float32, mapped files
+};
+
+inline constexpr int64_t kPairsInShard = 256;
+
+/// The pairs of a run, of `classes`, from the shards in `folder`; what is missing, damaged (with a warning)
+/// or of another teacher, seed or sampler is made and written there, each shard whole or not at all. `stop`
+/// is asked at every network pass: no value where it said so, and the finished shards stay. Throws
+/// io::FileError when one can't be written.
+std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const Denoiser& teacher,
+                                          const std::vector<int64_t>& classes, uint64_t seed,
+                                          const std::filesystem::path& folder,
+                                          const std::function<bool()>& stop);
+
+/// Rows of pairs on a part's device: latents z [n, C, H, W], one-hot classes [n, K] or undefined, images
+/// [n, C, H, W].
+struct PairRows {
+  at::Tensor latents, labels, images;
+};
+
+/// The pairs of a part: image nimg of the run has one in each pass over all pairs, in another order each.
+PairRows pairs_of(const TeacherPairs& pairs, const Part& part);
+
+}  // namespace onestep

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tasks/distil_cost.h"
+
+#include "networks/cost.h"
+
+namespace onestep {
+
+TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Denoiser& teacher,
+                     const Student& student, const Fake& fake, const std::optional<Critic>& critic) {
+  const Denoiser& network = fake.network ? fake.network->module : teacher;
+  const PassCost one = pass_cost(network);
+  const auto pass = static_cast<double>(one.macs);
+  const double turns = 1.0 / static_cast<double>(updates_per_student(config.fake));
+  const double learning = learns_in_students_step(config.fake) ? 1 : 1 - turns;  // share of the steps
+  const auto* stepped = std::get_if<SteppedStudent>(&student.form);
+  // Of several steps an image makes half of those before its last, on average.
+  const double before_last = stepped ? 0.5 * static_cast<double>(stepped->sigmas.size() - 1) : 0;
+  const double guided = config.teacher_guidance == 1 ? 1 : 2;
+  // D_p and D_q in the student's turn; the expanded branch goes back through both to their input.
+  const double compared = (guided + 1) * (std::holds_alternative<ExpandedConfig>(config.loss) ? 2 : 1);
+  TaskCost cost{.parameters = {{"teacher", parameter_count(teacher)}, {"student", parameter_count(student)}}};
+  cost.macs_per_image = pass * ((stepped ? before_last + 1 + 2 * turns : 0) + turns * compared);
+  cost.bytes = training_bytes(cost.parameters[1].second) +
+               4.0 * static_cast<double>(cost.parameters[0].second) +
+               4.0 * static_cast<double>(cost.parameters[1].second) +
+               8.0 * static_cast<double>(one.activations * pass_size(run));
+  if (fake.network) {
+    cost.parameters.emplace_back("fake", parameter_count(network));
+    cost.bytes += training_bytes(parameter_count(network));
+    cost.macs_per_image += pass * kTrainingPasses * learning;
+  }
+  if (critic) {
+    // The encoder is about half of a pass: real images go through it; student images where they must anew.
+    const bool learns = trains_encoder(critic->config);
+    cost.macs_per_image +=
+        pass * 0.5 * learning * ((shares_encoder(critic->config) ? 1 : 2) * (learns ? kTrainingPasses : 0.5));
+    if (config.adversarial) cost.macs_per_image += pass * 0.5 * turns;
+    if (critic->networks) {
+      const int64_t own = parameter_count(critic->networks->module);
+      cost.parameters.emplace_back("discriminator", own);
+      cost.bytes += training_bytes(own);
+    }
+  }
+  return cost;
+}
+
+}  // namespace onestep
