@@ -114,10 +114,11 @@ CriticLoss critic_losses(const Critic& critic, const Denoiser& teacher, const Fa
 
 CriticLoss shared_critic_losses(const Critic& critic, const Fake& fake, const Part& part,
                                 const FakeLoss& seen) {
+  const Augmented images = augmented_real(fake, part);
   const auto real_logits = [&](const at::Tensor& x) {
-    return logits(critic, real_features(fake, part, x, seen.sigma, critic.resolutions));
+    return logits(critic, real_features(fake, part, x, seen.sigma, images.labels, critic.resolutions));
   };
-  const at::Tensor real_x = noised(part.real, seen.sigma, unit_noise(part, Purpose::real_noise));
+  const at::Tensor real_x = noised(images.images, seen.sigma, unit_noise(part, Purpose::real_noise));
   const at::Tensor real = real_logits(real_x), student = logits(critic, seen.features);
   CriticLoss out{.losses = shared_discriminator_loss(critic.config.loss, real, student, seen.weight),
                  .sigma = seen.sigma};

@@ -19,7 +19,8 @@ struct Look {
   const std::vector<int64_t>& resolutions;
 
   Perceived operator()(const FakeNetworkConfig& c) const {
-    return perceive_guided(fake.network->module, x, part.sigma, part.labels, c.guidance, resolutions);
+    return perceive_guided(fake.network->module, x, part.sigma, {.labels = part.labels}, c.guidance,
+                           resolutions);
   }
   Perceived operator()(const PointFakeConfig&) const { return {part.y.detach(), {}}; }
   Perceived operator()(const ReferenceFakeConfig& c) const {
@@ -28,7 +29,8 @@ struct Look {
     const at::Tensor labels =
         part.labels.defined() ? of_part(particles.reference_labels, part) : at::Tensor();
     const at::Tensor noisy = noised(reference, part.sigma, part.epsilon);
-    const at::Tensor expected = perceive_guided(teacher, noisy, part.sigma, labels, c.guidance).denoised;
+    const at::Tensor expected =
+        perceive_guided(teacher, noisy, part.sigma, {.labels = labels}, c.guidance).denoised;
     return {part.y.detach() + expected - reference, {}};
   }
   Perceived operator()(const ExactFakeConfig&) const {
@@ -53,6 +55,10 @@ Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network)
   }
   if (wanted->dropout > 0 && !std::holds_alternative<SongUNet>(network->network))
     throw config::ConfigError("task.fake.dropout: its network has no dropout; only a song_unet has");
+  if (wanted->augmentation > 0) {
+    const ImageShape shape = image_shape(*network);
+    require_augmentable("task.fake.augmentation", augment_dim(*network), shape.height, shape.width);
+  }
   return {.config = config, .network = make_trainee(clone(*network), wanted->optimizer)};
 }
 
@@ -82,22 +88,31 @@ FakeLoss fake_losses(const Fake& fake, const Part& part, double sigma_data,
   FakeLoss out;
   out.sigma = draw_sigma(c->sigma, part.seed, Purpose::sigma, part.indices, part.y.device());
   out.weight = loss_weight(c->weighting, out.sigma, sigma_data);
-  const at::Tensor x = noised(part.y.detach(), out.sigma, unit_noise(part, Purpose::noise));
+  const auto [y, augment_labels] = augment(part.y.detach(), c->augmentation, part.seed, part.indices);
+  const at::Tensor x = noised(y, out.sigma, unit_noise(part, Purpose::noise));
   DropoutStream masks = masks_of(*c, part);
-  Perceived seen = perceive_guided(fake.network->module, x, out.sigma, part.labels, c->training_guidance,
-                                   resolutions, &masks);
-  out.losses = denoising_loss(seen.denoised, part.y, out.weight);
+  Perceived seen = perceive_guided(fake.network->module, x, out.sigma,
+                                   {.labels = part.labels, .augment_labels = augment_labels, .masks = &masks},
+                                   c->training_guidance, resolutions);
+  out.losses = denoising_loss(seen.denoised, y, out.weight);
   if (c->reduction == "mean") out.losses = out.losses / static_cast<double>(x[0].numel());
   out.features = std::move(seen.features);
   return out;
 }
 
+Augmented augmented_real(const Fake& fake, const Part& part) {
+  constexpr uint64_t kReal = 0xD1B54A32D192ED03;  // another key, so that no draw is a student image's
+  const auto& c = std::get<FakeNetworkConfig>(fake.config);
+  return augment(part.real, c.augmentation, part.seed + kReal, part.indices);
+}
+
 std::vector<at::Tensor> real_features(const Fake& fake, const Part& part, const at::Tensor& real_x,
-                                      const at::Tensor& sigma, const std::vector<int64_t>& resolutions) {
+                                      const at::Tensor& sigma, const at::Tensor& augment_labels,
+                                      const std::vector<int64_t>& resolutions) {
   DropoutStream masks = masks_of(std::get<FakeNetworkConfig>(fake.config), part, kRealLayers);
-  return perceive(fake.network->module, real_x, sigma, {.labels = part.real_labels, .masks = &masks},
-                  resolutions,
-                  /*decoded=*/false)
+  return perceive(fake.network->module, real_x, sigma,
+                  {.labels = part.real_labels, .augment_labels = augment_labels, .masks = &masks},
+                  resolutions, /*decoded=*/false)
       .features;
 }
 

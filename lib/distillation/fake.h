@@ -3,6 +3,7 @@
 #include <optional>
 #include <variant>
 
+#include "data/augmentation.h"
 #include "distillation/student.h"
 #include "noise/sigma_law.h"
 #include "noise/weighting.h"
@@ -22,6 +23,7 @@ struct FakeNetworkConfig {
   double guidance = 1;
   double training_guidance = 1;
   double dropout = 0;
+  double augmentation = 0;
   AdamConfig optimizer;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -44,6 +46,10 @@ struct FakeNetworkConfig {
           config::magnitude);
     visit("dropout", c.dropout, "dropout rate in its own loss; the teacher's own rate is not looked at",
           config::between(0, 0.99));
+    visit("augmentation", c.augmentation,
+          "share of the images, real ones too, that its own loss sees changed by each geometric augmentation "
+          "(EDM); takes a network with augment_dim: 9",
+          config::between(0, 1));
     visit("optimizer", c.optimizer, "Adam of the fake-score network");
   }
   std::string problem() const {
@@ -106,7 +112,7 @@ Perceived perceive(const Fake& fake, const Student& student, const Denoiser& tea
 
 /// The fake-score network's own loss on a part, and what a discriminator that shares its encoder learns from.
 struct FakeLoss {
-  at::Tensor losses;                 ///< [n], λ(σ) ‖D_q(y + σε) − y‖², or its mean over pixels
+  at::Tensor losses;  ///< [n], λ(σ) ‖D_q(y + σε) − y‖², or its mean over pixels, y augmented
   at::Tensor sigma, weight;          ///< [n], noise levels of its own, and λ(σ)
   std::vector<at::Tensor> features;  ///< of the encoder at y + σε, from the same forward pass
 };
@@ -118,9 +124,13 @@ FakeLoss fake_losses(const Fake& fake, const Part& part, double sigma_data,
 /// Where the numbers of the layers begin by which real images' dropout masks are drawn.
 inline constexpr uint64_t kRealLayers = uint64_t{1} << 32;
 
-/// The encoder's features of a part's real images, noised to `sigma` [n], as the loss above sees the
-/// student's: with dropout, at draws of their own. Gradient flows through the encoder's parameters.
+/// A part's real images as the loss above sees the student's: augmented, by draws of their own.
+Augmented augmented_real(const Fake& fake, const Part& part);
+
+/// The encoder's features of such images with noise, real_x at levels `sigma` [n], with dropout. Gradient
+/// flows through the encoder's parameters.
 std::vector<at::Tensor> real_features(const Fake& fake, const Part& part, const at::Tensor& real_x,
-                                      const at::Tensor& sigma, const std::vector<int64_t>& resolutions);
+                                      const at::Tensor& sigma, const at::Tensor& augment_labels,
+                                      const std::vector<int64_t>& resolutions);
 
 }  // namespace onestep

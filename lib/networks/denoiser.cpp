@@ -103,6 +103,11 @@ int64_t label_dim(const Denoiser& denoiser) {
                     denoiser.network);
 }
 
+int64_t augment_dim(const Denoiser& denoiser) {
+  const auto* unet = std::get_if<SongUNet>(&denoiser.network);
+  return unet == nullptr ? 0 : unet->config.augment_dim;
+}
+
 at::Tensor denoise(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
                    const DenoiserInputs& inputs) {
   return std::visit(Overloaded{[&](const auto& network) {

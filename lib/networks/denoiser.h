@@ -60,7 +60,8 @@ struct ImageShape {
   bool operator==(const ImageShape&) const = default;
 };
 ImageShape image_shape(const Denoiser& denoiser);
-int64_t label_dim(const Denoiser& denoiser);  ///< 0 = unconditional
+int64_t label_dim(const Denoiser& denoiser);    ///< 0 = unconditional
+int64_t augment_dim(const Denoiser& denoiser);  ///< 0 = it is not told of augmentations
 
 /// What a denoiser may be given beside image and noise level, all optional.
 struct DenoiserInputs {

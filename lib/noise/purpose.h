@@ -35,6 +35,7 @@ enum class Purpose : uint32_t {
   mask = 25,               ///< which pixels a measurement hides
   particle_start = 26,     ///< what particles are at first
   pair_order = 27,         ///< permutation of the teacher's pairs in an epoch
+  augmentation_size = 28,  ///< how much a geometric augmentation changes
 };
 
 /// The purpose as the word that kernels/philox.h takes.

@@ -91,7 +91,7 @@ class Network {
   Denoise guided(double guidance) const {
     return [*this, guidance](const at::Tensor& x, double sigma) {
       return perceive_guided(denoiser_, padded(x.to(options_), fewest_), at::scalar_tensor(sigma, options_),
-                             labels_, guidance)
+                             {.labels = labels_}, guidance)
           .denoised.slice(0, 0, x.size(0));
     };
   }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "data/augmentation.h"
 #include "kernels/philox.h"
 #include "losses/denoising.h"
 #include "losses/finite.h"
@@ -50,15 +51,16 @@ struct DenoiseTask {
 
   /// The weighted error of every image of a part on the device, [n], a mean over pixels.
   at::Tensor losses_of(const Batch& part) {
-    const at::Tensor& y = part.images;
+    const auto [y, augment_labels] = augment(part.images, config.augmentation, run.seed, part.indices);
     const at::Tensor sigma = draw_sigma(config.sigma, run.seed, Purpose::sigma, part.indices, device);
     const at::Tensor noise =
         kernels::philox_normal(run.seed, word(Purpose::noise), part.indices, y.sizes().slice(1), device);
     DropoutStream masks{.rate = dropout_rate(config.denoiser.network),
                         .seed = static_cast<uint64_t>(run.seed),
                         .indices = part.indices};
-    const at::Tensor denoised = denoise(student.module, y + sigma.reshape({-1, 1, 1, 1}) * noise, sigma,
-                                        {.labels = training_labels(part), .masks = &masks});
+    const at::Tensor denoised =
+        denoise(student.module, y + sigma.reshape({-1, 1, 1, 1}) * noise, sigma,
+                {.labels = training_labels(part), .augment_labels = augment_labels, .masks = &masks});
     const at::Tensor weight =
         loss_weight(config.weighting, sigma, config.denoiser.preconditioning.sigma_data);
     return denoising_loss(denoised, y, weight) / static_cast<double>(y[0].numel());
@@ -96,6 +98,10 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
       make_trainee(clone(make_denoiser(config.denoiser, context.run.seed, drawn_on(context)), context.device),
                    config.optimizer);
   require_fit(context, "task.network", image_shape(student.module), label_dim(student.module));
+  if (config.augmentation > 0) {
+    const ImageShape shape = image_shape(student.module);
+    require_augmentable("task.augmentation", augment_dim(student.module), shape.height, shape.width);
+  }
   auto average = make_average(student.module);
   auto self = std::make_shared<DenoiseTask>(DenoiseTask{.config = config,
                                                         .run = context.run,

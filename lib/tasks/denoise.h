@@ -18,6 +18,7 @@ struct DenoiseConfig {
   std::string weighting = "edm";
   AdamConfig optimizer;
   EmaConfig ema;
+  double augmentation = 0;
   int64_t snapshot_steps = 10;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -27,6 +28,10 @@ struct DenoiseConfig {
           config::one_of(loss_weight_names()));
     visit("optimizer", c.optimizer, "Adam");
     visit("ema", c.ema, "moving average of the weights, which is what the run gives");
+    visit("augmentation", c.augmentation,
+          "share of the images that are changed by each geometric augmentation (EDM: 0.12); takes a network "
+          "with augment_dim: 9",
+          config::between(0, 1));
     visit("snapshot_steps", c.snapshot_steps, "Heun steps of the sample sheets", config::at_least(1),
           config::Role::free);
   }

@@ -184,7 +184,7 @@ struct DistilTask {
     Perceived p, q;
     {
       const c10::AutoGradMode mode(through_networks || (through_critic && eye == "teacher"));
-      p = perceive_guided(teacher, turn.x, part.sigma, part.labels, config.teacher_guidance,
+      p = perceive_guided(teacher, turn.x, part.sigma, {.labels = part.labels}, config.teacher_guidance,
                           eye == "teacher" ? resolutions : none);
     }
     {

@@ -192,11 +192,48 @@ TEST_CASE("The fake score's dropout: masks by image, others for real images, non
   half.y = part.y.slice(0, 3);
   CHECK(relative_error(fake_losses(fake, half, 0.6).losses, seen.losses.slice(0, 3)) < 1e-5);
   // A real image has masks of its own.
-  const at::Tensor real = real_features(fake, part, x, seen.sigma, {2})[0];
+  const at::Tensor real = real_features(fake, part, x, seen.sigma, {}, {2})[0];
   CHECK(relative_error(real, by_hand(kRealLayers).features[0]) < 1e-6);
   CHECK(relative_error(real, student.features[0]) > 1e-2);
   CHECK_THAT(config_error([] { make_fake(FakeNetworkConfig{.dropout = 0.1}, point_network(4)); }),
              Catch::Contains("task.fake.dropout"));
+}
+
+TEST_CASE("The fake score's augmentation: it learns from changed images, is told how, and is asked without") {
+  Denoiser network = make_denoiser({.preconditioning = {.sigma_data = 0.6},
+                                    .network = SongUNetConfig{.img_resolution = 8,
+                                                              .img_channels = 1,
+                                                              .label_dim = 3,
+                                                              .augment_dim = 9,
+                                                              .model_channels = 8,
+                                                              .channel_mult = {1},
+                                                              .num_blocks = 1,
+                                                              .attn_resolutions = {}}},
+                                   4);
+  for (auto& [name, tensor] : named_tensors(network))
+    if (name.ends_with("conv1.weight") || name.ends_with("aux_conv.weight")) tensor.mul_(1e5);
+  Dataset data = pictures(9);
+  data.images = normal({1, 8, 8}, 9, 3);
+  const Part part = drawn_part(data, 30, 6);
+  const Fake fake = make_fake(FakeNetworkConfig{.augmentation = 0.9}, network);
+  const FakeLoss seen = fake_losses(fake, part, 0.6, {8});
+  const Augmented changed = augment(part.y, 0.9, kSeed, part.indices);
+  const at::Tensor x = changed.images + over_images(seen.sigma) * draws(part, Purpose::noise, {1, 8, 8});
+  const auto told = [&](const at::Tensor& labels) {
+    return denoise(network, x, seen.sigma, {.labels = part.labels, .augment_labels = labels});
+  };
+  const auto losses = [&](const at::Tensor& denoised) {
+    return seen.weight * (denoised - changed.images).square().flatten(1).sum(1);
+  };
+  CHECK(relative_error(seen.losses, losses(told(changed.labels))) < 1e-5);
+  CHECK(relative_error(seen.losses, losses(told({}))) > 1e-3);
+  // Real images by draws of their own.
+  const Augmented real = augmented_real(fake, part);
+  CHECK_FALSE(real.labels.equal(changed.labels));
+  CHECK(relative_error(real.images, part.real) > 1e-2);
+  CHECK(augmented_real(make_fake(FakeNetworkConfig{}, network), part).images.is_same(part.real));
+  CHECK_THAT(config_error([] { make_fake(FakeNetworkConfig{.augmentation = 0.1}, picture_network(4)); }),
+             Catch::Contains("task.fake.augmentation: takes a network with augment_dim: 9, but it has 0"));
 }
 
 TEST_CASE("What a kind of fake score is good for") {

@@ -66,7 +66,7 @@ struct Passes {
         value.sum().backward({}, keep, false, std::vector<at::Tensor>{seen_x});
       };
       const Perceived seen =
-          perceive_guided(teacher, seen_x, sigma, labels, 1, resolutions);  // D_p, features
+          perceive_guided(teacher, seen_x, sigma, {.labels = labels}, 1, resolutions);  // D_p, features
       std::vector<at::Tensor> features;
       {
         const c10::AutoGradMode mode(expanded);
