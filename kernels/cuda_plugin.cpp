@@ -14,7 +14,7 @@ namespace {
 
 /// float32 is float32 and not TF32, and the same work gives the same bits: a resumed run must equal an
 /// unbroken one.
-void make_repeatable() {
+[[maybe_unused]] void make_repeatable() {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // read when cuBLAS is first used
   at::Context& context = at::globalContext();
   context.setAllowTF32CuDNN(false);

@@ -118,7 +118,7 @@ std::string field_chart(const std::vector<Series>& clouds, const Arrows& arrows,
     throw std::invalid_argument("field_chart: the window is empty");
   const std::optional<Window> box = window ? window : box_of(clouds, arrows);
   const Plane plane = make_plane(box.value_or(Window{-1, 1, -1, 1}));
-  const auto& [x, y] = plane;
+  const Scale &x = plane.x, &y = plane.y;
   const double bottom = y.from;
   std::string svg = y_axis(y, x.from, x.to, axes.y_label) + x_axis(x, kTop, bottom, axes.x_label) +
                     arrow_field(arrows, plane);
