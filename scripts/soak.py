@@ -55,7 +55,7 @@ def experiments(folder: pathlib.Path) -> dict[str, str]:
         'sid, scored': distil + 'divergence: {name: reverse_kl}, loss: {kind: expanded}}\n' + scored,
         'f_distill': distil + 'divergence: {name: jensen_shannon}, discriminator: {}, adversarial: {weight: 1}}',
         'uni_instruct': distil + 'divergence: {name: forward_kl}, loss: {kind: expanded}, discriminator: {}}',
-        'regression': distil + 'divergence: {name: reverse_kl}, regression: {pairs: 32, sampler: {solver: euler, '
+        'regression': distil + 'divergence: {name: reverse_kl}, regression: {pairs: 700, sampler: {solver: euler, '
                                'steps: 3}}}',
         'particles': f'task: {{kind: distil, teacher: {teacher}, divergence: {{name: reverse_kl}}, {particles}, '
                      'fake: {kind: network}}',
