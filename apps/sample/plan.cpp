@@ -146,8 +146,7 @@ Plan make_plan(const Options& o) {
   const at::ScalarType dtype = plan.dtype == "float64" ? at::kDouble : at::kFloat;
   plan.denoiser = load_denoiser(o.model, device, dtype);
   plan.data = data_of_model(o.model);
-  const std::vector<int64_t> among =
-      trained_classes(plan.denoiser, plan.data.value_or(ChannelStatistics{}).class_counts);
+  const std::vector<int64_t> among = trained_classes(plan.denoiser, plan.data);
   const ImageShape shape = image_shape(plan.denoiser);
   if (state) require_shape(*state, o.latents, shape);
   config::Partial<SamplerConfig> changes = o.sampler;

@@ -66,11 +66,10 @@ ModelScorer::~ModelScorer() = default;
 
 Scored ModelScorer::operator()(const io::TensorFile& model) const {
   const Denoiser denoiser = denoiser_of(model, state_->context.device);
-  const ChannelStatistics data = data_of_metadata(model.metadata, model.path).value_or(ChannelStatistics{});
   const Generator generator{
       .model = denoiser,
       .sampler = with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
-      .classes = trained_classes(denoiser, data.class_counts),
+      .classes = trained_classes(denoiser, data_of_metadata(model.metadata, model.path)),
       .name = "evaluation",
       .source = model.path.string(),
       .sha256 = ""};

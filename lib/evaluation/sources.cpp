@@ -110,8 +110,7 @@ std::string description_of_images(const std::string& model_sha256, const Sampler
 
 Generator generator_of(const ModelSubject& subject, at::Device device) {
   Denoiser model = load_denoiser(subject.path, device);
-  std::vector<int64_t> classes =
-      trained_classes(model, data_of_model(subject.path).value_or(ChannelStatistics{}).class_counts);
+  std::vector<int64_t> classes = trained_classes(model, data_of_model(subject.path));
   return {.model = std::move(model),
           .sampler = sampler_of(subject),
           .classes = std::move(classes),

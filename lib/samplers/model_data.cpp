@@ -29,4 +29,8 @@ std::vector<int64_t> trained_classes(const Denoiser& denoiser, const std::vector
   return trained.empty() ? all : trained;
 }
 
+std::vector<int64_t> trained_classes(const Denoiser& denoiser, const std::optional<ChannelStatistics>& data) {
+  return data ? trained_classes(denoiser, data->class_counts) : trained_classes(denoiser);
+}
+
 }  // namespace onestep

@@ -19,6 +19,7 @@ std::optional<ChannelStatistics> data_of_metadata(const std::map<std::string, st
 
 /// The classes of which a model is asked where nobody says which, in order: those of which its training had
 /// images; all where it doesn't say. Empty for an unconditional model.
-std::vector<int64_t> trained_classes(const Denoiser& denoiser, const std::vector<int64_t>& class_counts);
+std::vector<int64_t> trained_classes(const Denoiser& denoiser, const std::vector<int64_t>& class_counts = {});
+std::vector<int64_t> trained_classes(const Denoiser& denoiser, const std::optional<ChannelStatistics>& data);
 
 }  // namespace onestep

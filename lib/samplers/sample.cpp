@@ -62,7 +62,7 @@ std::vector<int64_t> classes_of(const Denoiser& denoiser, const SampleRequest& r
   if (request.classes.empty()) {
     if (label_dim(denoiser) == 0) return {};
     return classes_from_seeds(request.seeds,
-                              request.among.empty() ? trained_classes(denoiser, {}) : request.among);
+                              request.among.empty() ? trained_classes(denoiser) : request.among);
   }
   TORCH_CHECK(request.classes.size() == request.seeds.size(), "generate: ", request.classes.size(),
               " classes for ", request.seeds.size(), " samples");

@@ -15,7 +15,7 @@ constexpr int64_t kColumns = 8;
 }  // namespace
 
 at::Tensor draw_sheet(const Denoiser& denoiser, const SamplerConfig& sampler, std::vector<int64_t> among) {
-  if (among.empty()) among = trained_classes(denoiser, {});
+  if (among.empty()) among = trained_classes(denoiser);
   const auto classes = std::min<int64_t>(static_cast<int64_t>(among.size()), 16);
   const int64_t rows = classes > 0 ? classes : kColumns;
   SampleRequest request{.seeds = consecutive_seeds(0, rows * kColumns)};
