@@ -45,27 +45,42 @@ void require_threads(int64_t threads) {
     while (static_cast<int64_t>(started.size()) + 1 < threads)  // this one is there already
       started.emplace_back([&] { all_tried.wait(); });
   } catch (const std::system_error&) {
-    refused = std::to_string(threads) + " threads: only " + std::to_string(started.size() + 1) +
-              " can be started; lower run.threads or --threads, or raise what ulimit -v and -u allow";
+    refused =
+        std::to_string(threads) + " threads: only " + std::to_string(started.size() + 1) +
+        " can be started; lower run.workers, run.threads or --threads, or raise what ulimit -v and -u allow";
   }
   all_tried.count_down();
   started.clear();
   if (!refused.empty()) throw io::TooLittleMemory(refused);
 }
 
+/// What OMP_NUM_THREADS allows, or the cores that this process may use.
+int64_t cores() {
+  if (const char* const wish = std::getenv("OMP_NUM_THREADS"); wish != nullptr && std::atoi(wish) > 0)
+    return std::min<int64_t>(std::atoi(wish), kMostThreads);
+  cpu_set_t cores;
+  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;
+}
+
 }  // namespace
 
 int64_t use_threads(int64_t threads) {
-  const char* const wish = std::getenv("OMP_NUM_THREADS");
-  if (threads == 0 && wish != nullptr) threads = std::clamp<int64_t>(std::atoi(wish), 0, kMostThreads);
-  if (threads == 0) {
-    cpu_set_t cores;
-    threads = sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;
-  }
+  if (threads == 0) threads = cores();
   require_threads(threads);
   at::set_num_threads(static_cast<int>(threads));
   at::parallel_for(0, threads, 1, [](int64_t, int64_t) {});  // OpenMP takes its threads now, and keeps them
   return threads;
+}
+
+Workers use_workers(int64_t workers, int64_t threads, at::Device device) {
+  if (!device.is_cpu()) {
+    use_threads(threads);
+    return {};
+  }
+  if (workers == 0) workers = std::max<int64_t>(cores() / threads, 1);
+  require_threads(workers * threads + 1);
+  use_threads(threads);
+  return Workers(workers, threads);
 }
 
 at::Device open_device(const std::string& name) {

@@ -5,6 +5,8 @@
 
 #include <c10/core/Device.h>
 
+#include "parallel/workers.h"
+
 namespace onestep {
 
 /// Settings of the whole process, made before the first parallel region:
@@ -20,6 +22,11 @@ void prepare_process();
 /// that this process may use. Returns the number. Results of float reductions depend on it. Throws
 /// io::TooLittleMemory when so many can't be started.
 int64_t use_threads(int64_t threads);
+
+/// So many workers with `threads` intra-op threads each, which the calling thread has, too: what a training
+/// takes. 0 workers: as many as there are cores (as above) for. None where the device is no CPU. Throws
+/// io::TooLittleMemory when so many can't be started.
+Workers use_workers(int64_t workers, int64_t threads, at::Device device);
 
 /// "cpu", "cuda" or "cuda:N", ready for use. Throws config::ConfigError for another name, and saying why when
 /// there is no such GPU.

@@ -88,15 +88,19 @@ void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
   for (io::AtomicFile* file : {&html_file, &json_file, &yaml_file}) file->commit();
 }
 
-EvaluationContext make_context(const EvaluateOptions& options, const std::string& device, StageBars& bars) {
+/// `threads` workers on a CPU; the caller's own linear algebra has as many threads.
+EvaluationContext make_context(const EvaluateOptions& options, const std::string& device_name,
+                               int64_t threads, StageBars& bars) {
   const io::Cache cache = evaluation_cache(options.cache);
   if (!cache.folder.empty() && io::others_can_write(cache.folder))
     io::log_warning(cache.folder.string() +
                     ": others can write into this cache, and what they put there would be taken for images "
                     "and features; chmod go-w it, or --no-cache");
-  return {.device = open_device(device),
+  const at::Device device = open_device(device_name);
+  return {.device = device,
           .cache = cache,
           .data_cache = data_cache(options.cache),
+          .workers = device.is_cpu() ? Workers(threads) : Workers(),
           .watch = [&](const std::string& stage, int64_t done, int64_t total) {
             bars.update(stage, done, total);
           }};
@@ -111,13 +115,13 @@ void write_statistics_file(const EvaluateOptions& options) {
   config.batch = options.batch.value_or(config.batch);
   require_statistics_suffix(options.out);
   require_writable(options.out);
-  use_threads(options.threads.value_or(0));
+  const int64_t threads = use_threads(options.threads.value_or(0));
   const SubjectConfig source = subject_named(options.stats_source, "source");
   if (!std::holds_alternative<FeaturesSubject>(source) && !has_network(config.features))
     throw config::ConfigError("--features is needed: what turns images into features");
   StageBars bars("interrupted; nothing was written");
   const StatisticsFile statistics =
-      reference_statistics(source, config, make_context(options, config.device, bars));
+      reference_statistics(source, config, make_context(options, config.device, threads, bars));
   bars.finish();
   const int64_t width = statistics.features.mean.size(0);
   if (const std::string few = few_samples(options.stats_source, statistics.n, width); !few.empty())
@@ -146,7 +150,7 @@ void score_sources(const EvaluateOptions& options, const std::string& command) {
   provenance.device = config.device;
   provenance.threads = use_threads(config.threads);
   StageBars bars("interrupted; no report was written");
-  const EvaluationContext context = make_context(options, config.device, bars);
+  const EvaluationContext context = make_context(options, config.device, provenance.threads, bars);
   // Before the work, so that what cannot be written is told at once.
   io::make_folders(config.out);
   for (const char* const name : kReportFiles) require_writable(fs::path(config.out) / name);

@@ -61,7 +61,7 @@ Comparison run_comparison(const Options& options, const Plan& plan) {
     progress->update(done);
   };
   const Comparison comparison = compare(plan.denoiser, plan.sampler, solvers, steps, options.reference_steps,
-                                        plan.request, plan.data, options.batch, watch);
+                                        plan.request, plan.data, options.batch, watch, plan.workers);
   if (progress) progress->finish();
   return comparison;
 }

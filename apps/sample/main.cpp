@@ -41,24 +41,25 @@ void print_paths(const std::vector<std::filesystem::path>& paths) {
   for (const auto& path : paths) std::printf("%s\n", config::printable(path.string()).c_str());
 }
 
-void sample(const Options& options, const Plan& plan, int64_t threads) {
+void sample(const Options& options, const Plan& plan) {
   const auto samples = static_cast<int64_t>(plan.request.seeds.size());
   nlohmann::ordered_json settings = settings_of(options, plan);
   if (plan.folder) require_same_run(*plan.folder, settings, plan.subdirs);
   io::Progress progress("sample", samples);
   const auto start = std::chrono::steady_clock::now();
+  const SampleWatch watch = [&](int64_t done) {
+    if (stop_signal() != 0) throw Interrupted("interrupted, nothing was written");
+    progress.update(done);
+  };
   const SampleResult result =
-      generate(plan.denoiser, plan.sampler, plan.request, options.batch, [&](int64_t done) {
-        if (stop_signal() != 0) throw Interrupted("interrupted, nothing was written");
-        progress.update(done);
-      });
+      generate(plan.denoiser, plan.sampler, plan.request, options.batch, watch, plan.workers);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   progress.finish();
 
   settings["nfe"] = result.nfe;
   nlohmann::ordered_json run{{"batch", options.batch},
                              {"device", options.device},
-                             {"threads", threads},
+                             {"threads", plan.workers.count()},
                              {"seconds", seconds.count()}};
   std::string score;
   if (plan.data && plan.request.stop_after == 0) {
@@ -82,10 +83,9 @@ void compare_samplers(const Options& options, const Plan& plan) {
 }
 
 void run(const Options& options) {
-  const int64_t threads = use_threads(options.threads);
   const Plan plan = make_plan(options);
   if (options.compare.empty()) {
-    sample(options, plan, threads);
+    sample(options, plan);
   } else {
     compare_samplers(options, plan);
   }

@@ -133,6 +133,7 @@ Plan make_plan(const Options& o) {
 
   Plan plan;
   const at::Device device = open_device(o.device);
+  plan.workers = use_workers(o.threads, /*threads=*/1, device);
   SamplerConfig own = sampler_of_model(o.model);
   std::optional<State> state;
   if (!o.latents.empty()) state = read_state(o.latents);

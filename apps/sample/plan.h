@@ -17,6 +17,7 @@ struct Sheet {
 
 /// Everything that is drawn and written, decided and checked before any sampling.
 struct Plan {
+  Workers workers;  ///< --threads of them on a CPU
   Denoiser denoiser;
   SamplerConfig sampler;
   SampleRequest request;

@@ -40,12 +40,14 @@ std::string task_name(const TaskConfig& task) {
 /// FID on the way, where the configuration asks for it. A signal during it ends it without a score; the loop
 /// then writes its checkpoint as always.
 Scoring make_scoring(const TrainConfig& config, at::Device device, const Dataset& data,
-                     const io::Cache& data_cache) {
+                     const io::Cache& data_cache, const Workers& workers) {
   if (!config.evaluation) return {};
-  const EvaluationContext context{
-      .device = device, .data_cache = data_cache, .watch = [](const std::string&, int64_t, int64_t) {
-        if (stop_signal() != 0) throw Interrupted("interrupted before training");
-      }};
+  const EvaluationContext context{.device = device,
+                                  .data_cache = data_cache,
+                                  .workers = workers,
+                                  .watch = [](const std::string&, int64_t, int64_t) {
+                                    if (stop_signal() != 0) throw Interrupted("interrupted before training");
+                                  }};
   const at::Tensor& images = data.images;
   const auto scorer = std::make_shared<ModelScorer>(
       *config.evaluation, context, ImageShape{images.size(1), images.size(2), images.size(3)});
@@ -62,8 +64,9 @@ Scoring make_scoring(const TrainConfig& config, at::Device device, const Dataset
 }
 
 /// What the task costs: computed from shapes, nothing is drawn or taken.
-TaskCost cost_of(const TrainConfig& config, const Dataset& data) {
-  const TaskContext context{.run = config.run, .device = at::kMeta, .data = data, .provenance = {}};
+TaskCost cost_of(const TrainConfig& config, const Dataset& data, const Workers& workers) {
+  const TaskContext context{
+      .run = config.run, .device = at::kMeta, .data = data, .provenance = {}, .workers = workers};
   return make_task(config.task, context).cost;
 }
 
@@ -92,10 +95,11 @@ void train(const Options& options) {
   if (options.config.empty()) throw config::ConfigError("which CONFIG.yaml? (--help says more)");
   const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
   const std::string yaml = config::to_yaml(config);
-  use_threads(config.run.threads);
 
   const at::Device device = open_device(config.run.device);
-  if (options.dry_run) return print_plan(yaml, config, cost_of(config, outline_of_dataset(config.data)));
+  const Workers workers = use_workers(config.run.workers, config.run.threads, device);
+  if (options.dry_run)
+    return print_plan(yaml, config, cost_of(config, outline_of_dataset(config.data), workers));
   const Dataset data = load_dataset(config.data, data_cache(options.cache));
   if (!data.passed_over.empty()) io::log_warning("data: " + data.passed_over);
   if (const std::string classes = empty_classes(class_counts(data)); !classes.empty())
@@ -109,11 +113,12 @@ void train(const Options& options) {
                                                                    {"data", data.name},
                                                                    {"config", yaml}}
                                                 .dump()},
-                     {kDataKey, config::to_json(statistics_of(data)).dump()}}};
-  require_room(cost_of(config, data), device);
+                     {kDataKey, config::to_json(statistics_of(data)).dump()}},
+      .workers = workers};
+  require_room(cost_of(config, data, workers), device);
   Task task = make_task(config.task, context);
 
-  const Scoring scoring = make_scoring(config, device, data, data_cache(options.cache));
+  const Scoring scoring = make_scoring(config, device, data, data_cache(options.cache), workers);
   RunIdentity identity{.configuration = config::encode(config),
                        .sources = sources_of(config.task),
                        .budget_problem = budget_problem(config)};

@@ -59,6 +59,18 @@ int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n, P
   return static_cast<int64_t>(value);
 }
 
+std::vector<Batch> shards_of(const Batch& step, int64_t size) {
+  TORCH_CHECK(size >= 1, "shards_of: a shard has at least 1 image, got ", size);
+  std::vector<Batch> shards;
+  const int64_t all = step.images.size(0);
+  for (int64_t first = 0; first < all; first += size) {
+    const int64_t last = std::min(first + size, all);
+    shards.push_back({step.images.slice(0, first, last), step.labels.slice(0, first, last),
+                      step.indices.slice(0, first, last), step.nimg + first, step.step_nimg, step.step_size});
+  }
+  return shards;
+}
+
 at::Tensor to_device(const at::Tensor& tensor, at::Device device) {
   if (device.is_cpu()) return tensor;
   if (tensor.numel() == 0) return tensor.to(device);  // there is no pinned memory of no bytes
@@ -66,7 +78,10 @@ at::Tensor to_device(const at::Tensor& tensor, at::Device device) {
 }
 
 Batch to_device(const Batch& batch, at::Device device) {
-  return {to_device(batch.images, device), to_device(batch.labels, device), to_device(batch.indices, device)};
+  Batch there = batch;
+  for (at::Tensor* tensor : {&there.images, &there.labels, &there.indices})
+    *tensor = to_device(*tensor, device);
+  return there;
 }
 
 Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip) {
@@ -76,7 +91,11 @@ Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t
   const int64_t n = data.images.size(0), width = data.images.size(3), pixels = data.images[0].numel();
   const auto classes = static_cast<int64_t>(data.class_names.size());
   Batch batch{at::empty({size, data.images.size(1), data.images.size(2), width}, at::kFloat),
-              at::zeros({size, classes}, at::kFloat), at::empty({size}, at::kLong)};
+              at::zeros({size, classes}, at::kFloat),
+              at::empty({size}, at::kLong),
+              first_nimg,
+              first_nimg,
+              size};
   const int64_t* label = data.labels.const_data_ptr<int64_t>();
   auto* image = batch.images.mutable_data_ptr<float>();
   auto* one_hot = batch.labels.mutable_data_ptr<float>();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -23,12 +24,20 @@ namespace onestep {
 int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n,
                        Purpose what = Purpose::data_order);
 
-/// Consecutive images of a run, whose images are numbered nimg = 0, 1, 2, ... through all epochs.
+/// Consecutive images of a run, whose images are numbered nimg = 0, 1, 2, ... through all epochs: those of a
+/// step, or a shard of them.
 struct Batch {
-  at::Tensor images;   ///< float32 [B, C, H, W], by to_float
-  at::Tensor labels;   ///< float32 [B, K], one-hot; K = 0 where the set has no classes
-  at::Tensor indices;  ///< int64 [B], nimg of each image: the key of every random draw for it
+  at::Tensor images;      ///< float32 [B, C, H, W], by to_float
+  at::Tensor labels;      ///< float32 [B, K], one-hot; K = 0 where the set has no classes
+  at::Tensor indices;     ///< int64 [B], nimg of each image: the key of every random draw for it
+  int64_t nimg = 0;       ///< of its first image
+  int64_t step_nimg = 0;  ///< of the step's first image
+  int64_t step_size = 0;  ///< images of the whole step
 };
+
+/// A step's batch cut into shards of `size` consecutive images, of which the last may be shorter. They share
+/// its storage.
+std::vector<Batch> shards_of(const Batch& step, int64_t size);
 
 /// A tensor of the host on `device`, sent from pinned memory so that the host does not wait for it; on the
 /// CPU the tensor itself. A batch likewise.

@@ -30,7 +30,7 @@ void accumulate(std::optional<Sums>& sum, Sums value) {
   }
 }
 
-std::vector<double> numbers(const at::Tensor& t) {
+std::vector<double> list_of(const at::Tensor& t) {
   const at::Tensor host = t.to(at::kCPU, at::kDouble).contiguous();
   return {host.data_ptr<double>(), host.data_ptr<double>() + host.numel()};
 }
@@ -56,7 +56,7 @@ std::string levels(const RatioConfig& config, size_t bin) {
 
 void judge_ratio(const RatioConfig& config, const RatioSums& sums, Diagnosis& out) {
   const RatioDiagnostics d = ratio_diagnostics(sums);
-  const std::vector<double> means = numbers(d.bin_mean), counts = numbers(sums.bins.count);
+  const std::vector<double> means = list_of(d.bin_mean), counts = list_of(sums.bins.count);
   const double ess = number(d.effective_sample_size), clipped = number(d.clip_rate);
   const double all = number(sums.bins.ratio.sum() / sums.bins.count.sum());
   out.values["ratio/mean"] = all;
@@ -119,6 +119,15 @@ void Diagnostics::add_gradient(const at::Tensor& finite) {
   accumulate(gradients, at::zeros_like(finite).logical_not().sum());
 }
 
+Diagnostics& Diagnostics::operator+=(const Diagnostics& other) {
+  if (other.ratios) accumulate(ratios, *other.ratios);
+  if (other.gaps) accumulate(gaps, *other.gaps);
+  for (const auto sum : {&Diagnostics::real_logit, &Diagnostics::real_count, &Diagnostics::bad_gradients,
+                         &Diagnostics::gradients, &Diagnostics::cosine, &Diagnostics::cosine_count})
+    if ((other.*sum).defined()) accumulate(this->*sum, other.*sum);
+  return *this;
+}
+
 Diagnosis Diagnostics::take() {
   Diagnosis out;
   if (ratios) judge_ratio(ratio, *ratios, out);
@@ -130,7 +139,7 @@ Diagnosis Diagnostics::take() {
                   brief("%+.2f", student);
   }
   if (gaps) {
-    out.values["gap/bin_norm"] = numbers(gaps->ratio / gaps->count);
+    out.values["gap/bin_norm"] = list_of(gaps->ratio / gaps->count);
     out.status += std::string(out.status.empty() ? "" : "  ") + "gap " +
                   brief("%.3g", number(gaps->ratio.sum() / gaps->count.sum()));
   }

@@ -5,8 +5,8 @@
 
 namespace onestep {
 
-/// What a run can tell of its own health, summed between two ticks of the log; nothing waits for the device
-/// until the tick.
+/// What a run can tell of its own health: sums over a shard, a step, or the time between two ticks of the
+/// log; nothing waits for the device until the tick.
 struct Diagnostics {
   RatioConfig ratio;  ///< bins and bounds
   std::optional<RatioSums> ratios;
@@ -23,6 +23,26 @@ struct Diagnostics {
   void add_branches(const at::Tensor& integral, const at::Tensor& expanded);
   /// Whose numbers were finite, the gradient's too: bool [n].
   void add_gradient(const at::Tensor& finite);
+
+  /// What a shard or a step tells, beside what is there.
+  Diagnostics& operator+=(const Diagnostics& other);
+
+  /// As reports of shards name their numbers (parallel/packed.h).
+  template <class Self, class Visit>
+  static void numbers(Self& d, Visit&& visit) {
+    if (d.ratios) {
+      auto& [bins, weight, weight_squared, logit, clipped, count] = *d.ratios;
+      for (at::Tensor* t : {&bins.ratio, &bins.count, &weight, &weight_squared, &logit, &clipped, &count})
+        visit(*t);
+    }
+    if (d.gaps) {
+      visit(d.gaps->ratio);
+      visit(d.gaps->count);
+    }
+    for (at::Tensor* t :
+         {&d.real_logit, &d.real_count, &d.bad_gradients, &d.gradients, &d.cosine, &d.cosine_count})
+      visit(*t);
+  }
 
   /// Everything since the last call, with warnings in words.
   Diagnosis take();

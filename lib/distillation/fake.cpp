@@ -10,38 +10,37 @@
 namespace onestep {
 namespace {
 
-struct Look {
+struct Forward {
   const Fake& fake;
   const Student& student;
   const Denoiser& teacher;
   const at::Tensor& x;
-  const Part& part;
+  const Shard& shard;
   const std::vector<int64_t>& resolutions;
 
-  Perceived operator()(const FakeNetworkConfig& c) const {
-    return perceive_guided(fake.network->module, x, part.sigma, {.labels = part.labels}, c.guidance,
-                           resolutions);
+  DenoiserOutput operator()(const FakeNetworkConfig& c) const {
+    return forward_guided(*fake.network, x, shard.sigma, {.labels = shard.labels}, c.guidance, resolutions);
   }
-  Perceived operator()(const PointFakeConfig&) const { return {part.y.detach(), {}}; }
-  Perceived operator()(const ReferenceFakeConfig& c) const {
+  DenoiserOutput operator()(const PointFakeConfig&) const { return {shard.y.detach(), {}}; }
+  DenoiserOutput operator()(const ReferenceFakeConfig& c) const {
     const auto& particles = std::get<Particles>(student.form);
-    const at::Tensor reference = of_part(particles.reference, part);
+    const at::Tensor reference = particle_rows(particles.reference, shard);
     const at::Tensor labels =
-        part.labels.defined() ? of_part(particles.reference_labels, part) : at::Tensor();
-    const at::Tensor noisy = noised(reference, part.sigma, part.epsilon);
+        shard.labels.defined() ? particle_rows(particles.reference_labels, shard) : at::Tensor();
+    const at::Tensor noisy = noised(reference, shard.sigma, shard.epsilon);
     const at::Tensor expected =
-        perceive_guided(teacher, noisy, part.sigma, {.labels = labels}, c.guidance).denoised;
-    return {part.y.detach() + expected - reference, {}};
+        forward_guided(teacher, noisy, shard.sigma, {.labels = labels}, c.guidance).denoised;
+    return {shard.y.detach() + expected - reference, {}};
   }
-  Perceived operator()(const ExactFakeConfig&) const {
-    return {denoise(*exact_density(student), x, part.sigma), {}};
+  DenoiserOutput operator()(const ExactFakeConfig&) const {
+    return {denoise(*exact_density(student), x, shard.sigma), {}};
   }
 };
 
-/// Dropout masks of a pass over a part's student images, or its real ones: layers are numbered on from
+/// Dropout masks of a pass over a shard's student images, or its real ones: layers are numbered on from
 /// `layer`, so that no two passes have one mask.
-DropoutStream masks_of(const FakeNetworkConfig& config, const Part& part, uint64_t layer = 0) {
-  return {.rate = config.dropout, .seed = part.seed, .indices = part.indices, .layer = layer};
+DropoutStream masks_of(const FakeNetworkConfig& config, const Shard& shard, uint64_t layer = 0) {
+  return {.rate = config.dropout, .seed = shard.seed, .indices = shard.indices, .layer = layer};
 }
 
 }  // namespace
@@ -59,7 +58,7 @@ Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network)
     const ImageShape shape = image_shape(*network);
     require_augmentable("task.fake.augmentation", augment_dim(*network), shape.height, shape.width);
   }
-  return {.config = config, .network = make_trainee(clone(*network), wanted->optimizer)};
+  return {.config = config, .network = clone(*network)};
 }
 
 int64_t updates_per_student(const FakeConfig& config) {
@@ -76,43 +75,45 @@ bool is_posterior_mean(const FakeConfig& config) {
   return std::holds_alternative<FakeNetworkConfig>(config) || std::holds_alternative<ExactFakeConfig>(config);
 }
 
-Perceived perceive(const Fake& fake, const Student& student, const Denoiser& teacher, const at::Tensor& x,
-                   const Part& part, const std::vector<int64_t>& resolutions) {
-  return std::visit(Look{fake, student, teacher, x, part, resolutions}, fake.config);
+DenoiserOutput fake_forward(const Fake& fake, const Student& student, const Denoiser& teacher,
+                            const at::Tensor& x, const Shard& shard,
+                            const std::vector<int64_t>& resolutions) {
+  return std::visit(Forward{fake, student, teacher, x, shard, resolutions}, fake.config);
 }
 
-FakeLoss fake_losses(const Fake& fake, const Part& part, double sigma_data,
+FakeLoss fake_losses(const Fake& fake, const Shard& shard, double sigma_data,
                      const std::vector<int64_t>& resolutions) {
   const auto* c = std::get_if<FakeNetworkConfig>(&fake.config);
   if (c == nullptr) return {};
   FakeLoss out;
-  out.sigma = draw_sigma(c->sigma, part.seed, Purpose::sigma, part.indices, part.y.device());
+  out.sigma = draw_sigma(c->sigma, shard.seed, Purpose::sigma, shard.indices, shard.y.device());
   out.weight = loss_weight(c->weighting, out.sigma, sigma_data);
-  const auto [y, augment_labels] = augment(part.y.detach(), c->augmentation, part.seed, part.indices);
-  const at::Tensor x = noised(y, out.sigma, unit_noise(part, Purpose::noise));
-  DropoutStream masks = masks_of(*c, part);
-  Perceived seen = perceive_guided(fake.network->module, x, out.sigma,
-                                   {.labels = part.labels, .augment_labels = augment_labels, .masks = &masks},
-                                   c->training_guidance, resolutions);
+  const auto [y, augment_labels] = augment(shard.y.detach(), c->augmentation, shard.seed, shard.indices);
+  const at::Tensor x = noised(y, out.sigma, unit_noise(shard, Purpose::noise));
+  DropoutStream masks = masks_of(*c, shard);
+  DenoiserOutput seen =
+      forward_guided(*fake.network, x, out.sigma,
+                     {.labels = shard.labels, .augment_labels = augment_labels, .masks = &masks},
+                     c->training_guidance, resolutions);
   out.losses = denoising_loss(seen.denoised, y, out.weight);
   if (c->reduction == "mean") out.losses = out.losses / static_cast<double>(x[0].numel());
   out.features = std::move(seen.features);
   return out;
 }
 
-Augmented augmented_real(const Fake& fake, const Part& part) {
+Augmented augmented_real(const Fake& fake, const Shard& shard) {
   constexpr uint64_t kReal = 0xD1B54A32D192ED03;  // another key, so that no draw is a student image's
   const auto& c = std::get<FakeNetworkConfig>(fake.config);
-  return augment(part.real, c.augmentation, part.seed + kReal, part.indices);
+  return augment(shard.real, c.augmentation, shard.seed + kReal, shard.indices);
 }
 
-std::vector<at::Tensor> real_features(const Fake& fake, const Part& part, const at::Tensor& real_x,
+std::vector<at::Tensor> real_features(const Fake& fake, const Shard& shard, const at::Tensor& real_x,
                                       const at::Tensor& sigma, const at::Tensor& augment_labels,
                                       const std::vector<int64_t>& resolutions) {
-  DropoutStream masks = masks_of(std::get<FakeNetworkConfig>(fake.config), part, kRealLayers);
-  return perceive(fake.network->module, real_x, sigma,
-                  {.labels = part.real_labels, .augment_labels = augment_labels, .masks = &masks},
-                  resolutions, /*decoded=*/false)
+  DropoutStream masks = masks_of(std::get<FakeNetworkConfig>(fake.config), shard, kRealLayers);
+  return forward(*fake.network, real_x, sigma,
+                 {.labels = shard.real_labels, .augment_labels = augment_labels, .masks = &masks},
+                 resolutions, /*decoded=*/false)
       .features;
 }
 

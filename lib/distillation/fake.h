@@ -1,116 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <optional>
-#include <variant>
 
 #include "data/augmentation.h"
+#include "distillation/fake_config.h"
 #include "distillation/student.h"
-#include "noise/sigma_law.h"
-#include "noise/weighting.h"
-#include "training/trainee.h"
 
 /// The fake score: what stands for D_q, the denoiser of the student's own images.
 namespace onestep {
 
-/// A network that learns it from the student's images, and starts as a copy of the teacher.
-struct FakeNetworkConfig {
-  static constexpr const char* kind = "network";
-  SigmaLaw sigma = LogNormalLaw{};
-  std::string weighting = "edm";
-  std::string reduction = "sum";
-  int64_t updates_per_student = 1;
-  bool in_students_step = true;
-  double guidance = 1;
-  double training_guidance = 1;
-  double dropout = 0;
-  double augmentation = 0;
-  AdamConfig optimizer;
-  template <class Self, class Visit>
-  static void fields(Self& c, Visit&& visit) {
-    visit("sigma", c.sigma, "distribution of the noise level of its denoising loss");
-    visit("weighting", c.weighting, "weight of its loss over noise levels",
-          config::one_of(loss_weight_names()));
-    visit(
-        "reduction", c.reduction,
-        "over an image's pixels and channels: sum (EDM, SiD) or mean (DMD2, f-distill); it matters where the "
-        "gradient is clipped",
-        config::one_of({"sum", "mean"}));
-    visit("updates_per_student", c.updates_per_student, "the student learns in one of so many steps",
-          config::at_least(1));
-    visit("in_students_step", c.in_students_step,
-          "whether it and the discriminator learn in that step, too (DMD2), or in the others alone "
-          "(f-distill)");
-    visit("guidance", c.guidance, "classifier-free guidance where it is compared with the teacher; 1 is none",
-          config::magnitude);
-    visit("training_guidance", c.training_guidance, "classifier-free guidance inside its own loss; 1 is none",
-          config::magnitude);
-    visit("dropout", c.dropout, "dropout rate in its own loss; the teacher's own rate is not looked at",
-          config::between(0, 0.99));
-    visit("augmentation", c.augmentation,
-          "share of the images, real ones too, that its own loss sees changed by each geometric augmentation "
-          "(EDM); takes a network with augment_dim: 9",
-          config::between(0, 1));
-    visit("optimizer", c.optimizer, "Adam of the fake-score network");
-  }
-  std::string problem() const {
-    if (!in_students_step && updates_per_student == 1)
-      return "in_students_step: false and updates_per_student: 1 leave no step in which the fake score "
-             "learns";
-    return "";
-  }
-};
-
-/// D_q = y: every image is a distribution of its own (SDS, RED-diff).
-struct PointFakeConfig {
-  static constexpr const char* kind = "point";
-  template <class Self, class Visit>
-  static void fields(Self&, Visit&&) {}
-};
-
-/// D_q = y + D_p(ŷ + σε; ĉ) − ŷ with the particle's reference image ŷ of class ĉ: what the teacher says of an
-/// image that is as it should be is taken off (DDS, Hertz et al. 2023, eq. 3). It is D_p(x; c) itself where y
-/// is ŷ and c is ĉ, as long as both are guided alike.
-struct ReferenceFakeConfig {
-  static constexpr const char* kind = "reference";
-  double guidance = 1;
-  template <class Self, class Visit>
-  static void fields(Self& c, Visit&& visit) {
-    visit("guidance", c.guidance,
-          "classifier-free guidance of what is taken off, as a rule teacher_guidance; 1 is none",
-          config::magnitude);
-  }
-};
-
-/// The student's own closed form.
-struct ExactFakeConfig {
-  static constexpr const char* kind = "exact";
-  template <class Self, class Visit>
-  static void fields(Self&, Visit&&) {}
-};
-
-using FakeConfig = std::variant<FakeNetworkConfig, PointFakeConfig, ReferenceFakeConfig, ExactFakeConfig>;
-
 struct Fake {
   FakeConfig config;
-  std::optional<Trainee<Denoiser>> network;
+  std::optional<Denoiser> network;
 };
 
 /// Throws config::ConfigError where a network is wanted and `network` is empty.
 Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network);
 
-/// The student learns in one of so many steps; whether the fake score and the discriminator do so there, too.
-int64_t updates_per_student(const FakeConfig& config);
-bool learns_in_students_step(const FakeConfig& config);
-
-/// Whether E[D_q − y | x] = 0, as the expanded branch needs.
-bool is_posterior_mean(const FakeConfig& config);
-
-/// D_q(x; σ) for a part, and the features of its network's encoder at `resolutions`. Gradient flows through
+/// D_q(x; σ) for a shard, and the features of its network's encoder at `resolutions`. Gradient flows through
 /// x.
-Perceived perceive(const Fake& fake, const Student& student, const Denoiser& teacher, const at::Tensor& x,
-                   const Part& part, const std::vector<int64_t>& resolutions);
+DenoiserOutput fake_forward(const Fake& fake, const Student& student, const Denoiser& teacher,
+                            const at::Tensor& x, const Shard& shard, const std::vector<int64_t>& resolutions);
 
-/// The fake-score network's own loss on a part, and what a discriminator that shares its encoder learns from.
+/// The fake-score network's own loss on a shard, and what a discriminator that shares its encoder learns
+/// from.
 struct FakeLoss {
   at::Tensor losses;  ///< [n], λ(σ) ‖D_q(y + σε) − y‖², or its mean over pixels, y augmented
   at::Tensor sigma, weight;          ///< [n], noise levels of its own, and λ(σ)
@@ -118,18 +31,18 @@ struct FakeLoss {
 };
 
 /// Undefined where nothing is to be learnt. Gradient flows through the network's parameters alone.
-FakeLoss fake_losses(const Fake& fake, const Part& part, double sigma_data,
+FakeLoss fake_losses(const Fake& fake, const Shard& shard, double sigma_data,
                      const std::vector<int64_t>& resolutions = {});
 
 /// Where the numbers of the layers begin by which real images' dropout masks are drawn.
 inline constexpr uint64_t kRealLayers = uint64_t{1} << 32;
 
-/// A part's real images as the loss above sees the student's: augmented, by draws of their own.
-Augmented augmented_real(const Fake& fake, const Part& part);
+/// A shard's real images as the loss above sees the student's: augmented, by draws of their own.
+Augmented augmented_real(const Fake& fake, const Shard& shard);
 
 /// The encoder's features of such images with noise, real_x at levels `sigma` [n], with dropout. Gradient
 /// flows through the encoder's parameters.
-std::vector<at::Tensor> real_features(const Fake& fake, const Part& part, const at::Tensor& real_x,
+std::vector<at::Tensor> real_features(const Fake& fake, const Shard& shard, const at::Tensor& real_x,
                                       const at::Tensor& sigma, const at::Tensor& augment_labels,
                                       const std::vector<int64_t>& resolutions);
 

@@ -15,8 +15,8 @@ GaussianStudent make_gaussian_student(double mean, double std, at::IntArrayRef i
   return {at::full(shape, mean, at::kFloat), at::full(shape, std::log(std), at::kFloat)};
 }
 
-at::Tensor student_images(const GaussianStudent& m, const Part& part) {
-  return m.mean + m.log_std.exp() * unit_noise(part, Purpose::student_latent);
+at::Tensor student_images(const GaussianStudent& m, const Shard& shard) {
+  return m.mean + m.log_std.exp() * unit_noise(shard, Purpose::student_latent);
 }
 
 }  // namespace onestep

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "distillation/part.h"
+#include "distillation/shard.h"
 #include "networks/module.h"
 
 namespace onestep {
@@ -18,6 +18,6 @@ struct GaussianStudent {
 
 GaussianStudent make_gaussian_student(double mean, double std, at::IntArrayRef image_shape);
 
-at::Tensor student_images(const GaussianStudent& m, const Part& part);
+at::Tensor student_images(const GaussianStudent& m, const Shard& shard);
 
 }  // namespace onestep

@@ -5,8 +5,8 @@
 
 namespace onestep {
 
-at::Tensor of_part(const at::Tensor& rows, const Part& part) {
-  return rows.index_select(0, part.indices.remainder(rows.size(0)).to(rows.device()));
+at::Tensor particle_rows(const at::Tensor& rows, const Shard& shard) {
+  return rows.index_select(0, shard.indices.remainder(rows.size(0)).to(rows.device()));
 }
 
 std::vector<int64_t> particles_met(const Particles& m, int64_t first, int64_t count) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "distillation/part.h"
+#include "distillation/shard.h"
 #include "networks/module.h"
 
 namespace onestep {
@@ -21,14 +21,14 @@ struct Particles {
   }
 };
 
-/// The rows of a part's images, of `rows` [M, …].
-at::Tensor of_part(const at::Tensor& rows, const Part& part);
+/// The rows of a shard's images, of `rows` [M, …].
+at::Tensor particle_rows(const at::Tensor& rows, const Shard& shard);
 
 /// The particles that images first … first + count − 1 of a run are, in order.
 std::vector<int64_t> particles_met(const Particles& m, int64_t first, int64_t count);
 
-inline at::Tensor student_images(const Particles& m, const Part& part) {
-  return of_part(m.images, part);
+inline at::Tensor student_images(const Particles& m, const Shard& shard) {
+  return particle_rows(m.images, shard);
 }
 
 }  // namespace onestep

@@ -6,6 +6,17 @@
 
 namespace onestep {
 
+Ratio make_ratio(const RatioSourceConfig& config, at::Device device) {
+  const RatioSource source = config.source == "exact" ? RatioSource::exact
+                             : config.source == "one" ? RatioSource::one
+                                                      : RatioSource::discriminator;
+  return {config, source, make_ratio_bins(config.measure, device)};
+}
+
+bool is_believed(const Ratio& ratio, int64_t nimg) {
+  return ratio.source != RatioSource::one && static_cast<double>(nimg) >= 1000 * ratio.config.start_kimg;
+}
+
 at::Tensor exact_log_ratio(const GaussianMixture& teacher, const GaussianMixture& student,
                            const at::Tensor& x, const at::Tensor& sigma) {
   const c10::NoGradGuard no_grad;
@@ -14,7 +25,7 @@ at::Tensor exact_log_ratio(const GaussianMixture& teacher, const GaussianMixture
 
 at::Tensor ratio_of(const Ratio& ratio, const at::Tensor& log_ratio, const at::Tensor& sigma) {
   const at::Tensor r = density_ratio(log_ratio, ratio.config.measure);
-  if (ratio.config.source != "discriminator") return r;
+  if (ratio.source != RatioSource::discriminator) return r;
   return normalise_ratio(r, sigma, ratio.bins, ratio.config.measure);
 }
 

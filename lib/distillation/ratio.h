@@ -23,11 +23,18 @@ struct RatioSourceConfig {
   std::string problem() const { return measure.problem(); }
 };
 
+enum class RatioSource { discriminator, exact, one };
+
 /// The ratio's source, and the running calibration of a measured one.
 struct Ratio {
   RatioSourceConfig config;
+  RatioSource source;
   RatioBins bins;
 };
+Ratio make_ratio(const RatioSourceConfig& config, at::Device device);
+
+/// Whether r is more than 1 at image nimg of the run.
+bool is_believed(const Ratio& ratio, int64_t nimg);
 
 /// ln(p_σ/q_σ) at x [n], of two known densities, without gradient.
 at::Tensor exact_log_ratio(const GaussianMixture& teacher, const GaussianMixture& student,

@@ -18,25 +18,25 @@ struct LastStep {
 };
 
 /// The step at which each image stops, drawn evenly: on the host, whoever computes.
-std::vector<int64_t> last_steps(const SteppedStudent& m, const Part& part) {
-  const int64_t n = part.real.size(0);
+std::vector<int64_t> last_steps(const SteppedStudent& m, const Shard& shard) {
+  const int64_t n = shard.real.size(0);
   const auto steps = static_cast<double>(m.sigmas.size());
-  const at::Tensor u = kernels::philox_uniform(part.seed, word(Purpose::student_step),
-                                               at::arange(part.first, part.first + n), {}, at::kCPU);
+  const at::Tensor u = kernels::philox_uniform(shard.seed, word(Purpose::student_step),
+                                               at::arange(shard.nimg, shard.nimg + n), {}, at::kCPU);
   std::vector<int64_t> stops;
   for (int64_t i = 0; i < n; ++i) stops.push_back(static_cast<int64_t>(u.const_data_ptr<float>()[i] * steps));
   return stops;
 }
 
 /// Follows the chain of steps without gradient, each image as far as it goes and no farther.
-LastStep last_step(const SteppedStudent& m, const Part& part, const at::Tensor& z) {
+LastStep last_step(const SteppedStudent& m, const Shard& shard, const at::Tensor& z) {
   const c10::NoGradGuard no_grad;
   const auto steps = static_cast<int64_t>(m.sigmas.size());
-  const std::vector<int64_t> stops = last_steps(m, part);
+  const std::vector<int64_t> stops = last_steps(m, shard);
   std::vector<int64_t> shape = z.sizes().vec();
   shape[0] = steps - 1;
   const at::Tensor noise =
-      kernels::philox_normal(part.seed, word(Purpose::student_renoise), part.indices, shape, z.device());
+      kernels::philox_normal(shard.seed, word(Purpose::student_renoise), shard.indices, shape, z.device());
   std::vector<double> sigmas;
   for (const int64_t stop : stops) sigmas.push_back(m.sigmas[stop]);
   LastStep last{.x = z * m.sigmas[0], .sigma = to_device(at::tensor(sigmas, at::kFloat), z.device())};
@@ -48,7 +48,7 @@ LastStep last_step(const SteppedStudent& m, const Part& part, const at::Tensor& 
     const at::Tensor rows = to_device(at::tensor(going), z.device());
     const auto of_rows = [&](const at::Tensor& t) { return t.defined() ? t.index_select(0, rows) : t; };
     const at::Tensor before = at::full({}, m.sigmas[k - 1], z.options());
-    const at::Tensor x = denoise(m.network, of_rows(last.x), before, of_rows(part.labels)) +
+    const at::Tensor x = denoise(m.network, of_rows(last.x), before, of_rows(shard.labels)) +
                          m.sigmas[k] * of_rows(noise.select(1, k - 1));
     last.x.index_copy_(0, rows, x);
   }
@@ -57,11 +57,11 @@ LastStep last_step(const SteppedStudent& m, const Part& part, const at::Tensor& 
 
 }  // namespace
 
-at::Tensor student_images(const SteppedStudent& m, const Part& part) {
-  const at::Tensor z = unit_noise(part, Purpose::student_latent);
-  if (m.sigmas.size() == 1) return first_step(m, z, part.labels);
-  const LastStep last = last_step(m, part, z);
-  return denoise(m.network, last.x, last.sigma, part.labels);
+at::Tensor student_images(const SteppedStudent& m, const Shard& shard) {
+  const at::Tensor z = unit_noise(shard, Purpose::student_latent);
+  if (m.sigmas.size() == 1) return first_step(m, z, shard.labels);
+  const LastStep last = last_step(m, shard, z);
+  return denoise(m.network, last.x, last.sigma, shard.labels);
 }
 
 at::Tensor first_step(const SteppedStudent& m, const at::Tensor& z, const at::Tensor& labels) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "distillation/part.h"
+#include "distillation/shard.h"
 #include "networks/denoiser.h"
 
 namespace onestep {
@@ -17,10 +17,10 @@ struct SteppedStudent {
   }
 };
 
-/// Images [n, C, H, W] for a part's indices and labels. With several steps each image stops at a step of its
+/// Images [n, C, H, W] for a shard's indices and labels. With several steps each image stops at a step of its
 /// own, drawn evenly; the steps before it run without gradient (DMD2's backward simulation, Yin et al. 2024,
 /// §4.5).
-at::Tensor student_images(const SteppedStudent& m, const Part& part);
+at::Tensor student_images(const SteppedStudent& m, const Shard& shard);
 
 /// The first step from given unit latents z.
 at::Tensor first_step(const SteppedStudent& m, const at::Tensor& z, const at::Tensor& labels);

@@ -85,13 +85,13 @@ std::vector<int64_t> rows_met(const Student& student, int64_t nimg, int64_t size
   return particles == nullptr ? std::vector<int64_t>{0} : particles_met(*particles, nimg, size);
 }
 
-at::Tensor student_labels(const Student& student, const Part& part) {
+at::Tensor student_labels(const Student& student, const Shard& shard) {
   const auto* particles = std::get_if<Particles>(&student.form);
-  return particles == nullptr ? part.real_labels : of_part(particles->labels, part);
+  return particles == nullptr ? shard.real_labels : particle_rows(particles->labels, shard);
 }
 
-at::Tensor student_images(const Student& student, const Part& part) {
-  return std::visit([&](const auto& form) { return student_images(form, part); }, student.form);
+at::Tensor student_images(const Student& student, const Shard& shard) {
+  return std::visit([&](const auto& form) { return student_images(form, shard); }, student.form);
 }
 
 std::optional<GaussianMixture> exact_density(const Student& student) {

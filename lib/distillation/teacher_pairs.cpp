@@ -70,7 +70,7 @@ int64_t class_of(const TeacherPairs& pairs, int64_t pair) {
 std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const Denoiser& teacher,
                                           const std::vector<int64_t>& classes, uint64_t seed,
                                           const std::filesystem::path& folder,
-                                          const std::function<bool()>& stop) try {
+                                          const std::function<bool()>& stop, const Workers& workers) try {
   const auto [channels, height, width] = image_shape(teacher);
   const std::vector<int64_t> shape{channels, height, width};
   TeacherPairs pairs{
@@ -93,7 +93,7 @@ std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const 
         progress->update(begin + done);
         if (stop()) throw Stopped();
       };
-      const SampleResult made = generate(teacher, config.sampler, request, /*batch=*/64, watch);
+      const SampleResult made = generate(teacher, config.sampler, request, /*batch=*/64, watch, workers);
       io::write_safetensors(file, {{"images", made.samples.to(at::kFloat)}}, {{kPairsKey, what.dump()}});
       // The file's pages instead of memory; it was written just now, and is not read through for its
       // checksum.
@@ -107,11 +107,11 @@ std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const 
   return std::nullopt;
 }
 
-PairRows pairs_of(const TeacherPairs& pairs, const Part& part) {
-  const at::Device device = part.real.device();
+PairRows pairs_of(const TeacherPairs& pairs, const Shard& shard) {
+  const at::Device device = shard.real.device();
   std::vector<int64_t> chosen, labels;
   std::vector<at::Tensor> images;
-  for (int64_t nimg = part.first; nimg < part.first + part.real.size(0); ++nimg) {
+  for (int64_t nimg = shard.nimg; nimg < shard.nimg + shard.real.size(0); ++nimg) {
     const int64_t pair =
         shuffled_index(pairs.seed, nimg / pairs.count, nimg % pairs.count, pairs.count, Purpose::pair_order);
     chosen.push_back(pair);

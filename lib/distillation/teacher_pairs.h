@@ -5,10 +5,28 @@
 #include <optional>
 #include <vector>
 
-#include "distillation/part.h"
-#include "distillation/terms.h"
+#include "distillation/shard.h"
+#include "distillation/terms/term_weight.h"
+#include "networks/denoiser.h"
+#include "parallel/workers.h"
+#include "samplers/sampler_config.h"
 
 namespace onestep {
+
+/// G(z) is to equal what the teacher's solver makes of the same latent (DMD, progressive distillation): half
+/// the mean squared error.
+struct RegressionConfig {
+  TermWeight term;
+  int64_t pairs = 512;
+  SamplerConfig sampler;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    TermWeight::fields(c.term, visit);
+    visit("pairs", c.pairs, "how many pairs of latent and image the teacher makes, once",
+          config::at_least(1));
+    visit("sampler", c.sampler, "how the teacher makes them");
+  }
+};
 
 /// The regression's pairs: unit latents, their classes, and the images that the teacher's solver makes of
 /// them. Images stay on disk, in shards; each step reads those that it wants.
@@ -29,15 +47,15 @@ inline constexpr int64_t kPairsInShard = 256;
 std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const Denoiser& teacher,
                                           const std::vector<int64_t>& classes, uint64_t seed,
                                           const std::filesystem::path& folder,
-                                          const std::function<bool()>& stop);
+                                          const std::function<bool()>& stop, const Workers& workers = {});
 
-/// Rows of pairs on a part's device: latents z [n, C, H, W], one-hot classes [n, K] or undefined, images
+/// Rows of pairs on a shard's device: latents z [n, C, H, W], one-hot classes [n, K] or undefined, images
 /// [n, C, H, W].
 struct PairRows {
   at::Tensor latents, labels, images;
 };
 
-/// The pairs of a part: image nimg of the run has one in each pass over all pairs, in another order each.
-PairRows pairs_of(const TeacherPairs& pairs, const Part& part);
+/// The pairs of a shard: image nimg of the run has one in each pass over all pairs, in another order each.
+PairRows pairs_of(const TeacherPairs& pairs, const Shard& shard);
 
 }  // namespace onestep

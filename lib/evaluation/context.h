@@ -4,6 +4,7 @@
 
 #include "evaluation/stage_watch.h"
 #include "io/cache.h"
+#include "parallel/workers.h"
 
 namespace onestep {
 
@@ -12,7 +13,8 @@ struct EvaluationContext {
   at::Device device = at::kCPU;
   io::Cache cache;       ///< of drawn images and of features; none unless it names a folder
   io::Cache data_cache;  ///< of decoded images (data/packed_images.h)
-  StageWatch watch;      ///< hears of every batch and may throw to stop
+  Workers workers = {};  ///< that share the batches
+  StageWatch watch;      ///< hears of every batch, of one at a time, and may throw to stop
 };
 
 }  // namespace onestep

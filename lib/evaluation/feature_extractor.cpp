@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <mutex>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -102,7 +103,7 @@ void expect_images(const FeatureExtractor& extractor, const std::string& source,
 }
 
 void extract_features(FeatureSet& set, const FeatureExtractor& extractor, FeatureParts parts, int64_t batch,
-                      const std::string& stage, const StageWatch& watch) {
+                      const std::string& stage, const StageWatch& watch, const Workers& workers) {
   const c10::NoGradGuard no_grad;
   const at::Tensor& images = set.images;
   const int64_t n = images.size(0);
@@ -111,15 +112,20 @@ void extract_features(FeatureSet& set, const FeatureExtractor& extractor, Featur
   expect_images(extractor, set.source, {images.size(1), images.size(2), images.size(3)});
   const auto start = std::chrono::steady_clock::now();
   at::Tensor predicted;
-  for (int64_t begin = 0; begin < n; begin += batch) {
-    if (watch) watch(stage, begin, n);
-    const Extracted out = extractor.extract(images.narrow(0, begin, std::min(batch, n - begin)));
+  std::mutex writing;
+  int64_t done = 0;
+  if (watch) watch(stage, 0, n);
+  workers.for_each((n + batch - 1) / batch, [&](int64_t pass, int64_t) {
+    const int64_t begin = pass * batch, size = std::min(batch, n - begin);
+    const Extracted out = extractor.extract(images.narrow(0, begin, size));
+    const std::lock_guard lock(writing);
     put(set.features, out.features, begin, n);
     if (parts.spatial && out.spatial.defined()) put(set.spatial, out.spatial, begin, n);
     if (parts.logits && out.logits.defined()) put(set.logits, out.logits, begin, n);
     if (extractor.knows_data_classes) put(predicted, out.logits.argmax(1, true), begin, n);
-  }
-  if (watch) watch(stage, n, n);
+    done += size;
+    if (watch) watch(stage, done, n);
+  });
   if (predicted.defined()) set.predicted = predicted.flatten();
   set.feature_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!std::isfinite(set.features.amax().item<double>()) ||

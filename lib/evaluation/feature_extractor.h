@@ -10,6 +10,7 @@
 #include "evaluation/features_config.h"
 #include "evaluation/stage_watch.h"
 #include "networks/denoiser.h"
+#include "parallel/workers.h"
 
 namespace onestep {
 
@@ -58,10 +59,10 @@ void expect_images(const FeatureExtractor& extractor, const std::string& source,
 
 /// Fills `features`, the wanted parts, `predicted` (where the network knows the data's classes) and
 /// `feature_seconds` of a set from its images, `batch` at a time. Images enter as they would from a file,
-/// uint8, so that a generator gains nothing from finer values. Throws io::FileError naming set.source when
-/// the extractor can't take them or they are fewer than two, NumericalError when a feature is not finite, and
-/// what `watch` throws.
+/// uint8, so that a generator gains nothing from finer values; the workers share the batches. Throws
+/// io::FileError naming set.source when the extractor can't take them or they are fewer than two,
+/// NumericalError when a feature is not finite, and what `watch` throws.
 void extract_features(FeatureSet& set, const FeatureExtractor& extractor, FeatureParts parts, int64_t batch,
-                      const std::string& stage, const StageWatch& watch = {});
+                      const std::string& stage, const StageWatch& watch = {}, const Workers& workers = {});
 
 }  // namespace onestep

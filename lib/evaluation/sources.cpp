@@ -61,8 +61,10 @@ NamedArrays draw(const Generator& generator, int64_t first_seed, const Collector
   std::vector<int64_t> labels;
   int64_t nfe = 0;
   if (collector.context.watch) collector.context.watch(stage, 0, all);  // the clock of its rate starts
-  for (int64_t begin = 0; begin < all; begin += config.batch) {
-    SampleRequest request{.seeds = consecutive_seeds(first_seed + begin, std::min(config.batch, all - begin)),
+  const Workers& workers = collector.context.workers;
+  const int64_t some = 4 * workers.count() * config.batch;  // unquantised images that are held at once
+  for (int64_t begin = 0; begin < all; begin += some) {
+    SampleRequest request{.seeds = consecutive_seeds(first_seed + begin, std::min(some, all - begin)),
                           .among = among};
     if (!among.empty() && config.classes == "balanced")
       for (const int64_t seed : request.seeds) request.classes.push_back(among[seed % among.size()]);
@@ -70,7 +72,8 @@ NamedArrays draw(const Generator& generator, int64_t first_seed, const Collector
     const SampleWatch pass = [&](int64_t done) {
       if (collector.context.watch) collector.context.watch(stage, begin + done, all);
     };
-    const SampleResult drawn = generate(generator.model, generator.sampler, request, config.batch, pass);
+    const SampleResult drawn =
+        generate(generator.model, generator.sampler, request, config.batch, pass, workers);
     images.push_back(io::to_uint8(drawn.samples));
     labels.insert(labels.end(), drawn.classes.begin(), drawn.classes.end());
     nfe = drawn.nfe;
@@ -104,7 +107,7 @@ std::string description_of_images(const std::string& model_sha256, const Sampler
                                 {"classes", collector.config.classes},
                                 {"batch", collector.config.batch},
                                 {"device", collector.context.device.str()},
-                                {"threads", at::get_num_threads()}}
+                                {"threads", collector.context.workers.intra_op()}}
       .dump();
 }
 
@@ -217,13 +220,13 @@ void fill_features(FeatureSet& set, const std::string& stage, const Collector& c
                                            {"logits", collector.parts.logits},
                                            {"batch", collector.config.batch},
                                            {"device", collector.context.device.str()},
-                                           {"threads", at::get_num_threads()}};
+                                           {"threads", collector.context.workers.intra_op()}};
   const Cached kept = cached(
       collector.context.cache, description.dump(),
       [&](const NamedArrays& arrays) { return are_features(arrays, set, collector); },
       [&] {
         extract_features(set, extractor, collector.parts, collector.config.batch, stage,
-                         collector.context.watch);
+                         collector.context.watch, collector.context.workers);
         NamedArrays arrays;
         for (const auto& [name, part] : kFeatureArrays)
           if ((set.*part).defined()) arrays[name] = set.*part;

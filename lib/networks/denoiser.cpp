@@ -137,21 +137,21 @@ int64_t feature_channels(const Denoiser& denoiser, int64_t resolution) {
       denoiser.network);
 }
 
-Perceived perceive(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
-                   const at::Tensor& labels, const std::vector<int64_t>& resolutions, bool decoded) {
-  return perceive(denoiser, x, sigma, DenoiserInputs{.labels = labels}, resolutions, decoded);
+DenoiserOutput forward(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
+                       const at::Tensor& labels, const std::vector<int64_t>& resolutions, bool decoded) {
+  return forward(denoiser, x, sigma, DenoiserInputs{.labels = labels}, resolutions, decoded);
 }
 
-Perceived perceive(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
-                   const DenoiserInputs& inputs, const std::vector<int64_t>& resolutions, bool decoded) {
+DenoiserOutput forward(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
+                       const DenoiserInputs& inputs, const std::vector<int64_t>& resolutions, bool decoded) {
   return std::visit(
-      Overloaded{[&](const auto& network) -> Perceived {
+      Overloaded{[&](const auto& network) -> DenoiserOutput {
                    const Pass pass(denoiser, network, x, sigma, inputs);
                    return {.denoised = decoded ? pass.finish(inputs.masks) : at::Tensor(),
                            .features = encoder_features(pass.encoded, resolutions)};
                  },
-                 [&](const GaussianMixture& mixture) -> Perceived {
-                   TORCH_CHECK(resolutions.empty(), "perceive: a gaussian_mixture has no encoder features");
+                 [&](const GaussianMixture& mixture) -> DenoiserOutput {
+                   TORCH_CHECK(resolutions.empty(), "forward: a gaussian_mixture has no encoder features");
                    return {.denoised = decoded ? denoise(mixture, x, sigma) : at::Tensor(), .features = {}};
                  }},
       denoiser.network);

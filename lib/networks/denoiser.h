@@ -85,12 +85,13 @@ int64_t feature_channels(const Denoiser& denoiser, int64_t resolution);
 
 /// D(x; σ) together with the encoder's features at `resolutions`, from one pass of the encoder: what a
 /// discriminator head on this network looks at. Where `decoded` is false, the decoder does not run.
-struct Perceived {
+struct DenoiserOutput {
   at::Tensor denoised;
   std::vector<at::Tensor> features;
 };
-Perceived perceive(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
-                   const at::Tensor& labels, const std::vector<int64_t>& resolutions, bool decoded = true);
+DenoiserOutput forward(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
+                       const at::Tensor& labels, const std::vector<int64_t>& resolutions,
+                       bool decoded = true);
 
 /// A new network with weights drawn from `seed`, float32, on the CPU. On at::kMeta it has shapes alone:
 /// nothing is drawn or allocated, and parameter_count() is all that it costs. Throws c10::Error for a

@@ -38,18 +38,18 @@ at::Tensor forward(const Head& m, at::Tensor x) {
 
 }  // namespace
 
-Discriminator make_discriminator(const std::vector<int64_t>& resolutions,
-                                 const std::vector<int64_t>& channels, uint64_t seed) {
+Heads make_heads(const std::vector<int64_t>& resolutions, const std::vector<int64_t>& channels,
+                 uint64_t seed) {
   // A seed of its own, so that heads share no stream with the network that was drawn from `seed`.
   Initializer init{.seed = kernels::philox_bits(seed, word(Purpose::head_weights), 0, 0)};
-  Discriminator m;
+  Heads m;
   for (size_t i = 0; i < resolutions.size(); ++i) {
     m.heads.emplace_back(std::to_string(resolutions[i]), make_head(init, resolutions[i], channels[i]));
   }
   return m;
 }
 
-at::Tensor forward(const Discriminator& m, const std::vector<at::Tensor>& features) {
+at::Tensor forward(const Heads& m, const std::vector<at::Tensor>& features) {
   TORCH_CHECK(features.size() == m.heads.size(), "discriminator: needs ", m.heads.size(),
               " feature maps, got ", features.size());
   std::vector<at::Tensor> logits;

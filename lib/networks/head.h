@@ -25,7 +25,7 @@ struct Head {
 };
 
 /// One head for each selected resolution; their logits are kept apart, [N, heads].
-struct Discriminator {
+struct Heads {
   std::vector<std::pair<std::string, Head>> heads;
   template <class Self, class Visit>
   static void parameters(Self& m, Visit&& visit) {
@@ -34,11 +34,11 @@ struct Discriminator {
 };
 
 /// `channels[i]` features of `resolutions[i]`² pixels each.
-Discriminator make_discriminator(const std::vector<int64_t>& resolutions,
-                                 const std::vector<int64_t>& channels, uint64_t seed);
+Heads make_heads(const std::vector<int64_t>& resolutions, const std::vector<int64_t>& channels,
+                 uint64_t seed);
 
 /// Logits [N, heads] of features [N, C_i, R_i, R_i]: positive means "looks real". Gradients flow through
 /// both.
-at::Tensor forward(const Discriminator& m, const std::vector<at::Tensor>& features);
+at::Tensor forward(const Heads& m, const std::vector<at::Tensor>& features);
 
 }  // namespace onestep

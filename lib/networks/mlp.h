@@ -9,7 +9,7 @@
 
 namespace onestep {
 
-/// A network for points instead of images: the laboratory's teachers, students and fake scores.
+/// A network for points instead of images: toy teachers, students and fake scores.
 struct MlpConfig {
   static constexpr const char* kind = "mlp";
   int64_t dim = 2;

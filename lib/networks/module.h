@@ -8,8 +8,7 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
@@ -125,28 +124,39 @@ struct FlatParameters {
   at::Tensor values, gradients;
 };
 
-/// Moves a module's parameters into flat storage. `trained` ones become leaves that accumulate into
-/// `gradients`; others carry no gradient, and `gradients` stays undefined.
+/// Makes a module's parameters views of flat storage, whose numbers they take: leaves that accumulate into
+/// flat.gradients, or without gradient where that is undefined.
 template <class M>
-FlatParameters flatten(M& module, bool trained = true) {
-  FlatParameters flat;
+void attach(M& module, const FlatParameters& flat) {
   int64_t place = 0;
   for_each_tensor(module, [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
     if (is_buffer) return;
-    if (!flat.values.defined()) flat.values = at::empty({parameter_count(module)}, tensor.options());
-    if (trained && !flat.gradients.defined()) flat.gradients = at::zeros_like(flat.values);
     const auto view = [&](const at::Tensor& storage) {
       return storage.narrow(0, place, tensor.numel()).view(tensor.sizes()).detach();
     };
     at::Tensor value = view(flat.values);
-    value.copy_(tensor.detach());
-    if (trained) {
+    if (flat.gradients.defined()) {
       value.set_requires_grad(true);
       value.mutable_grad() = view(flat.gradients);
     }
     place += tensor.numel();
     tensor = value;
   });
+}
+
+/// Moves a module's parameters into flat storage. `trained` ones become leaves that accumulate into
+/// `gradients`; others carry no gradient, and `gradients` stays undefined.
+template <class M>
+FlatParameters flatten(M& module, bool trained = true) {
+  std::vector<at::Tensor> parameters;
+  for_each_tensor(module, [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
+    if (!is_buffer) parameters.push_back(tensor.detach().reshape(-1));
+  });
+  FlatParameters flat;
+  if (parameters.empty()) return flat;
+  flat.values = at::cat(parameters);
+  if (trained) flat.gradients = at::zeros_like(flat.values);
+  attach(module, flat);
   return flat;
 }
 

@@ -20,9 +20,9 @@ SamplerConfig sampler_with(const SamplerConfig& base, const std::string& solver,
 }
 
 ComparedRun run(const Denoiser& denoiser, const SamplerConfig& sampler, const SampleRequest& request,
-                int64_t batch, const SampleWatch& watch) {
+                int64_t batch, const SampleWatch& watch, const Workers& workers) {
   const auto start = std::chrono::steady_clock::now();
-  ComparedRun run{.sampler = sampler, .result = generate(denoiser, sampler, request, batch, watch)};
+  ComparedRun run{.sampler = sampler, .result = generate(denoiser, sampler, request, batch, watch, workers)};
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return run;
 }
@@ -43,7 +43,8 @@ std::string csv_line(const ComparedRun& run) {
 Comparison compare(const Denoiser& denoiser, const SamplerConfig& base,
                    const std::vector<std::string>& solvers, const std::vector<int64_t>& steps,
                    int64_t reference_steps, const SampleRequest& request,
-                   const std::optional<ChannelStatistics>& data, int64_t batch, const SampleWatch& watch) {
+                   const std::optional<ChannelStatistics>& data, int64_t batch, const SampleWatch& watch,
+                   const Workers& workers) {
   Comparison comparison;
   const SamplerConfig fine = sampler_with(base, "heun", reference_steps);
   std::vector<std::vector<SamplerConfig>> samplers;  // all of them first: a misspelt name ends it at once
@@ -54,9 +55,10 @@ Comparison compare(const Denoiser& denoiser, const SamplerConfig& base,
 
   int64_t made = 0;
   const auto draw = [&](const SamplerConfig& sampler) {
-    ComparedRun drawn = run(denoiser, sampler, request, batch, [&](int64_t done) {
+    const SampleWatch all = [&](int64_t done) {
       if (watch) watch(made + done);
-    });
+    };
+    ComparedRun drawn = run(denoiser, sampler, request, batch, all, workers);
     made += static_cast<int64_t>(request.seeds.size());
     return drawn;
   };

@@ -32,8 +32,8 @@ struct Comparison {
 Comparison compare(const Denoiser& denoiser, const SamplerConfig& base,
                    const std::vector<std::string>& solvers, const std::vector<int64_t>& steps,
                    int64_t reference_steps, const SampleRequest& request,
-                   const std::optional<ChannelStatistics>& data, int64_t batch,
-                   const SampleWatch& watch = {});
+                   const std::optional<ChannelStatistics>& data, int64_t batch, const SampleWatch& watch = {},
+                   const Workers& workers = {});
 
 /// One line a run, the reference last: solver, steps, nfe, seconds, magnitude_score, distance.
 std::string comparison_csv(const Comparison& comparison);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
 #include <utility>
 
 #include <ATen/TensorOperators.h>
@@ -90,8 +91,8 @@ class Network {
 
   Denoise guided(double guidance) const {
     return [*this, guidance](const at::Tensor& x, double sigma) {
-      return perceive_guided(denoiser_, padded(x.to(options_), fewest_), at::scalar_tensor(sigma, options_),
-                             {.labels = labels_}, guidance)
+      return forward_guided(denoiser_, padded(x.to(options_), fewest_), at::scalar_tensor(sigma, options_),
+                            {.labels = labels_}, guidance)
           .denoised.slice(0, 0, x.size(0));
     };
   }
@@ -141,7 +142,7 @@ std::string guidance_problem(const Denoiser& denoiser, const SamplerConfig& conf
 }
 
 SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, const SampleRequest& request,
-                      int64_t batch, const SampleWatch& watch) {
+                      int64_t batch, const SampleWatch& watch, const Workers& workers) {
   TORCH_CHECK(batch >= 1, "generate: batch must be at least 1, got ", batch);
   for (const std::string& problem : {config.problem(), guidance_problem(denoiser, config, request.guide)})
     if (!problem.empty()) throw config::ConfigError(problem);
@@ -165,18 +166,29 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
 
   SampleResult result;
   result.classes = classes_of(denoiser, request);
-  std::vector<at::Tensor> done, strips;
-  for (size_t begin = 0; begin < count; begin += batch) {
-    const size_t end = std::min(begin + batch, count);
+  // Smaller passes where a worker would have none: a sample does not depend on the others.
+  const auto all = static_cast<int64_t>(count);
+  const int64_t size = std::clamp<int64_t>((all + workers.count() - 1) / workers.count(), 1, batch);
+  const int64_t passes = (all + size - 1) / size;
+  std::vector<at::Tensor> done(passes), strips(request.trajectory ? passes : 0);
+  std::mutex watching;
+  int64_t finished = 0;  // samples
+  const auto tell = [&](int64_t more) {
+    const std::lock_guard lock(watching);
+    finished += more;
+    if (watch) watch(finished);
+  };
+  workers.for_each(passes, [&](int64_t pass, int64_t) {
+    const size_t begin = pass * size, end = std::min<size_t>(begin + size, count);
     const std::vector<int64_t> seeds = slice(request.seeds, begin, end);
     const at::Tensor z =
         request.latents.defined() ? request.latents.slice(0, begin, end) : latents_from_seeds(seeds, shape);
     const Denoise d = denoise_of(denoiser, config, request.guide, slice(result.classes, begin, end));
-    result.nfe = 0;
+    int64_t nfe = 0;
     const Denoise count_and_denoise = [&](const at::Tensor& x, double sigma) {
       const at::Tensor denoised = d(x, sigma);
-      ++result.nfe;
-      if (watch) watch(static_cast<int64_t>(begin));
+      ++nfe;
+      tell(0);
       return denoised;
     };
     History history;
@@ -191,10 +203,11 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
       keep = [&](int64_t, double, const at::Tensor& denoised) { steps.push_back(denoised.to(at::kCPU)); };
     const at::Tensor x =
         integrate(solver, count_and_denoise, sigmas.front() * z.to(state), sigmas, history, keep);
-    done.push_back(cut ? (x / sigmas.back()).to(at::kCPU) : x.to(on_cpu));
-    if (request.trajectory) strips.push_back(at::stack(steps, 1));
-    if (watch) watch(static_cast<int64_t>(end));
-  }
+    done[pass] = cut ? (x / sigmas.back()).to(at::kCPU) : x.to(on_cpu);
+    if (request.trajectory) strips[pass] = at::stack(steps, 1);
+    if (pass == 0) result.nfe = nfe;
+    tell(static_cast<int64_t>(end - begin));
+  });
   std::vector<int64_t> empty{0, channels, height, width};
   result.samples = done.empty() ? at::zeros(empty, on_cpu) : at::cat(done);
   if (!strips.empty()) result.trajectory = at::cat(strips);

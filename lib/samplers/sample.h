@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "networks/denoiser.h"
+#include "parallel/workers.h"
 #include "samplers/sampler_config.h"
 
 namespace onestep {
@@ -33,16 +34,18 @@ struct SampleResult {
   int64_t nfe = 0;               ///< network evaluations for each sample; a guided one counts once
 };
 
-/// Called after each network evaluation with the number of samples that are done; may throw to stop the run.
+/// Called after each network evaluation with the number of samples that are done, by one worker at a time;
+/// may throw to stop the run.
 using SampleWatch = std::function<void(int64_t done)>;
 
 /// x = integrate(solver, D, sigma_0 z) for every sample, `batch` at a time, D guided and clipped as `config`
-/// says. The state is float64; the network gets its own dtype and device. A sample depends on its seed (or
-/// latent) and class alone, not on the others. No gradients. Throws config::ConfigError for a class that the
-/// model lacks and a sampler that makes no sense or guides what can't be guided, NumericalError when the
-/// network returns NaN or infinity, c10::Error for latents of another shape or batch < 1.
+/// says; the batches are shared by the workers. The state is float64; the network gets its own dtype and
+/// device. A sample depends on its seed (or latent) and class alone, not on the others. No gradients. Throws
+/// config::ConfigError for a class that the model lacks and a sampler that makes no sense or guides what
+/// can't be guided, NumericalError when the network returns NaN or infinity, c10::Error for latents of
+/// another shape or batch < 1.
 SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, const SampleRequest& request,
-                      int64_t batch, const SampleWatch& watch = {});
+                      int64_t batch, const SampleWatch& watch = {}, const Workers& workers = {});
 
 /// The same for seeds alone, all of one class where that is given.
 SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config,

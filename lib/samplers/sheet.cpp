@@ -10,17 +10,18 @@
 namespace onestep {
 namespace {
 
-constexpr int64_t kColumns = 8;
+constexpr int64_t kColumns = 8, kPass = 2 * kColumns;
 
 }  // namespace
 
-at::Tensor draw_sheet(const Denoiser& denoiser, const SamplerConfig& sampler, std::vector<int64_t> among) {
+at::Tensor draw_sheet(const Denoiser& denoiser, const SamplerConfig& sampler, std::vector<int64_t> among,
+                      const Workers& workers) {
   if (among.empty()) among = trained_classes(denoiser);
   const auto classes = std::min<int64_t>(static_cast<int64_t>(among.size()), 16);
   const int64_t rows = classes > 0 ? classes : kColumns;
   SampleRequest request{.seeds = consecutive_seeds(0, rows * kColumns)};
   for (int64_t i = 0; classes > 0 && i < rows * kColumns; ++i) request.classes.push_back(among[i / kColumns]);
-  const SampleResult result = generate(denoiser, sampler, request, rows * kColumns);
+  const SampleResult result = generate(denoiser, sampler, request, kPass, {}, workers);
   return io::image_grid(io::to_uint8(result.samples), rows, kColumns);
 }
 

@@ -12,6 +12,7 @@
 #include "io/numerical_error.h"
 #include "losses/finite.h"
 #include "networks/cost.h"
+#include "training/map_shards.h"
 #include "training/trainee.h"
 
 namespace onestep {
@@ -24,27 +25,31 @@ struct ClassifyTask {
   RunConfig run;
   at::Device device;
   std::map<std::string, std::string> provenance;
+  Workers workers;
   Trainee<Classifier> student;
 
   StepStats step(const Batch& batch) {
-    const int64_t nimg = batch.indices[0].item<int64_t>();
-    const int64_t size = batch.images.size(0);
-    StepStats stats;
-    at::Tensor any;
-    for (const Batch& some : split(batch, run.micro_batch)) {
-      const Batch part = to_device(some, device);
-      at::Tensor finite = finite_samples(part.images);
-      const at::Tensor labels = part.labels.argmax(1);
-      const at::Tensor logits = classify(student.module, kept(part.images, finite)).logits;
+    const std::vector<Batch> shards = shards_of(batch, shard_size(run));
+    student.sum->begin(static_cast<int64_t>(shards.size()));
+    StepStats stats = map_shards(workers, shards, [&](const Batch& images, const ShardPlace& place) {
+      const Replica<Classifier>& network = student.replicas[place.worker];
+      const Batch shard = to_device(images, device);
+      at::Tensor finite = finite_samples(shard.images);
+      const at::Tensor labels = shard.labels.argmax(1);
+      const at::Tensor logits = classify(network.module, kept(shard.images, finite)).logits;
       const at::Tensor losses =
           at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100, config.label_smoothing);
       finite = finite & finite_samples(losses);
-      (kept(losses, finite).sum() / static_cast<double>(size)).backward();
-      stats.add("loss", losses, finite);
-      stats.add("accuracy", (logits.detach().argmax(1) == labels).to(at::kFloat), finite);
-      any = any.defined() ? any | finite.any() : finite.any();
-    }
-    stats.add_update("", update(student, nimg, size, run.images, any), student.adam.skipped);
+      (kept(losses, finite).sum() / static_cast<double>(batch.step_size)).backward();
+      contribute(network, *student.sum, place.number);
+      StepStats report;
+      report.add("loss", losses, finite);
+      report.add("accuracy", (logits.detach().argmax(1) == labels).to(at::kFloat), finite);
+      return report;
+    });
+    student.flat.gradients.copy_(student.sum->take());
+    const at::Tensor norm = update(student, batch.nimg, batch.step_size, run.images, stats.any("loss"));
+    stats.add_update("", norm, student.adam.skipped);
     return stats;
   }
 
@@ -77,20 +82,22 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
       .run = context.run,
       .device = context.device,
       .provenance = context.provenance,
+      .workers = context.workers,
       .student =
           make_trainee(clone(make_classifier(network, context.run.seed, drawn_on(context)), context.device),
-                       config.optimizer)});
+                       config.optimizer, /*rows=*/1, context.workers.count())});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },
             .model = [self] { return model_file(self->student.module, self->provenance); },
             .finish = [self](const Dataset& data) { self->scale_features(data); }};
   append_state(task.state, "network", self->student);
   task.state.emplace_back("feature_scale", self->student.module.feature_scale);
   const PassCost pass = pass_cost(self->student.module);
+  const int64_t workers = context.workers.count();
   const int64_t parameters = parameter_count(self->student.module);
   task.cost = {.parameters = {{"classifier", parameters}},
                .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
-               .bytes = training_bytes(parameters) +
-                        4.0 * static_cast<double>(pass.activations * pass_size(context.run))};
+               .bytes = training_bytes(parameters, workers) +
+                        4.0 * static_cast<double>(pass.activations * shard_size(context.run) * workers)};
   return task;
 }
 

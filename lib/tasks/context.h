@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "networks/denoiser.h"
+#include "parallel/workers.h"
 #include "training/loop.h"
 
 namespace onestep {
@@ -11,6 +12,7 @@ struct TaskContext {
   at::Device device;    ///< at::kMeta makes a task that costs nothing and can't step: its `cost` is known
   const Dataset& data;  ///< the training set
   std::map<std::string, std::string> provenance;  ///< goes into the metadata of every model file
+  Workers workers = {};                           ///< that share the shards of a step
 };
 
 /// Where a task's networks are drawn: on the CPU, and then sent to the context's device; on at::kMeta, for

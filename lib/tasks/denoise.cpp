@@ -14,6 +14,7 @@
 #include "networks/cost.h"
 #include "samplers/model_data.h"
 #include "samplers/sheet.h"
+#include "training/map_shards.h"
 #include "training/trainee.h"
 
 namespace onestep {
@@ -25,60 +26,62 @@ struct DenoiseTask {
   at::Device device;
   std::map<std::string, std::string> provenance;
   Dataset data;
+  Workers workers;
   Trainee<Denoiser> student;
   Average<Denoiser> average;
 
   StepStats step(const Batch& batch) {
-    const int64_t nimg = batch.indices[0].item<int64_t>();
-    const int64_t size = batch.images.size(0);
-    StepStats stats;
-    at::Tensor any;
-    for (const Batch& some : split(batch, run.micro_batch)) {
-      Batch part = to_device(some, device);
-      at::Tensor finite = finite_samples(part.images);
-      part.images = kept(part.images, finite);
-      const at::Tensor losses = losses_of(part);
+    const std::vector<Batch> shards = shards_of(batch, shard_size(run));
+    student.sum->begin(static_cast<int64_t>(shards.size()));
+    StepStats stats = map_shards(workers, shards, [&](const Batch& images, const ShardPlace& place) {
+      const Replica<Denoiser>& network = student.replicas[place.worker];
+      const Batch shard = to_device(images, device);
+      at::Tensor finite = finite_samples(shard.images);
+      const at::Tensor losses = losses_of(network.module, shard, kept(shard.images, finite));
       finite = finite & finite_samples(losses);
-      (kept(losses, finite).sum() / static_cast<double>(size)).backward();
-      stats.add("loss", losses, finite);
-      any = any.defined() ? any | finite.any() : finite.any();
-    }
-    const at::Tensor norm = update(student, nimg, size, run.images, any);
+      (kept(losses, finite).sum() / static_cast<double>(batch.step_size)).backward();
+      contribute(network, *student.sum, place.number);
+      StepStats report;
+      report.add("loss", losses, finite);
+      return report;
+    });
+    student.flat.gradients.copy_(student.sum->take());
+    const at::Tensor norm = update(student, batch.nimg, batch.step_size, run.images, stats.any("loss"));
     stats.add_update("", norm, student.adam.skipped);
-    ema_step(config.ema, average.values, student.flat.values, nimg + size, size);
+    ema_step(config.ema, average.values, student.flat.values, batch.nimg + batch.step_size, batch.step_size);
     return stats;
   }
 
-  /// The weighted error of every image of a part on the device, [n], a mean over pixels.
-  at::Tensor losses_of(const Batch& part) {
-    const auto [y, augment_labels] = augment(part.images, config.augmentation, run.seed, part.indices);
-    const at::Tensor sigma = draw_sigma(config.sigma, run.seed, Purpose::sigma, part.indices, device);
+  /// The weighted error of every image of a shard on the device, [n], a mean over pixels.
+  at::Tensor losses_of(const Denoiser& network, const Batch& shard, const at::Tensor& images) const {
+    const auto [y, augment_labels] = augment(images, config.augmentation, run.seed, shard.indices);
+    const at::Tensor sigma = draw_sigma(config.sigma, run.seed, Purpose::sigma, shard.indices, device);
     const at::Tensor noise =
-        kernels::philox_normal(run.seed, word(Purpose::noise), part.indices, y.sizes().slice(1), device);
+        kernels::philox_normal(run.seed, word(Purpose::noise), shard.indices, y.sizes().slice(1), device);
     DropoutStream masks{.rate = dropout_rate(config.denoiser.network),
                         .seed = static_cast<uint64_t>(run.seed),
-                        .indices = part.indices};
-    const at::Tensor denoised =
-        denoise(student.module, y + sigma.reshape({-1, 1, 1, 1}) * noise, sigma,
-                {.labels = training_labels(part), .augment_labels = augment_labels, .masks = &masks});
+                        .indices = shard.indices};
+    const at::Tensor denoised = denoise(
+        network, y + sigma.reshape({-1, 1, 1, 1}) * noise, sigma,
+        {.labels = training_labels(network, shard), .augment_labels = augment_labels, .masks = &masks});
     const at::Tensor weight =
         loss_weight(config.weighting, sigma, config.denoiser.preconditioning.sigma_data);
     return denoising_loss(denoised, y, weight) / static_cast<double>(y[0].numel());
   }
 
   /// One-hot rows, some of them blanked.
-  at::Tensor training_labels(const Batch& part) {
+  at::Tensor training_labels(const Denoiser& network, const Batch& shard) const {
     const double hidden = label_dropout_rate(config.denoiser.network);
-    const at::Tensor labels = labels_for(student.module, part.labels);
+    const at::Tensor labels = labels_for(network, shard.labels);
     if (!labels.defined() || hidden == 0) return labels;
     const at::Tensor u =
-        kernels::philox_uniform(run.seed, word(Purpose::label_dropout), part.indices, {1}, device);
+        kernels::philox_uniform(run.seed, word(Purpose::label_dropout), shard.indices, {1}, device);
     return labels * (u >= hidden).to(labels.scalar_type());
   }
 
   at::Tensor snapshot() {
     return draw_sheet(average.module, {.solver = "heun", .steps = config.snapshot_steps},
-                      trained_classes(average.module, class_counts(data)));
+                      trained_classes(average.module, class_counts(data)), workers);
   }
 
   io::TensorFile model() {
@@ -96,7 +99,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
   }
   auto student =
       make_trainee(clone(make_denoiser(config.denoiser, context.run.seed, drawn_on(context)), context.device),
-                   config.optimizer);
+                   config.optimizer, /*rows=*/1, context.workers.count());
   require_fit(context, "task.network", image_shape(student.module), label_dim(student.module));
   if (config.augmentation > 0) {
     const ImageShape shape = image_shape(student.module);
@@ -108,6 +111,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
                                                         .device = context.device,
                                                         .provenance = context.provenance,
                                                         .data = context.data,
+                                                        .workers = context.workers,
                                                         .student = std::move(student),
                                                         .average = std::move(average)});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },
@@ -118,11 +122,12 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
   append_state(task.state, "network", self->student);
   task.state.emplace_back("ema", self->average.values);
   const PassCost pass = pass_cost(self->student.module);
+  const int64_t workers = context.workers.count();
   const int64_t parameters = parameter_count(self->student.module);
   task.cost = {.parameters = {{"network", parameters}},
                .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
-               .bytes = training_bytes(parameters) + 4.0 * static_cast<double>(parameters) +
-                        4.0 * static_cast<double>(pass.activations * pass_size(context.run))};
+               .bytes = training_bytes(parameters, workers) + 4.0 * static_cast<double>(parameters) +
+                        4.0 * static_cast<double>(pass.activations * shard_size(context.run) * workers)};
   return task;
 }
 

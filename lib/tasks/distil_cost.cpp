@@ -2,12 +2,14 @@
 #include "tasks/distil_cost.h"
 
 #include "networks/cost.h"
+#include "training/trainee.h"
 
 namespace onestep {
 
-TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Denoiser& teacher,
-                     const Student& student, const Fake& fake, const std::optional<Critic>& critic) {
-  const Denoiser& network = fake.network ? fake.network->module : teacher;
+TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Networks& networks,
+                     int64_t workers) {
+  const auto& [teacher, student, fake, discriminator] = networks;
+  const Denoiser& network = fake.network ? *fake.network : teacher;
   const PassCost one = pass_cost(network);
   const auto pass = static_cast<double>(one.macs);
   const double turns = 1.0 / static_cast<double>(updates_per_student(config.fake));
@@ -20,25 +22,25 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Den
   const double compared = (guided + 1) * (std::holds_alternative<ExpandedConfig>(config.loss) ? 2 : 1);
   TaskCost cost{.parameters = {{"teacher", parameter_count(teacher)}, {"student", parameter_count(student)}}};
   cost.macs_per_image = pass * ((stepped ? before_last + 1 + 2 * turns : 0) + turns * compared);
-  cost.bytes = training_bytes(cost.parameters[1].second) +
+  cost.bytes = training_bytes(cost.parameters[1].second, workers) +
                4.0 * static_cast<double>(cost.parameters[0].second) +
                4.0 * static_cast<double>(cost.parameters[1].second) +
-               8.0 * static_cast<double>(one.activations * pass_size(run));
+               8.0 * static_cast<double>(one.activations * shard_size(run) * workers);
   if (fake.network) {
     cost.parameters.emplace_back("fake", parameter_count(network));
-    cost.bytes += training_bytes(parameter_count(network));
+    cost.bytes += training_bytes(parameter_count(network), workers);
     cost.macs_per_image += pass * kTrainingPasses * learning;
   }
-  if (critic) {
+  if (discriminator) {
     // The encoder is about half of a pass: real images go through it; student images where they must anew.
-    const bool learns = trains_encoder(critic->config);
+    const bool learns = discriminator->trains_encoder;
     cost.macs_per_image +=
-        pass * 0.5 * learning * ((shares_encoder(critic->config) ? 1 : 2) * (learns ? kTrainingPasses : 0.5));
+        pass * 0.5 * learning * ((discriminator->shares_encoder ? 1 : 2) * (learns ? kTrainingPasses : 0.5));
     if (config.adversarial) cost.macs_per_image += pass * 0.5 * turns;
-    if (critic->networks) {
-      const int64_t own = parameter_count(critic->networks->module);
+    if (discriminator->networks) {
+      const int64_t own = parameter_count(*discriminator->networks);
       cost.parameters.emplace_back("discriminator", own);
-      cost.bytes += training_bytes(own);
+      cost.bytes += training_bytes(own, workers);
     }
   }
   return cost;

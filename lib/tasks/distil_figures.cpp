@@ -3,7 +3,7 @@
 
 #include <ATen/ops/arange.h>
 
-#include "distillation/laboratory.h"
+#include "distillation/score_figures.h"
 #include "io/log.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
@@ -19,24 +19,24 @@ std::vector<Figure> figures(const DistilConfig& config, const RunConfig& run, co
   constexpr int64_t kPoints = 2000;
   constexpr double kSigma = 0.5;
   const c10::NoGradGuard no_grad;
-  Part part{.seed = static_cast<uint64_t>(run.seed),
-            .indices = at::arange(kPoints),
-            .real = images.slice(0, 0, kPoints).to(density->means.device())};
-  part.indices = part.indices.slice(0, 0, part.real.size(0));
+  Shard shard{.seed = static_cast<uint64_t>(run.seed),
+              .indices = at::arange(kPoints),
+              .real = images.slice(0, 0, kPoints).to(density->means.device())};
+  shard.indices = shard.indices.slice(0, 0, shard.real.size(0));
   const auto* stepped = std::get_if<SteppedStudent>(&now.form);
   const at::Tensor points =
       stepped
           ? generate(stepped->network, own_sampler(now), consecutive_seeds(0, kPoints), {}, kPoints).samples
-          : student_images(now, part);
+          : student_images(now, shard);
   const auto fake_at = [&](const at::Tensor& x, const at::Tensor& sigma) {
-    return perceive(fake, now, teacher, x, {.y = x, .sigma = sigma}, {}).denoised;
+    return fake_forward(fake, now, teacher, x, {.y = x, .sigma = sigma}, {}).denoised;
   };
   const auto teacher_at = [&](const at::Tensor& x, const at::Tensor& sigma) {
     return denoise(*density, x, sigma);
   };
-  return pictures_of(
+  return score_figures(
       {.teacher = *density,
-       .data = part.real,
+       .data = shard.real,
        .student = points,
        .density = std::holds_alternative<GaussianStudent>(now.form) ? exact_density(now) : std::nullopt,
        .teacher_denoised = teacher_at,

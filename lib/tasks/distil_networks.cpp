@@ -55,17 +55,16 @@ std::optional<Denoiser> open_network(const DistilConfig& config, const Denoiser&
   return network;
 }
 
-std::optional<Classifier> open_classifier(const DistilConfig& config, const Denoiser& labelled,
-                                          const TaskContext& context) {
-  if (!config.reward) return {};
-  if (label_dim(labelled) == 0 && !std::holds_alternative<ParticlesConfig>(config.student.generator)) {
+Classifier open_classifier(const RewardConfig& config, const GeneratorConfig& student,
+                           const Denoiser& labelled, const TaskContext& context) {
+  if (label_dim(labelled) == 0 && !std::holds_alternative<ParticlesConfig>(student)) {
     throw config::ConfigError(
         "task.reward: the student is asked for no class that an image could be rewarded for; it needs a "
         "class-conditional teacher");
   }
-  Classifier classifier = load_classifier(config.reward->classifier, context.device);
+  Classifier classifier = load_classifier(config.classifier, context.device);
   const ClassifierConfig& c = classifier.config;
-  require_fit(context, "the classifier " + config.reward->classifier,
+  require_fit(context, "the classifier " + config.classifier,
               {c.img_channels, c.img_resolution, c.img_resolution}, c.label_dim);
   return classifier;
 }

@@ -16,9 +16,9 @@ Denoiser open_teacher(const DistilConfig& config, const TaskContext& context);
 std::optional<Denoiser> open_network(const DistilConfig& config, const Denoiser& teacher,
                                      const TaskContext& context);
 
-/// The classifier of the reward, where there is one. `labelled` is whose classes the student is asked for.
-std::optional<Classifier> open_classifier(const DistilConfig& config, const Denoiser& labelled,
-                                          const TaskContext& context);
+/// The classifier of the reward. `labelled` is whose classes the student is asked for.
+Classifier open_classifier(const RewardConfig& config, const GeneratorConfig& student,
+                           const Denoiser& labelled, const TaskContext& context);
 
 /// What is to be said of guidance before a run starts: nothing is wrong with it, but it is seldom meant.
 std::vector<std::string> guidance_warnings(const DistilConfig& config);

@@ -54,7 +54,7 @@ std::string fake_problem(const DistilConfig& c) {
   return "";
 }
 
-std::string critic_problem(const DistilConfig& c) {
+std::string discriminator_problem(const DistilConfig& c) {
   if (!c.discriminator) return c.adversarial ? "adversarial needs a discriminator" : "";
   if (c.discriminator->features == "teacher" && !c.teacher) {
     return "discriminator.features: an analytic teacher has no encoder; choose fake or own";
@@ -80,7 +80,8 @@ std::string term_problem(const DistilConfig& c) {
 }  // namespace
 
 std::string DistilConfig::problem() const {
-  for (const auto check : {ratio_problem, branch_problem, fake_problem, critic_problem, term_problem}) {
+  for (const auto check :
+       {ratio_problem, branch_problem, fake_problem, discriminator_problem, term_problem}) {
     if (const std::string problem = check(*this); !problem.empty()) return problem;
   }
   return "";

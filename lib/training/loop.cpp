@@ -30,18 +30,6 @@ void require_continuable(const RunConfig& config, const Run& run, int64_t nimg) 
 
 }  // namespace
 
-std::vector<Batch> split(const Batch& batch, int64_t micro_batch) {
-  const int64_t size = batch.images.size(0);
-  if (micro_batch == 0 || micro_batch >= size) return {batch};
-  std::vector<Batch> parts;
-  for (int64_t first = 0; first < size; first += micro_batch) {
-    const int64_t last = std::min(first + micro_batch, size);
-    parts.push_back({batch.images.slice(0, first, last), batch.labels.slice(0, first, last),
-                     batch.indices.slice(0, first, last)});
-  }
-  return parts;
-}
-
 RunEnd run_training(const RunConfig& config, const std::string& title, const Run& run, const Dataset& data,
                     Task& task, const std::function<bool()>& stop, const Scoring& scoring) {
   const RunFolder& folder = run.folder;

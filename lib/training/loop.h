@@ -29,7 +29,4 @@ enum class RunEnd { finished, interrupted, already_finished };
 RunEnd run_training(const RunConfig& config, const std::string& title, const Run& run, const Dataset& data,
                     Task& task, const std::function<bool()>& stop, const Scoring& scoring = {});
 
-/// Consecutive parts of at most `micro_batch` images (0: the whole batch).
-std::vector<Batch> split(const Batch& batch, int64_t micro_batch);
-
 }  // namespace onestep

@@ -21,7 +21,8 @@ struct RunConfig {
   int64_t keep_checkpoints = 2;
   int64_t model_images = 0;
   std::string device = "cpu";
-  int64_t threads = 0;
+  int64_t workers = 0;
+  int64_t threads = 1;
   int64_t max_skipped = 20;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
@@ -32,8 +33,11 @@ struct RunConfig {
           "the budget: training images to be seen; may grow where no learning rate falls with it",
           config::at_least(1), Role::budget);
     visit("batch", c.batch, "images a step", config::at_least(1));
-    visit("micro_batch", c.micro_batch, "images a pass: what fits in memory; 0 is the whole batch",
-          config::non_negative);
+    visit(
+        "micro_batch", c.micro_batch,
+        "the shard: images a pass, which one worker computes; the bits depend on it. 0: half a batch and 32 "
+        "at most on a CPU, a whole batch on a GPU",
+        config::non_negative);
     visit("flip", c.flip, "mirror half of the images left to right");
     visit("tick_images", c.tick_images,
           "images between lines of the log; 0 is a 500th of the run, 1000 at least", config::non_negative,
@@ -50,8 +54,15 @@ struct RunConfig {
           "images between models that are kept in the folder models; 0 keeps the newest only",
           config::non_negative, Role::free);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty, Role::free);
-    visit("threads", c.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores", config::between(0, 1024),
-          Role::free);
+    visit("workers", c.workers,
+          "threads that share a step's shards on a CPU; 0 is OMP_NUM_THREADS or all cores; the bits do not "
+          "depend on it",
+          config::between(0, 1024), Role::free);
+    visit(
+        "threads", c.threads,
+        "intra-op threads of each worker: more than 1 for networks too large to hold an activation for each "
+        "worker",
+        config::between(1, 1024), Role::free);
     visit("max_skipped", c.max_skipped,
           "updates left out in a row, for a gradient that is not finite, at which the run ends",
           config::at_least(1), Role::free);
@@ -72,9 +83,11 @@ inline int64_t snapshot_interval(const RunConfig& c) {
   return interval(c.snapshot_images, c.images, 50, 20'000);
 }
 
-/// The images of one pass.
-inline int64_t pass_size(const RunConfig& run) {
-  return run.micro_batch == 0 ? run.batch : std::min(run.micro_batch, run.batch);
+/// The images of a shard: a function of the configuration, never of the machine.
+inline int64_t shard_size(const RunConfig& run) {
+  constexpr int64_t kLargest = 32;  // a larger one is no faster on a core, and leaves the others less to do
+  if (run.micro_batch > 0) return std::min(run.micro_batch, run.batch);
+  return run.device == "cpu" ? std::min((run.batch + 1) / 2, kLargest) : run.batch;
 }
 
 }  // namespace onestep

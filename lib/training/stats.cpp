@@ -18,6 +18,12 @@ at::Tensor sum_of(const at::Tensor& values, const at::Tensor& keep) {
 
 }  // namespace
 
+at::Tensor StepStats::any(const std::string& name) const {
+  const auto found = std::ranges::find(values, name, &Value::name);
+  TORCH_CHECK(found != values.end(), "StepStats: no value '", name, "'");
+  return found->count > 0;
+}
+
 void StepStats::add(const std::string& name, const at::Tensor& value) {
   const at::Tensor number = value.detach(), finite = at::isfinite(number);
   values.push_back({name, sum_of(number, finite), finite.sum(), /*of_samples=*/false});

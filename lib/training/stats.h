@@ -17,7 +17,17 @@ struct StepStats {
     bool of_samples;        ///< a mean over samples, and not over steps
   };
   std::vector<Value> values;
+  template <class Self, class Visit>
+  static void numbers(Self& s, Visit&& visit) {
+    for (auto& value : s.values) {
+      visit(value.sum);
+      visit(value.count);
+    }
+  }
   std::vector<std::pair<std::string, at::Tensor>> skipped;  ///< updates left out in a row, by optimiser
+
+  /// Whether any sample of `name` was meant: bool, 0-d.
+  at::Tensor any(const std::string& name) const;
 
   /// A step's number, 0-d.
   void add(const std::string& name, const at::Tensor& value);

@@ -1,30 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <memory>
 #include <utility>
+#include <vector>
 
+#include "parallel/canonical_sum.h"
 #include "training/adam.h"
 #include "training/ema.h"
 
 namespace onestep {
 
-/// A network in training: its module, whose parameters are views of `flat`, and its optimiser.
+/// A network as a worker trains it: the parameters are everybody's, the gradients its own.
+template <class M>
+struct Replica {
+  M module;
+  at::Tensor gradients;  ///< [P], of the shard that it computes
+};
+
+/// A network in training: its module, whose parameters are views of `flat`, a replica for each worker, and
+/// its optimiser.
 template <class M>
 struct Trainee {
   M module;
   FlatParameters flat;
   Adam adam;
+  std::vector<Replica<M>> replicas;                            ///< the first is the module itself
+  std::unique_ptr<TreeSum> sum = std::make_unique<TreeSum>();  ///< of a step's shards
 };
 
 template <class M>
-Trainee<M> make_trainee(M module, const AdamConfig& config, int64_t rows = 1) {
+Trainee<M> make_trainee(M module, const AdamConfig& config, int64_t rows = 1, int64_t workers = 1) {
   Trainee<M> trainee{.module = std::move(module)};
   trainee.flat = flatten(trainee.module);
   trainee.adam = make_adam(config, trainee.flat, rows);
+  trainee.replicas.push_back({trainee.module, trainee.flat.gradients});
+  for (int64_t worker = 1; worker < workers; ++worker) {
+    Replica<M> replica{trainee.module, at::zeros_like(trainee.flat.values)};
+    attach(replica.module, {trainee.flat.values, replica.gradients});
+    trainee.replicas.push_back(std::move(replica));
+  }
   return trainee;
 }
 
-/// One optimiser step at the images [nimg, nimg + batch) of a run of `total`; returns the gradient's norm.
-/// `any`, `met`: as adam_step takes them.
+/// Takes the gradients that a replica gathered for term `number` of `sum`, and leaves zeros.
+template <class M>
+void contribute(const Replica<M>& replica, TreeSum& sum, int64_t number) {
+  sum.add(number, replica.gradients);
+  at::Tensor(replica.gradients).zero_();
+}
+
+/// One optimiser step at the images [nimg, nimg + batch) of a run of `total` by the gradients in flat;
+/// returns their norm. `any`, `met`: as adam_step takes them.
 template <class M>
 at::Tensor update(Trainee<M>& trainee, int64_t nimg, int64_t batch, int64_t total, const at::Tensor& any = {},
                   const std::vector<int64_t>& met = {0}) {
@@ -51,9 +77,10 @@ Average<M> make_average(const M& module) {
   return average;
 }
 
-/// Bytes that a network in training holds beside activations: value, gradient and two moments, float32.
-inline double training_bytes(int64_t parameters) {
-  return 16.0 * static_cast<double>(parameters);
+/// Bytes that a network in training holds beside activations: value, gradient and two moments, float32; for
+/// each worker but the first gradients of its own, and as many in sums that wait.
+inline double training_bytes(int64_t parameters, int64_t workers = 1) {
+  return (16.0 + 8.0 * static_cast<double>(workers - 1)) * static_cast<double>(parameters);
 }
 
 /// A backward pass costs about two forward ones.

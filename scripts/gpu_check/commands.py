@@ -51,7 +51,7 @@ def compared(what, ended, folder, reference):
 
 def experiments(pack):
     """Every one-step or particle method of configs/fashion_mnist."""
-    parts = {"student", "integral", "critic", "particles", "evaluate", "inception_fid", "teacher", "classifier",
+    parts = {"student", "integral", "discriminator", "particles", "evaluate", "inception_fid", "teacher", "classifier",
              "sida_long"}
     return sorted(path.stem for path in (pack.root / "configs/fashion_mnist").glob("*.yaml") if path.stem not in parts)
 

@@ -25,20 +25,20 @@ class Spec:
     sigma_data: float
     log_sigma: tuple  # mean and standard deviation of ln sigma in training
     learning_rate: float
-    eye: tuple  # encoder resolutions that the discriminator sees
+    discriminator_resolutions: tuple  # encoder resolutions that the discriminator sees
     parameters: int  # how many OneStep's network has: a layer that differs would show
     labels: int = 10
 
 
 SPECS = {
-    # configs/fashion_mnist/teacher.yaml and critic.yaml
+    # configs/fashion_mnist/teacher.yaml and discriminator.yaml
     "fashion_mnist": Spec(
         channels=1, size=28, base=16, mult=(1, 2), blocks=1, attention=(), dropout=0.0, label_dropout=0.1,
-        patches=True, sigma_data=0.7, log_sigma=(-1.0, 1.2), learning_rate=4e-3, eye=(14, 7), parameters=181_236),
+        patches=True, sigma_data=0.7, log_sigma=(-1.0, 1.2), learning_rate=4e-3, discriminator_resolutions=(14, 7), parameters=181_236),
     # EDM's class-conditional DDPM++ for CIFAR-10 without augmentation labels; the rate is low for want of a warm-up
     "ddpmpp_cifar10": Spec(
         channels=3, size=32, base=128, mult=(2, 2, 2), blocks=4, attention=(16,), dropout=0.13, label_dropout=0.0,
-        patches=False, sigma_data=0.5, log_sigma=(-1.2, 1.2), learning_rate=2e-4, eye=(16, 8), parameters=55_734_147),
+        patches=False, sigma_data=0.5, log_sigma=(-1.2, 1.2), learning_rate=2e-4, discriminator_resolutions=(16, 8), parameters=55_734_147),
 }
 
 
@@ -207,7 +207,7 @@ class Discriminator(torch.nn.Module):
         super().__init__()
         size = spec.size // 2 if spec.patches else spec.size
         channels = {size >> level: spec.base * m for level, m in enumerate(spec.mult)}
-        self.heads = torch.nn.ModuleList(Head(r, channels[r]) for r in spec.eye)
+        self.heads = torch.nn.ModuleList(Head(r, channels[r]) for r in spec.discriminator_resolutions)
 
     def forward(self, features):
         return torch.cat([head(feature) for head, feature in zip(self.heads, features)], dim=1)

@@ -116,11 +116,11 @@ class FDistillWork:
         self.net = student
         self.student = Trainee(student, 5e-4, 0.0, True, options.batch)
         self.fake = Trainee(fake, 2e-3, 0.0, False, options.batch)
-        self.critic = Trainee(placed(Discriminator(spec), options), 1e-3, 0.0, False, options.batch)
+        self.discriminator = Trainee(placed(Discriminator(spec), options), 1e-3, 0.0, False, options.batch)
         self.sigma_init = torch.full((options.batch,), self.SIGMA_INIT, device=options.device)
 
     def compile(self):
-        for trainee in (self.student, self.fake, self.critic):
+        for trainee in (self.student, self.fake, self.discriminator):
             trainee.net.compile()
         # The teacher's halves apart: only the encoder is gone back through.
         self.teacher.encode = torch.compile(self.teacher.encode)
@@ -134,7 +134,7 @@ class FDistillWork:
         self.student.update(y, gradient / len(y))
         loss = denoising_loss(self.fake.net, y.detach(), labels, (-1.2, 1.2))
         self.fake.update(loss)
-        self.critic.update(self.discriminator_loss(real, student_features, sigma, labels))
+        self.discriminator.update(self.discriminator_loss(real, student_features, sigma, labels))
         return loss.detach()
 
     def draw_sigma(self, n, device):
@@ -146,8 +146,8 @@ class FDistillWork:
         y.requires_grad_()
         x = noised(y, sigma)
         encoded = self.teacher.encode(x, sigma, labels)
-        features = features_of(encoded[1], self.spec.eye)
-        logits = self.critic.net(features)
+        features = features_of(encoded[1], self.spec.discriminator_resolutions)
+        logits = self.discriminator.net(features)
         adversarial, = torch.autograd.grad(F.softplus(-logits).mean(1).sum(), y)
         with torch.no_grad():
             teacher = self.teacher.decode(x, sigma, encoded)
@@ -160,8 +160,8 @@ class FDistillWork:
     def discriminator_loss(self, real, student_features, sigma, labels):
         with torch.no_grad():
             _, skips = self.teacher.encode(noised(real, sigma), sigma, labels)
-        real_logits = self.critic.net(features_of(skips, self.spec.eye))
-        return (F.softplus(-real_logits) + F.softplus(self.critic.net(student_features))).mean()
+        real_logits = self.discriminator.net(features_of(skips, self.spec.discriminator_resolutions))
+        return (F.softplus(-real_logits) + F.softplus(self.discriminator.net(student_features))).mean()
 
 
 class SampleWork:

@@ -224,3 +224,21 @@ TEST_CASE("loader: ends at once, whether its queue is full or empty", "[loader]"
   }
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
 }
+
+TEST_CASE("loader: shards are consecutive parts that make up the step", "[loader]") {
+  const Batch step = read_batch(small_set(20), 1, 40, 8, false);
+  CHECK(shards_of(step, 8).size() == 1);
+  CHECK(shards_of(step, 100).size() == 1);
+  const std::vector<Batch> shards = shards_of(step, 3);
+  REQUIRE(shards.size() == 3);
+  CHECK(shards[2].images.size(0) == 2);
+  CHECK(shards[1].indices[0].item<int64_t>() == 43);
+  CHECK(shards[1].nimg == 43);
+  CHECK(shards[1].images.equal(step.images.slice(0, 3, 6)));
+  CHECK(shards[1].labels.equal(step.labels.slice(0, 3, 6)));
+  for (const Batch& shard : shards) {
+    CHECK(shard.step_nimg == 40);
+    CHECK(shard.step_size == 8);
+  }
+  CHECK_THROWS_WITH(shards_of(step, 0), Catch::Contains("at least 1 image"));
+}

@@ -74,7 +74,8 @@ void look_for_syncs(Compared& compared, const std::filesystem::path& dir, const 
   constexpr int kSteps = 4;
   const TrainConfig config = config_of(dir, e.task, "images: 1000, batch: 16");
   std::filesystem::create_directories(dir);
-  Task task = make_task(config.task, {.run = config.run, .device = device, .data = e.data, .provenance = {}});
+  Task task =
+      ready_task(config.task, {.run = config.run, .device = device, .data = e.data, .provenance = {}});
   const auto step = [&](int64_t i) {
     task.step(read_batch(e.data, config.run.seed, 16 * i, 16, /*flip=*/true));
   };

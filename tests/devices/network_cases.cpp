@@ -62,7 +62,7 @@ SongUNetConfig small_unet() {
 }
 
 Outputs heads(at::Device device, at::ScalarType dtype) {
-  Discriminator d = clone(make_discriminator({14, 7, 1}, {16, 32, 8}, 1), device, dtype);
+  Heads d = clone(make_heads({14, 7, 1}, {16, 32, 8}, 1), device, dtype);
   flatten(d);
   const at::Tensor logits =
       forward(d, {normal(1, 5, {16, 14, 14}, device, dtype), normal(2, 5, {32, 7, 7}, device, dtype),

@@ -77,7 +77,7 @@ Trained trained(const Denoiser& original, at::Device device) {
   DropoutStream masks{.rate = dropout_rate(d.config.network), .seed = 4, .indices = indices};
   const at::Tensor denoised = denoise(d, x, sigma, {.labels = labels, .masks = &masks});
   at::Tensor loss = denoised.square().sum();
-  const Perceived seen = perceive(d, x, sigma, labels, encoder_resolutions(d));
+  const DenoiserOutput seen = forward(d, x, sigma, labels, encoder_resolutions(d));
   for (const at::Tensor& feature : seen.features) loss = loss + feature.sin().sum();
   (loss + seen.denoised.abs().sum()).backward();
   const std::vector<std::string> waits = pretend_syncs();
@@ -100,7 +100,7 @@ TEST_CASE("every network on a device: forward and backward, without a wait") {
 }
 
 TEST_CASE("heads of a discriminator on a device") {
-  const Discriminator heads = make_discriminator({8, 4, 1}, {8, 16, 16}, 1);
+  const Heads heads = make_heads({8, 4, 1}, {8, 16, 16}, 1);
   const auto logits = [&](at::Device device) {
     std::vector<at::Tensor> features;
     for (const auto& [channels, side] : {std::pair{8, 8}, {16, 4}, {16, 1}})

@@ -21,7 +21,7 @@ std::vector<std::string> waits_of(const std::filesystem::path& dir, const Experi
       config_of(dir, e.task, "images: 1000, batch: 16, micro_batch: " + std::to_string(micro_batch));
   std::filesystem::create_directories(dir);
   const TaskContext context{.run = config.run, .device = pretend_device(), .data = e.data, .provenance = {}};
-  Task task = make_task(config.task, context);
+  Task task = ready_task(config.task, context);
   TickMeans means;
   for (int64_t nimg = 0; nimg <= 64;
        nimg += 16) {  // the last ones have every term, and look at both branches
@@ -45,7 +45,7 @@ TEST_CASE("Every task on a device: stopped and resumed, it has the bits of the C
 
 TEST_CASE("A device may be named without its number") {
   const TemporaryFolder folder;
-  const std::string task = distil(make_teacher(folder, 64), kCritic);
+  const std::string task = distil(make_teacher(folder, 64), kDiscriminator);
   const at::Device some(at::kPrivateUse1), number = pretend_device();
   CHECK(first_difference(run(folder / "some", task, kBudget, 0, halves(), some),
                          run(folder / "number", task, kBudget, 0, halves(), number)) == "");

@@ -93,8 +93,8 @@ TEST_CASE("A cloud of particles denoises to the mean of those that may lie behin
 TEST_CASE("D_q - y has no mean given x") {
   constexpr int64_t kImages = 40'000;
   for (const Student& student : {gaussian(), cloud()}) {
-    const Part part = part_of(points(9), 0, kImages);
-    const at::Tensor y = student_images(student, part).to(at::kDouble);
+    const Shard shard = shard_of(points(9), 0, kImages);
+    const at::Tensor y = student_images(student, shard).to(at::kDouble);
     for (const double sigma : {0.4, 1.5}) {
       const at::Tensor level = at::full({kImages}, sigma, at::kDouble);
       const at::Tensor x = noised(y, level, normal({2, 1, 1}, kImages, 9));

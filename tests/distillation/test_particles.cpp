@@ -22,8 +22,8 @@ const Particles& form_of(const Student& student) {
 
 TEST_CASE("Image nimg is particle nimg mod M, and so is its class") {
   const Student student = particles({.count = 5});
-  const Part part = part_of(points(9), 13, 8);  // 13 … 20
-  const at::Tensor y = student_images(student, part), labels = student_labels(student, part);
+  const Shard shard = shard_of(points(9), 13, 8);  // 13 … 20
+  const at::Tensor y = student_images(student, shard), labels = student_labels(student, shard);
   for (int64_t i = 0; i < 8; ++i) {
     const int64_t k = (13 + i) % 5;
     CHECK(y[i].equal(form_of(student).images[k]));
@@ -47,15 +47,15 @@ TEST_CASE("Particles of data without classes have none, and none can be asked fo
   data.class_names.clear();
   data.labels.zero_();
   const Student student = particles({.count = 5}, data);
-  CHECK(student_labels(student, part_of(data, 0, 8)).sizes() == at::IntArrayRef({8, 0}));
+  CHECK(student_labels(student, shard_of(data, 0, 8)).sizes() == at::IntArrayRef({8, 0}));
   CHECK_THROWS_WITH(particles({.count = 5, .target_class = 0}, data), Catch::Contains("the data has 0"));
 }
 
 TEST_CASE("Gradients of a particle that a batch meets more than once add up") {
   const Student student = trained(particles({.count = 3}));
-  const Part part = part_of(points(9), 4, 7);  // particles 1 2 0 1 2 0 1
+  const Shard shard = shard_of(points(9), 4, 7);  // particles 1 2 0 1 2 0 1
   const at::Tensor slope = normal({2, 1, 1}, 7, 3);
-  student_images(student, part).backward(slope);
+  student_images(student, shard).backward(slope);
   at::Tensor expected = at::zeros({3, 2, 1, 1});
   for (int64_t i = 0; i < 7; ++i) expected[(4 + i) % 3].add_(slope[i]);
   CHECK(relative_error(form_of(student).images.grad(), expected) < 1e-6);
@@ -91,9 +91,9 @@ TEST_CASE("Particles start from the data or from noise, and become what they are
 TEST_CASE("The Gaussian student is mu + s z, with gradient to both") {
   const Student student =
       trained(make_student(GaussianStudentConfig{.mean = 0.7, .std = 0.2}, {}, points(9), kSeed, at::kCPU));
-  const Part part = part_of(points(9), 5, 50);
-  const at::Tensor z = draws(part, Purpose::student_latent, {2, 1, 1});
-  const at::Tensor y = student_images(student, part), slope = normal({2, 1, 1}, 50, 3);
+  const Shard shard = shard_of(points(9), 5, 50);
+  const at::Tensor z = draws(shard, Purpose::student_latent, {2, 1, 1});
+  const at::Tensor y = student_images(student, shard), slope = normal({2, 1, 1}, 50, 3);
   CHECK(relative_error(y, 0.7 + 0.2 * z) < 1e-6);
   y.backward(slope);
   const auto& m = std::get<GaussianStudent>(student.form);

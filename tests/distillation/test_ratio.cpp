@@ -26,7 +26,7 @@ Ratio ratio(const std::string& source) {
                             .min_count = 2,
                             .sigma_min = 0.01,
                             .sigma_max = 100};
-  return {{.source = source, .measure = measure}, make_ratio_bins(measure, at::kCPU)};
+  return make_ratio({.source = source, .measure = measure}, at::kCPU);
 }
 
 }  // namespace

@@ -30,29 +30,29 @@ const SteppedStudent& network_of(const Student& student) {
 
 /// The input of every step of the chain, had each image taken all of them: x_1 = σ_1 z and
 /// x_{k+1} = D(x_k; σ_k) + σ_{k+1} ε_k.
-std::vector<at::Tensor> chain(const SteppedStudent& m, const Part& part) {
+std::vector<at::Tensor> chain(const SteppedStudent& m, const Shard& shard) {
   const auto steps = static_cast<int64_t>(m.sigmas.size());
-  const at::Tensor noise = draws(part, Purpose::student_renoise, {steps - 1, 2, 1, 1});
-  std::vector<at::Tensor> inputs{m.sigmas[0] * draws(part, Purpose::student_latent, {2, 1, 1})};
+  const at::Tensor noise = draws(shard, Purpose::student_renoise, {steps - 1, 2, 1, 1});
+  std::vector<at::Tensor> inputs{m.sigmas[0] * draws(shard, Purpose::student_latent, {2, 1, 1})};
   for (int64_t k = 1; k < steps; ++k) {
     const at::Tensor level = at::full({}, m.sigmas[k - 1]);
     inputs.push_back(
-        (denoise(m.network, inputs.back(), level, part.labels) + m.sigmas[k] * noise.select(1, k - 1))
+        (denoise(m.network, inputs.back(), level, shard.labels) + m.sigmas[k] * noise.select(1, k - 1))
             .detach());
   }
   return inputs;
 }
 
-at::Tensor last_of(const SteppedStudent& m, const Part& part, const at::Tensor& input, size_t k) {
-  return denoise(m.network, input, at::full({}, m.sigmas[k]), part.labels);
+at::Tensor last_of(const SteppedStudent& m, const Shard& shard, const at::Tensor& input, size_t k) {
+  return denoise(m.network, input, at::full({}, m.sigmas[k]), shard.labels);
 }
 
 /// The step that each image must have stopped at: the one whose result it is. −1 where there is none.
-std::vector<int64_t> stops(const SteppedStudent& m, const Part& part, const at::Tensor& y) {
-  const std::vector<at::Tensor> inputs = chain(m, part);
+std::vector<int64_t> stops(const SteppedStudent& m, const Shard& shard, const at::Tensor& y) {
+  const std::vector<at::Tensor> inputs = chain(m, shard);
   std::vector<int64_t> found(y.size(0), -1);
   for (size_t k = 0; k < inputs.size(); ++k) {
-    const at::Tensor off = (y - last_of(m, part, inputs[k], k)).abs().amax({1, 2, 3});
+    const at::Tensor off = (y - last_of(m, shard, inputs[k], k)).abs().amax({1, 2, 3});
     for (int64_t i = 0; i < y.size(0); ++i) {
       if (off[i].item<double>() > 2e-5) continue;
       CHECK(found[i] == -1);  // the steps' results differ: there is no doubt
@@ -67,12 +67,12 @@ std::vector<int64_t> stops(const SteppedStudent& m, const Part& part, const at::
 DEVICE_TEST_CASE("A one-step student is D(sigma_init z; sigma_init)", "[distillation]") {
   const Denoiser network = clone(point_network(3), device);
   const Student student = make_student(OneStepConfig{.sigma_init = 2.5}, network, points(9), kSeed, device);
-  const Part part = part_of(points(9), 40, 6, device);
-  const at::Tensor z = draws(part, Purpose::student_latent, {2, 1, 1});
-  const at::Tensor expected = denoise(network, 2.5 * z, at::full({}, 2.5, z.options()), part.labels);
-  CHECK(relative_error(student_images(student, part), expected) < 1e-6);
-  CHECK(relative_error(first_step(network_of(student), z, part.labels), expected) < 1e-6);
-  CHECK(student_labels(student, part).equal(part.real_labels));
+  const Shard shard = shard_of(points(9), 40, 6, device);
+  const at::Tensor z = draws(shard, Purpose::student_latent, {2, 1, 1});
+  const at::Tensor expected = denoise(network, 2.5 * z, at::full({}, 2.5, z.options()), shard.labels);
+  CHECK(relative_error(student_images(student, shard), expected) < 1e-6);
+  CHECK(relative_error(first_step(network_of(student), z, shard.labels), expected) < 1e-6);
+  CHECK(student_labels(student, shard).equal(shard.real_labels));
   // Training never sees a latent that a sampler starts from.
   CHECK(relative_error(latents_from_seeds(consecutive_seeds(40, 6), {2, 1, 1}), z) > 0.1);
   // It is a copy: training it leaves the teacher alone.
@@ -100,26 +100,26 @@ int64_t rows_computed(const std::function<void()>& work) {
 TEST_CASE("A multi-step student makes only the calls that its images need") {
   const Student student = stepped(kSigmas);
   const SteppedStudent& network = network_of(student);
-  const Part part = part_of(points(9), 0, 30);
-  const std::vector<int64_t> stop = stops(network, part, student_images(student, part));
+  const Shard shard = shard_of(points(9), 0, 30);
+  const std::vector<int64_t> stop = stops(network, shard, student_images(student, shard));
   const auto pass = [&](int64_t n) {
     return rows_computed([&] {
-      denoise(network.network, part.real.slice(0, 0, n), at::full({}, 1.0), part.labels.slice(0, 0, n));
+      denoise(network.network, shard.real.slice(0, 0, n), at::full({}, 1.0), shard.labels.slice(0, 0, n));
     });
   };
   const int64_t an_image = pass(30) - pass(29);
   REQUIRE(an_image > 0);
   int64_t calls = 0;
   for (const int64_t last : stop) calls += last + 1;
-  CHECK(rows_computed([&] { student_images(student, part); }) == calls * an_image);
+  CHECK(rows_computed([&] { student_images(student, shard); }) == calls * an_image);
 }
 
 TEST_CASE("Each image of a multi-step student stops at a step of its own, drawn evenly") {
   for (const size_t steps : {2, 3}) {
     const Student student = stepped({kSigmas.begin(), kSigmas.begin() + static_cast<int64_t>(steps)});
     constexpr int64_t kImages = 3000;
-    const Part part = part_of(points(9), 0, kImages);
-    const std::vector<int64_t> stop = stops(network_of(student), part, student_images(student, part));
+    const Shard shard = shard_of(points(9), 0, kImages);
+    const std::vector<int64_t> stop = stops(network_of(student), shard, student_images(student, shard));
     const double share = 1.0 / static_cast<double>(steps);
     for (size_t k = 0; k < steps; ++k) {
       const auto count = static_cast<double>(std::count(stop.begin(), stop.end(), static_cast<int64_t>(k)));
@@ -132,20 +132,20 @@ TEST_CASE("Each image of a multi-step student stops at a step of its own, drawn 
 
 TEST_CASE("Gradient reaches a multi-step student through the last step alone") {
   const Student student = trained(stepped(kSigmas));
-  const Part part = part_of(points(9), 100, 24);
+  const Shard shard = shard_of(points(9), 100, 24);
   const at::Tensor slope = normal({2, 1, 1}, 24, 5);
-  const at::Tensor y = student_images(student, part);
+  const at::Tensor y = student_images(student, shard);
   y.backward(slope);
 
   // By hand, each image with the last step that it had.
   const Student other = trained(stepped(kSigmas));
   const SteppedStudent& m = network_of(other);
-  const std::vector<int64_t> stop = stops(m, part, y.detach());
-  const std::vector<at::Tensor> inputs = chain(m, part);
+  const std::vector<int64_t> stop = stops(m, shard, y.detach());
+  const std::vector<at::Tensor> inputs = chain(m, shard);
   for (size_t k = 0; k < inputs.size(); ++k) {
     std::vector<double> mine;
     for (const int64_t s : stop) mine.push_back(s == static_cast<int64_t>(k));
-    last_of(m, part, inputs[k], k).backward(slope * over_images(at::tensor(mine)).to(at::kFloat));
+    last_of(m, shard, inputs[k], k).backward(slope * over_images(at::tensor(mine)).to(at::kFloat));
   }
   CHECK(has_gradient(other));
   CHECK(relative_error(gradients(student), gradients(other)) < 1e-4);
@@ -156,11 +156,11 @@ TEST_CASE("A student's image depends on its number alone, not on how a batch is 
        {stepped({2.5}), stepped(kSigmas),
         make_student(ParticlesConfig{.count = 4}, {}, points(9), kSeed, at::kCPU),
         make_student(GaussianStudentConfig{.mean = 1, .std = 2}, {}, points(9), kSeed, at::kCPU)}) {
-    const at::Tensor whole = student_images(student, part_of(points(9), 32, 12));
+    const at::Tensor whole = student_images(student, shard_of(points(9), 32, 12));
     std::vector<at::Tensor> parts;
     for (const int64_t first : {32, 37, 42}) {
-      const Part part = part_of(points(9), first, first == 42 ? 2 : 5);
-      parts.push_back(student_images(student, part));
+      const Shard shard = shard_of(points(9), first, first == 42 ? 2 : 5);
+      parts.push_back(student_images(student, shard));
     }
     CHECK(relative_error(at::cat(parts), whole) < 1e-5);
   }

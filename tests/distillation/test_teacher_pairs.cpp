@@ -79,8 +79,8 @@ DEVICE_TEST_CASE("Each pass over the pairs meets every one once, in another orde
   for (int64_t pass = 0; pass < 2; ++pass) {
     std::vector<at::Tensor> drawn;
     for (int64_t first = 0; first < kPairs; first += 50) {
-      const Part part = part_of(points(400), pass * kPairs + first, 50, device);
-      const PairRows rows = pairs_of(pairs, part);
+      const Shard shard = shard_of(points(400), pass * kPairs + first, 50, device);
+      const PairRows rows = pairs_of(pairs, shard);
       // Latent, class and image belong together.
       const at::Tensor expected = denoise(clone(teacher, device), 4 * rows.latents,
                                           at::full({}, 4.0, rows.latents.options()), rows.labels);
@@ -94,18 +94,18 @@ DEVICE_TEST_CASE("Each pass over the pairs meets every one once, in another orde
   CHECK_FALSE(orders[0].equal(orders[1]));
   // Parts of a batch see what the whole batch would.
   const auto latents_of = [&](int64_t first, int64_t n) {
-    return pairs_of(pairs, part_of(points(400), first, n)).latents;
+    return pairs_of(pairs, shard_of(points(400), first, n)).latents;
   };
   CHECK(at::cat({latents_of(0, 3), latents_of(3, 5)}).equal(latents_of(0, 8)));
 }
 
 TEST_CASE("Pairs have classes only where the teacher has, and of those that it is to be asked for") {
   const TemporaryFolder folder;
-  const Part part = part_of(points(9), 0, 9);
+  const Shard shard = shard_of(points(9), 0, 9);
   const RegressionConfig config{.pairs = 4, .sampler = kOneEulerStep};
   CHECK_FALSE(
-      pairs_of(make(config, folder / "plain", point_network(3, 0), kSeed, {}), part).labels.defined());
-  const PairRows some = pairs_of(make(config, folder / "some", point_network(3), kSeed, {0, 2}), part);
+      pairs_of(make(config, folder / "plain", point_network(3, 0), kSeed, {}), shard).labels.defined());
+  const PairRows some = pairs_of(make(config, folder / "some", point_network(3), kSeed, {0, 2}), shard);
   CHECK(some.labels.sizes() == at::IntArrayRef{9, 3});
   CHECK(some.labels.select(1, 1).sum().item<double>() == 0);
 }

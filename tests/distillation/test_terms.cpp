@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
-#include "distillation/terms.h"
+#include "distillation/terms/term.h"
 #include "toys.h"
 
 using namespace onestep;

@@ -13,7 +13,7 @@
 
 #include "closeness.h"
 #include "config/node.h"
-#include "distillation/student.h"
+#include "distillation/discriminator.h"
 #include "kernels/philox.h"
 #include "noise/sigma_law.h"
 
@@ -28,9 +28,9 @@ inline at::Tensor normal(at::IntArrayRef shape, int64_t n, uint64_t seed = 1, at
   return kernels::philox_normal(seed, 0, at::arange(n), shape, device);
 }
 
-/// The draws of a part's images for `purpose`, without the code under test.
-inline at::Tensor draws(const Part& part, Purpose purpose, at::IntArrayRef shape) {
-  return kernels::philox_normal(part.seed, word(purpose), part.indices, shape, part.real.device());
+/// The draws of a shard's images for `purpose`, without the code under test.
+inline at::Tensor draws(const Shard& shard, Purpose purpose, at::IntArrayRef shape) {
+  return kernels::philox_normal(shard.seed, word(purpose), shard.indices, shape, shard.real.device());
 }
 
 /// Numbers [n] over images.
@@ -84,20 +84,20 @@ inline Denoiser picture_network(uint64_t seed) {
 }
 
 /// The images first … first + n − 1 of a run, with classes.
-inline Part part_of(const Dataset& data, int64_t first, int64_t n, at::Device device = at::kCPU) {
-  Part part = begin_part(read_batch(data, kSeed, first, n, /*flip=*/false), kSeed, first, n, device);
-  part.labels = part.real_labels;
-  return part;
+inline Shard shard_of(const Dataset& data, int64_t first, int64_t n, at::Device device = at::kCPU) {
+  Shard shard = begin_shard(read_batch(data, kSeed, first, n, /*flip=*/false), kSeed, device);
+  shard.labels = shard.real_labels;
+  return shard;
 }
 
 /// The same with student images y, and noise levels and noise to compare them at.
-inline Part drawn_part(const Dataset& data, int64_t first, int64_t n, at::Device device = at::kCPU) {
-  Part part = part_of(data, first, n, device);
-  part.y = normal(part.real.sizes().slice(1), n, 21, device);
-  part.sigma =
-      draw_sigma(LogNormalLaw{.mean = -0.5, .std = 0.7}, kSeed, Purpose::student_sigma, part.indices, device);
-  part.epsilon = unit_noise(part, Purpose::student_noise);
-  return part;
+inline Shard drawn_shard(const Dataset& data, int64_t first, int64_t n, at::Device device = at::kCPU) {
+  Shard shard = shard_of(data, first, n, device);
+  shard.y = normal(shard.real.sizes().slice(1), n, 21, device);
+  shard.sigma = draw_sigma(LogNormalLaw{.mean = -0.5, .std = 0.7}, kSeed, Purpose::student_sigma,
+                           shard.indices, device);
+  shard.epsilon = unit_noise(shard, Purpose::student_noise);
+  return shard;
 }
 
 /// All gradients of a module as one vector; what has none counts as 0.
@@ -124,6 +124,16 @@ M trained(const M& module) {
   M copy = clone(module);
   flatten(copy);
   return copy;
+}
+
+/// The same of what holds networks of its own.
+inline Fake trained(Fake fake) {
+  if (fake.network) flatten(*fake.network);
+  return fake;
+}
+inline Discriminator trained(Discriminator discriminator) {
+  if (discriminator.networks) flatten(*discriminator.networks);
+  return discriminator;
 }
 
 /// The message of the ConfigError that `action` throws; "" when it throws none.

@@ -93,13 +93,13 @@ TEST_CASE("A sample's denoised image does not depend on its batch") {
   const at::Tensor whole = denoise(d, x, sigma, labels);
   CHECK(relative_error(denoise(d, x.slice(0, 2), sigma.slice(0, 2), labels.slice(0, 2)), whole.slice(0, 2)) <
         1e-6);
-  const Perceived seen = perceive(d, x, sigma, labels, {4, 2});
+  const DenoiserOutput seen = forward(d, x, sigma, labels, {4, 2});
   CHECK(relative_error(seen.denoised, whole) < 1e-6);
   REQUIRE(seen.features.size() == 2);
   CHECK(seen.features[0].sizes() == at::IntArrayRef{4, 8, 4, 4});
   CHECK(seen.features[1].sizes() == at::IntArrayRef{4, 16, 2, 2});
-  CHECK_FALSE(perceive(d, x, sigma, labels, {2}, false).denoised.defined());
-  CHECK_THROWS_AS(perceive(d, x, sigma, labels, {3}), c10::Error);
+  CHECK_FALSE(forward(d, x, sigma, labels, {2}, false).denoised.defined());
+  CHECK_THROWS_AS(forward(d, x, sigma, labels, {3}), c10::Error);
 }
 
 TEST_CASE("Model files rebuild the denoiser bit for bit") {
@@ -196,9 +196,9 @@ TEST_CASE("Gaussian mixture: float32 points are denoised in float64 and come bac
   CHECK(narrow.scalar_type() == at::kFloat);
   CHECK(narrow.equal(denoise(m, x.to(at::kDouble), sigma.to(at::kDouble)).to(at::kFloat)));
   CHECK(log_density(m, x, sigma).scalar_type() == at::kDouble);
-  CHECK(perceive(d, x, sigma, at::Tensor(), {}).denoised.equal(narrow));
+  CHECK(forward(d, x, sigma, at::Tensor(), {}).denoised.equal(narrow));
   CHECK(encoder_resolutions(d).empty());
-  CHECK_THROWS_WITH(perceive(d, x, sigma, at::Tensor(), {1}), Catch::Contains("no encoder features"));
+  CHECK_THROWS_WITH(forward(d, x, sigma, at::Tensor(), {1}), Catch::Contains("no encoder features"));
   CHECK_THROWS_WITH(feature_channels(d, 1), Catch::Contains("no encoder features"));
 }
 

@@ -30,9 +30,7 @@ TEST_CASE("Guidance goes on from the unconditional denoiser through the conditio
   const at::Tensor labels = at::eye(3);
   const at::Tensor with = denoise(d, kX, kSigma, labels), without = denoise(d, kX, kSigma, at::zeros({3, 3}));
   REQUIRE(relative_error(with, without) > 1e-2);
-  const auto guided = [&](double w) {
-    return perceive_guided(d, kX, kSigma, {.labels = labels}, w).denoised;
-  };
+  const auto guided = [&](double w) { return forward_guided(d, kX, kSigma, {.labels = labels}, w).denoised; };
   CHECK(guided(1).equal(with));
   CHECK(relative_error(guided(0), without) < 1e-6);
   for (const double w : {0.5, 2.0, 7.5})
@@ -42,10 +40,10 @@ TEST_CASE("Guidance goes on from the unconditional denoiser through the conditio
 TEST_CASE("Guidance sees the features of the pass with classes, and passes gradient on") {
   const Denoiser d = network(3);
   const at::Tensor labels = at::eye(3), x = kX.clone().requires_grad_();
-  CHECK(perceive_guided(d, kX, kSigma, {.labels = labels}, 3).features.empty());
-  const Perceived seen = perceive_guided(d, x, kSigma, {.labels = labels}, 3, {1});
+  CHECK(forward_guided(d, kX, kSigma, {.labels = labels}, 3).features.empty());
+  const DenoiserOutput seen = forward_guided(d, x, kSigma, {.labels = labels}, 3, {1});
   REQUIRE(seen.features.size() == 1);
-  CHECK(relative_error(seen.features[0], perceive(d, kX, kSigma, labels, {1}).features[0]) < 1e-6);
+  CHECK(relative_error(seen.features[0], forward(d, kX, kSigma, labels, {1}).features[0]) < 1e-6);
 
   seen.denoised.sum().backward();
   const auto slope = [&](const at::Tensor& classes) {
@@ -58,7 +56,7 @@ TEST_CASE("Guidance sees the features of the pass with classes, and passes gradi
 
 TEST_CASE("Without classes there is nothing to guide") {
   const Denoiser d = network(0);
-  CHECK(perceive_guided(d, kX, kSigma, {}, 1).denoised.equal(denoise(d, kX, kSigma, at::Tensor())));
-  CHECK_THROWS_WITH(perceive_guided(d, kX, kSigma, {}, 2), Catch::Contains("class-conditional"));
-  CHECK_THROWS_WITH(perceive_guided(network(3), kX, kSigma, {}, 0), Catch::Contains("guidance 0"));
+  CHECK(forward_guided(d, kX, kSigma, {}, 1).denoised.equal(denoise(d, kX, kSigma, at::Tensor())));
+  CHECK_THROWS_WITH(forward_guided(d, kX, kSigma, {}, 2), Catch::Contains("class-conditional"));
+  CHECK_THROWS_WITH(forward_guided(network(3), kX, kSigma, {}, 0), Catch::Contains("guidance 0"));
 }

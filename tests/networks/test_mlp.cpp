@@ -107,19 +107,19 @@ TEST_CASE("An mlp's last hidden layer is its feature map of resolution 1") {
   CHECK(feature_channels(d, 1) == 16);
   CHECK_THROWS_WITH(feature_channels(d, 2), Catch::Contains("resolution 1"));
   const at::Tensor x = noise({2, 1, 1}, 5), sigma = at::full({5}, 0.7);
-  const Perceived seen = perceive(d, x, sigma, at::Tensor(), {1});
+  const DenoiserOutput seen = forward(d, x, sigma, at::Tensor(), {1});
   CHECK(seen.denoised.equal(denoise(d, x, sigma, at::Tensor())));
   REQUIRE(seen.features.size() == 1);
   CHECK(seen.features[0].sizes() == at::IntArrayRef{5, 16, 1, 1});
-  CHECK_FALSE(perceive(d, x, sigma, at::Tensor(), {1}, false).denoised.defined());
-  CHECK_THROWS_AS(perceive(d, x, sigma, at::Tensor(), {4}), c10::Error);
+  CHECK_FALSE(forward(d, x, sigma, at::Tensor(), {1}, false).denoised.defined());
+  CHECK_THROWS_AS(forward(d, x, sigma, at::Tensor(), {4}), c10::Error);
   // The output is one linear map of it.
   const Mlp& m = std::get<Mlp>(d.network);
   const auto at_sigma = edm_preconditioning(sigma, 0.6);
   const at::Tensor by_hand = forward(m.output, seen.features[0].flatten(1)).reshape({5, 2, 1, 1});
   CHECK(relative_error(at_sigma.c_skip * x + at_sigma.c_out * by_hand, seen.denoised) < 1e-6);
 
-  const Discriminator heads = make_discriminator({1}, {16}, 4);
+  const Heads heads = make_heads({1}, {16}, 4);
   CHECK(heads.heads[0].second.hidden.has_value());
   CHECK(forward(heads, seen.features).sizes() == at::IntArrayRef{5, 1});
 }
@@ -133,7 +133,7 @@ TEST_CASE("A network's encoder tells which feature maps it has before it runs") 
                                                                  .attn_resolutions = {}}},
                                       1);
   CHECK(encoder_resolutions(unet) == std::vector<int64_t>{8, 4});
-  const Perceived seen = perceive(unet, noise({1, 8, 8}, 2), at::full({2}, 1.0f), at::Tensor(), {8, 4});
+  const DenoiserOutput seen = forward(unet, noise({1, 8, 8}, 2), at::full({2}, 1.0f), at::Tensor(), {8, 4});
   CHECK(seen.features[0].size(1) == feature_channels(unet, 8));
   CHECK(seen.features[1].size(1) == feature_channels(unet, 4));
   CHECK_THROWS_AS(feature_channels(unet, 2), c10::Error);

@@ -65,8 +65,8 @@ struct Passes {
       const auto back = [&](const at::Tensor& value, bool keep) {
         value.sum().backward({}, keep, false, std::vector<at::Tensor>{seen_x});
       };
-      const Perceived seen =
-          perceive_guided(teacher, seen_x, sigma, {.labels = labels}, 1, resolutions);  // D_p, features
+      const DenoiserOutput seen =
+          forward_guided(teacher, seen_x, sigma, {.labels = labels}, 1, resolutions);  // D_p, features
       std::vector<at::Tensor> features;
       {
         const c10::AutoGradMode mode(expanded);
@@ -80,7 +80,7 @@ struct Passes {
       std::vector<at::Tensor> real;
       {
         const c10::NoGradGuard no_grad;
-        real = perceive(teacher, x, sigma, labels, resolutions, false).features;
+        real = forward(teacher, x, sigma, labels, resolutions, false).features;
       }
       (forward(heads, real).sum() + forward(heads, features).sum()).backward();
     };
@@ -103,17 +103,20 @@ struct Options {
 
 void run(const Options& options) {
   const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
-  use_threads(config.run.threads);
   const at::Device device = open_device(config.run.device);
+  const Workers workers = use_workers(config.run.workers, config.run.threads, device);
   bench::allow_tf32(options.tf32);
   const Dataset data = load_dataset(config.data);
-  Task task = make_task(config.task, {.run = config.run, .device = device, .data = data, .provenance = {}});
+  Task task = make_task(
+      config.task, {.run = config.run, .device = device, .data = data, .provenance = {}, .workers = workers});
   Loader loader(data, config.run.seed, 0, config.run.batch, config.run.flip);
   // The first of all steps chooses algorithms, fills the memory pool, and takes what memory a training takes:
   // the networks of the bare passes beside it would be too much.
   task.step(loader.next());
   const std::optional<double> peak = bench::peak_mib(device);
-  const Batch first = read_batch(data, 0, 0, config.run.batch, false);
+  // The bare passes are those of all shards, one after the other: to be compared with one worker's step.
+  const Batch first = read_batch(data, 0, 0, shard_size(config.run), false);
+  const int64_t shards = (config.run.batch + shard_size(config.run) - 1) / shard_size(config.run);
   const std::function<void()> passes =
       std::visit(Passes{first.images.to(device), first.labels.to(device)}, config.task);
   const auto times = [&](const auto& work) {

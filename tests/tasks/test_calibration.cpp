@@ -11,11 +11,12 @@
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
-#include "distillation/critic.h"
+#include "distillation/discriminator.h"
 #include "distillation/ratio.h"
 #include "kernels/philox.h"
 #include "learning.h"
 #include "noise/sigma_law.h"
+#include "training/trainee.h"
 
 using namespace onestep;
 
@@ -41,7 +42,7 @@ struct Experiment {
   GaussianMixture teacher;
   Student student;
   Fake fake{PointFakeConfig{}, {}};
-  Critic critic;
+  Discriminator discriminator;
   SigmaLaw law = LogNormalLaw{.mean = -0.5, .std = 1.2};
 
   uint64_t seed = 1 + static_cast<uint64_t>(learning_seed());
@@ -57,25 +58,27 @@ struct Experiment {
         exact_denoiser(data.density->weights, data.density->means, data.density->stds).network);
     student = make_student(GaussianStudentConfig{.mean = 0.2, .std = 0.9}, {}, data, 1, at::kCPU);
     const AdamConfig adam{.learning_rate = {.peak = 5e-3, .decay = "linear"}, .beta2 = 0.99};
-    critic = make_critic({.features = "own", .optimizer = adam}, make_denoiser(holder.network, 2 + seed),
-                         2 + seed, at::kCPU);
+    discriminator = make_discriminator({.features = "own", .optimizer = adam},
+                                       make_denoiser(holder.network, 2 + seed), 2 + seed, at::kCPU);
+    auto networks = make_trainee(*discriminator.networks, adam);
+    discriminator.networks = networks.module;
     constexpr int64_t kBatch = 256;
     const Denoiser unused;
     for (int64_t nimg = 0; nimg < images; nimg += kBatch) {
-      const Part part = draw(read_batch(data, seed, nimg, kBatch, false), nimg);
-      critic_losses(critic, unused, fake, part, {}).losses.mean().backward();
-      update(*critic.networks, nimg, kBatch, images);
+      const Shard shard = draw(read_batch(data, seed, nimg, kBatch, false));
+      discriminator_losses(discriminator, unused, fake, shard, {}).losses.mean().backward();
+      update(networks, nimg, kBatch, images);
     }
   }
 
-  Part draw(const Batch& batch, int64_t nimg) const {
+  Shard draw(const Batch& batch) const {
     const c10::NoGradGuard no_grad;
-    Part part = begin_part(batch, seed, nimg, batch.images.size(0), at::kCPU);
-    part.real_labels = at::Tensor();
-    part.y = student_images(student, part);
-    part.sigma = draw_sigma(law, seed, Purpose::student_sigma, part.indices, at::kCPU);
-    part.epsilon = unit_noise(part, Purpose::student_noise);
-    return part;
+    Shard shard = begin_shard(batch, seed, at::kCPU);
+    shard.real_labels = at::Tensor();
+    shard.y = student_images(student, shard);
+    shard.sigma = draw_sigma(law, seed, Purpose::student_sigma, shard.indices, at::kCPU);
+    shard.epsilon = unit_noise(shard, Purpose::student_noise);
+    return shard;
   }
 };
 
@@ -85,21 +88,20 @@ TEST_CASE("the ratio that a discriminator measures is the true one, at every noi
   const Experiment trained(120'000), fresh(256);
   // Points that it has not seen.
   const int64_t count = 40'000;
-  const Part part =
-      trained.draw(read_batch(trained.data, trained.seed, 10'000'000, count, false), 10'000'000);
+  const Shard shard = trained.draw(read_batch(trained.data, trained.seed, 10'000'000, count, false));
   const c10::NoGradGuard no_grad;
   const at::Tensor truth =
-      exact_log_ratio(trained.teacher, *exact_density(trained.student), part.x(), part.sigma);
+      exact_log_ratio(trained.teacher, *exact_density(trained.student), shard.x(), shard.sigma);
   const Denoiser unused;
   const at::Tensor measured =
-      sample_logits(logits_of(trained.critic, unused, trained.fake, part.x(), part.sigma, {}));
+      sample_logits(logits_of(trained.discriminator, unused, trained.fake, shard.x(), shard.sigma, {}));
 
   const RatioConfig config{
       .logit_clamp = 80, .minimum = 1e-30, .maximum = 1e30, .bins = 6, .sigma_min = 0.05, .sigma_max = 8};
-  const BinSums measured_bins = bin_sums(density_ratio(measured, config), part.sigma, config);
-  const BinSums true_bins = bin_sums(density_ratio(truth, config), part.sigma, config);
-  const BinSums error = bin_sums((measured - truth).square(), part.sigma, config);
-  const BinSums size = bin_sums(truth.square(), part.sigma, config);
+  const BinSums measured_bins = bin_sums(density_ratio(measured, config), shard.sigma, config);
+  const BinSums true_bins = bin_sums(density_ratio(truth, config), shard.sigma, config);
+  const BinSums error = bin_sums((measured - truth).square(), shard.sigma, config);
+  const BinSums size = bin_sums(truth.square(), shard.sigma, config);
   for (int64_t bin = 0; bin < config.bins; ++bin) {
     const double samples = error.count[bin].item<double>();
     REQUIRE(samples > 400);
@@ -114,7 +116,7 @@ TEST_CASE("the ratio that a discriminator measures is the true one, at every noi
   }
   // Without training there is nothing to be right by chance.
   const at::Tensor untrained =
-      sample_logits(logits_of(fresh.critic, unused, trained.fake, part.x(), part.sigma, {}));
+      sample_logits(logits_of(fresh.discriminator, unused, trained.fake, shard.x(), shard.sigma, {}));
   CHECK((untrained - truth).square().mean().item<double>() >
         5 * (measured - truth).square().mean().item<double>());
 }

@@ -28,7 +28,7 @@ std::vector<fs::path> yaml_files(const std::string& folder) {
 
 /// Parts of experiments, and what another command reads.
 bool is_experiment(const fs::path& file) {
-  static const std::set<std::string> others{"student",  "integral",      "critic",   "particles",
+  static const std::set<std::string> others{"student",  "integral",      "discriminator", "particles",
                                             "evaluate", "inception_fid", "two_modes"};
   return !others.contains(file.stem().string()) || file.parent_path().filename() == "toy";
 }

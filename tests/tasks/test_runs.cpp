@@ -48,12 +48,43 @@ TEST_CASE("Every task on CUDA: a stopped and resumed run equals an unbroken one 
   if (cuda_ready()) check_resuming(at::kCUDA);
 }
 
+namespace {
+
+/// The lines of a run's log without what a clock says.
+std::vector<std::string> lines_of(const std::filesystem::path& run) {
+  std::vector<std::string> lines;
+  for (nlohmann::ordered_json line : io::read_jsonl(RunFolder{run}.log())) {
+    line.erase("images_per_sec");
+    lines.push_back(line.dump());
+  }
+  return lines;
+}
+
+}  // namespace
+
+TEST_CASE("Every task: model, state and log have the same bits for every number of workers") {
+  const TemporaryFolder folder;
+  // Six shards a step, the last one shorter, and in the last step two.
+  const std::string budget = "images: 100, batch: 16, micro_batch: 3, tick_images: 16";
+  for (const Experiment& e : experiments(folder)) {
+    INFO(e.name);
+    const auto with = [&](const std::string& name, const Workers& workers, int64_t stop_after = 0) {
+      return run(folder / (e.name + name), e.task, budget, stop_after, e.data, at::kCPU, workers);
+    };
+    const Finished one = with("_one", Workers(1));
+    CHECK(first_difference(with("_two", Workers(2)), one) == "");
+    CHECK(first_difference(with("_five", Workers(5), /*stop_after=*/3), one) == "");
+    CHECK(lines_of(folder / (e.name + "_two")) == lines_of(folder / (e.name + "_one")));
+    CHECK_FALSE(lines_of(folder / (e.name + "_one")).empty());
+  }
+}
+
 TEST_CASE("Every task: micro-batches give the same gradients up to rounding") {
   const TemporaryFolder folder;
   const auto teacher = make_teacher(folder, 64);
   const std::string expanded = ", loss: {kind: expanded, normalise_weight: true}, ratio: {";
-  for (const std::string& task : {kTeacher, kClassifier, distil(teacher, kCritic),
-                                  distil(teacher, with(kCritic, ", ratio: {", expanded))}) {
+  for (const std::string& task : {kTeacher, kClassifier, distil(teacher, kDiscriminator),
+                                  distil(teacher, with(kDiscriminator, ", ratio: {", expanded))}) {
     INFO(task);
     // One step: the first moments are the gradients themselves, whatever the size of the part.
     const Finished whole = run(folder / "whole", task, "images: 16, batch: 16");
@@ -142,8 +173,8 @@ TEST_CASE("Data without classes trains unconditional networks, and no others") {
   CHECK(first_difference(run(folder / "teacher", unconditional, kBudget, 3, data),
                          run(folder / "labelled", unconditional, kBudget)) == "");
   const std::string teacher = folder / "teacher/model.safetensors";
-  CHECK(first_difference(run(folder / "student", distil(teacher, kCritic), kBudget, 3, data),
-                         run(folder / "other", distil(teacher, kCritic), kBudget)) == "");
+  CHECK(first_difference(run(folder / "student", distil(teacher, kDiscriminator), kBudget, 3, data),
+                         run(folder / "other", distil(teacher, kDiscriminator), kBudget)) == "");
   const std::string refused = "has 2 classes (label_dim), but the data has 0";
   CHECK_THROWS_WITH(run(folder / "conditional", kTeacher, kBudget, 0, data), Catch::Contains(refused));
   CHECK_THROWS_WITH(run(folder / "classifier", kClassifier, kBudget, 0, data), Catch::Contains(refused));
@@ -155,9 +186,9 @@ TEST_CASE("Tasks that can't be done are refused before any work") {
   const auto attempt = [&](const std::string& task) {
     run(folder / ("run" + std::to_string(++attempts)), task, "images: 16, batch: 16");
   };
-  CHECK_THROWS_AS(attempt(distil(folder / "nothing.safetensors", kCritic)), io::FileError);
+  CHECK_THROWS_AS(attempt(distil(folder / "nothing.safetensors", kDiscriminator)), io::FileError);
   const auto teacher = make_teacher(folder, 16);
-  CHECK_THROWS_WITH(attempt(distil(teacher, with(kCritic, "[4, 2]", "[5]"))),
+  CHECK_THROWS_WITH(attempt(distil(teacher, with(kDiscriminator, "[4, 2]", "[5]"))),
                     Catch::Contains("no resolution 5"));
   CHECK_THROWS_WITH(
       attempt("task: {kind: denoise, network: {kind: song_unet, img_resolution: 8, img_channels: 3, "

@@ -26,8 +26,8 @@ struct Steps {
   Steps(const std::string& yaml, Dataset images, const std::string& run = "images: 160, batch: 16")
       : config(config_of(folder.path(), yaml, run)),
         data(std::move(images)),
-        task(make_task(config.task,
-                       {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}})) {}
+        task(ready_task(config.task,
+                        {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}})) {}
 
   StepStats step(int64_t nimg) {
     return task.step(read_batch(data, config.run.seed, nimg, config.run.batch, false));
@@ -172,7 +172,7 @@ TEST_CASE("f-distill's cycle: the student in one step of five, fake score and di
   for (const bool both : {false, true}) {
     INFO("in the student's step, too: " << both);
     Steps steps(distil(teacher, std::string(", updates_per_student: 5, in_students_step: ") +
-                                    (both ? "true" : "false") + kCritic),
+                                    (both ? "true" : "false") + kDiscriminator),
                 halves(), "images: 320, batch: 16");
     for (int64_t i = 0; i < 11; ++i) {
       std::vector<at::Tensor> before;
@@ -228,7 +228,7 @@ TEST_CASE(
     return "fidelity: {weight: " + std::to_string(weight) +
            ", noise_std: 0.5, measurement: {kind: mask, shape: random, share: 0}}";
   };
-  const std::string critic = ", discriminator: {features: teacher}, adversarial: {weight: ";
+  const std::string discriminator = ", discriminator: {features: teacher}, adversarial: {weight: ";
   const std::string integral = "kind: integral, normalisation: none",
                     expanded = "kind: expanded, normalisation: none";
   // y = ŷ and b = ŷ + ½ ε: ∂/∂y ½‖y − b‖²/s² = −ε/s, over 64 pixels and 16 images.
@@ -240,8 +240,8 @@ TEST_CASE(
         1e-3);
   // The adversarial term likewise; loss.weight is the score difference's own.
   const auto adversarial = [&](const std::string& loss) {
-    return gradient(loss, "fake: {dropout: 0}" + critic + "2}") -
-           gradient(loss, "fake: {dropout: 0}" + critic + "0}");
+    return gradient(loss, "fake: {dropout: 0}" + discriminator + "2}") -
+           gradient(loss, "fake: {dropout: 0}" + discriminator + "0}");
   };
   CHECK(relative_error(adversarial(expanded), 64 * adversarial(integral)) < 1e-3);
   CHECK(relative_error(adversarial(integral + ", weight: 7"), adversarial(integral)) < 1e-3);
@@ -280,12 +280,12 @@ TEST_CASE("Guidance that is seldom meant is warned of at the start") {
         config_of("nowhere", "task: {kind: distil, teacher: t, " + more + "}", kBudget).task));
   };
   using Catch::Matchers::Contains;
-  const std::string critic = "discriminator: {features: teacher}";
-  const auto ratio = warnings("teacher_guidance: 2, divergence: {name: forward_kl}, " + critic);
+  const std::string discriminator = "discriminator: {features: teacher}";
+  const auto ratio = warnings("teacher_guidance: 2, divergence: {name: forward_kl}, " + discriminator);
   REQUIRE(ratio.size() == 1);
   CHECK_THAT(ratio[0], Contains("teacher_guidance is 2") && Contains("density ratio"));
-  CHECK(warnings("divergence: {name: forward_kl}, " + critic).empty());
-  CHECK(warnings("teacher_guidance: 2, divergence: {name: reverse_kl}, " + critic).empty());
+  CHECK(warnings("divergence: {name: forward_kl}, " + discriminator).empty());
+  CHECK(warnings("teacher_guidance: 2, divergence: {name: reverse_kl}, " + discriminator).empty());
   const auto fake = warnings("divergence: {name: reverse_kl}, fake: {guidance: 1.5}");
   REQUIRE(fake.size() == 1);
   CHECK_THAT(fake[0], Contains("fake.guidance is 1.5") && Contains("training_guidance"));

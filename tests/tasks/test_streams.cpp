@@ -70,12 +70,10 @@ TEST_CASE("Every task: no two draws share a stream of random numbers") {
   std::set<uint32_t> purposes;
   for (const Experiment& e : experiments(folder)) {
     INFO(e.name);
-    // The branches are not compared and batches are whole, for which the student's images would be made
-    // again.
     const TrainConfig config = config_of(folder.path(), e.task, "images: 64, batch: 16");
     CHECK(drawn_twice(
               [&] {
-                Task task = make_task(
+                Task task = ready_task(
                     config.task, {.run = config.run, .device = at::kCPU, .data = e.data, .provenance = {}});
                 task.step(read_batch(e.data, config.run.seed, 0, 16, false));
                 task.step(read_batch(e.data, config.run.seed, 16, 16, false));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The toy laboratory's experiments as they are shipped: what they end in is known in closed form.
+// The toys's experiments as they are shipped: what they end in is known in closed form.
 #include <fstream>
 
 #include <c10/util/Logging.h>  // its CHECK must come before Catch's

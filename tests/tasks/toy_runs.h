@@ -28,7 +28,7 @@ inline std::string distil(const std::filesystem::path& teacher, const std::strin
          more;
 }
 
-inline const std::string kCritic =
+inline const std::string kDiscriminator =
     "}, ratio: {min_count: 2}, adversarial: {weight: 0.016}, discriminator: {resolutions: [4, 2], "
     "optimizer: {learning_rate: {peak: 1.0e-3}}}}";
 
@@ -67,6 +67,13 @@ inline TrainConfig config_of(const std::filesystem::path& dir, const std::string
   return config::read<TrainConfig>(config::parse(yaml, "test"));
 }
 
+/// A task that can be taken step by step at once.
+inline Task ready_task(const TaskConfig& config, const TaskContext& context) {
+  Task task = make_task(config, context);
+  if (task.prepare) task.prepare([] { return false; });
+  return task;
+}
+
 /// Trains a task in the folder of its configuration.
 inline RunEnd train(
     const TrainConfig& config, Task& task, const Dataset& data,
@@ -80,9 +87,10 @@ inline RunEnd train(
 /// Runs a configuration to its end; `stop_after` > 0 cuts it after so many steps and resumes.
 inline Finished run(const std::filesystem::path& dir, const std::string& task_yaml,
                     const std::string& run_yaml, int64_t stop_after = 0, const Dataset& data = halves(),
-                    at::Device device = at::kCPU) {
+                    at::Device device = at::kCPU, const Workers& workers = {}) {
   const TrainConfig config = config_of(dir, task_yaml, run_yaml);
-  const TaskContext context{.run = config.run, .device = device, .data = data, .provenance = {}};
+  const TaskContext context{
+      .run = config.run, .device = device, .data = data, .provenance = {}, .workers = workers};
   if (stop_after > 0) {
     Task task = make_task(config.task, context);
     const RunEnd end = train(config, task, data, [&] { return --stop_after == 0; });
@@ -117,15 +125,16 @@ inline std::vector<std::pair<std::string, std::string>> every_task(const std::fi
   return {
       {"teacher", kTeacher},
       {"classifier", kClassifier},
-      {"f_distill", distil(teacher, kCritic)},
-      {"two_fake_updates", distil(teacher, ", updates_per_student: 2" + kCritic)},
+      {"f_distill", distil(teacher, kDiscriminator)},
+      {"two_fake_updates", distil(teacher, ", updates_per_student: 2" + kDiscriminator)},
       {"in_turns", distil(teacher,
                           ", updates_per_student: 2, in_students_step: false, reduction: mean, sigma: {kind: "
                           "karras, levels: 100, from: 0.1, to: 0.7}" +
-                              kCritic)},
-      {"fake_features", distil(teacher, with(kCritic, "{resolutions", "{features: fake, resolutions"))},
-      {"own_features",
-       distil(teacher, with(kCritic, "{resolutions", "{features: own, r1: {weight: 0.1}, resolutions"))},
+                              kDiscriminator)},
+      {"fake_features",
+       distil(teacher, with(kDiscriminator, "{resolutions", "{features: fake, resolutions"))},
+      {"own_features", distil(teacher, with(kDiscriminator, "{resolutions",
+                                            "{features: own, r1: {weight: 0.1}, resolutions"))},
       {"sid",
        distil(teacher,
               "}, divergence: {name: reverse_kl}, compare_every: 2, loss: {kind: expanded, alpha: 1.2}}")},
@@ -135,14 +144,14 @@ inline std::vector<std::pair<std::string, std::string>> every_task(const std::fi
                       "fake, head: pixel_mean, resolutions: lowest, loss: hinge}, adversarial: {scaled: "
                       "true, start_kimg: 0.03, "
                       "ramp_kimg: 0.05}}")},
-      {"uni_instruct", distil(teacher, with(kCritic, "ratio: {",
+      {"uni_instruct", distil(teacher, with(kDiscriminator, "ratio: {",
                                             "loss: {kind: expanded, normalise_weight: true}, ratio: "
                                             "{start_kimg: 0.02, "))},
       {"regression",
        distil(teacher,
               "}, divergence: {name: reverse_kl}, regression: {pairs: 16, sampler: {solver: euler, "
               "steps: 3}}}")},
-      {"multi_step", with(distil(teacher, kCritic), "student: {",
+      {"multi_step", with(distil(teacher, kDiscriminator), "student: {",
                           "student: {generator: {kind: multi_step, sigmas: [3, "
                           "0.5]}, start_kimg: 0.02, ")},
       {"vsd", with(distil(teacher, "}, divergence: {name: reverse_kl}}"), "student: {",
@@ -174,7 +183,7 @@ inline std::vector<Experiment> experiments(const TemporaryFolder& folder) {
                                       "classifier: " +
                                           (folder / "judge/model.safetensors").string() + "}}"));
   tasks.emplace_back("guided",
-                     with(distil(teacher, kCritic), "student: {", "teacher_guidance: 2, student: {"));
+                     with(distil(teacher, kDiscriminator), "student: {", "teacher_guidance: 2, student: {"));
   tasks.emplace_back("red_diff", cloud("start: noise",
                                        "{kind: point}, fidelity: {weight: 1, noise_std: 0.1, "
                                        "measurement: {kind: mask, shape: random}}"));

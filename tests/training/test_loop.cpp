@@ -419,14 +419,3 @@ TEST_CASE("A scored run that is stopped and resumed has the scores and the best 
     CHECK(second.state.equal(reference.state));
   }
 }
-
-TEST_CASE("Micro-batches are consecutive parts that make up the batch") {
-  const Batch batch = read_batch(tiny_data(), 1, 0, 8, false);
-  CHECK(split(batch, 0).size() == 1);
-  CHECK(split(batch, 8).size() == 1);
-  const std::vector<Batch> parts = split(batch, 3);
-  REQUIRE(parts.size() == 3);
-  CHECK(parts[2].images.size(0) == 2);
-  CHECK(parts[1].indices[0].item<int64_t>() == 3);
-  CHECK(parts[1].images.equal(batch.images.slice(0, 3, 6)));
-}

@@ -81,7 +81,7 @@ TEST_CASE("Keys that don't change the numbers may change; the change is told and
     const auto log = io::read_jsonl(run.folder.log());
     REQUIRE(log.size() == 1);
     CHECK(log[0]["nimg"] == 64);
-    CHECK(log[0]["changed"]["run.threads"] == nlohmann::ordered_json{"0", "7"});
+    CHECK(log[0]["changed"]["run.threads"] == nlohmann::ordered_json{"1", "7"});
   }
   const Run again = open_run(folder / "run", identity_of(other));
   CHECK(again.changes.empty());

@@ -6,7 +6,7 @@
 #include <ATen/ops/zeros.h>
 #include <catch2/catch.hpp>
 
-#include "distillation/laboratory.h"
+#include "distillation/score_figures.h"
 #include "io/chart_style.h"
 #include "io/xml.h"
 #include "toys.h"
@@ -27,13 +27,13 @@ std::vector<Figure> pictures(int64_t dimensions, bool density, double spread = 0
   const auto denoised_by = [](const GaussianMixture& m) {
     return [m](const at::Tensor& x, const at::Tensor& sigma) { return denoise(m, x, sigma); };
   };
-  return pictures_of({.teacher = teacher,
-                      .data = 1 + spread * normal({dimensions, 1, 1}, 200, 5),
-                      .student = normal({dimensions, 1, 1}, 100, 6),
-                      .density = density ? std::optional(student) : std::nullopt,
-                      .teacher_denoised = denoised_by(teacher),
-                      .fake_denoised = denoised_by(student),
-                      .sigma = 0.5});
+  return score_figures({.teacher = teacher,
+                        .data = 1 + spread * normal({dimensions, 1, 1}, 200, 5),
+                        .student = normal({dimensions, 1, 1}, 100, 6),
+                        .density = density ? std::optional(student) : std::nullopt,
+                        .teacher_denoised = denoised_by(teacher),
+                        .fake_denoised = denoised_by(student),
+                        .sigma = 0.5});
 }
 
 void check_svg(const Figure& figure) {

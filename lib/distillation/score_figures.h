@@ -12,7 +12,7 @@
 namespace onestep {
 
 /// What is drawn of a student of points.
-struct Specimen {
+struct ScoreFigureInputs {
   const GaussianMixture& teacher;          ///< the data's density, noised or not
   at::Tensor data, student;                ///< points [N, D, 1, 1], D = 1 or 2
   std::optional<GaussianMixture> density;  ///< the student's, where it is known
@@ -27,6 +27,6 @@ at::Tensor kernel_density(const at::Tensor& points, const at::Tensor& x);
 /// For points on a line: densities of data and student, and both scores. For points of the plane: the two
 /// clouds over the field Δ = (D_p − D_q)/σ², along which the student is pushed. Empty for more dimensions.
 /// The student's points may lie on another device than all else.
-std::vector<Figure> pictures_of(const Specimen& specimen);
+std::vector<Figure> score_figures(const ScoreFigureInputs& in);
 
 }  // namespace onestep

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <optional>
+#include <string>
 
 #include "config/check.h"
-#include "distillation/fake.h"
 #include "distillation/resolutions.h"
 #include "losses/adversarial.h"
-#include "networks/head.h"
-#include "training/trainee.h"
+#include "training/adam.h"
 
 namespace onestep {
 
@@ -56,58 +55,11 @@ struct DiscriminatorConfig {
   std::string problem() const;
 };
 
-/// What the discriminator trains: heads, and an encoder where it has one of its own.
-struct CriticNetworks {
-  std::optional<Denoiser> eye;
-  Discriminator heads;
-  template <class Self, class Visit>
-  static void parameters(Self& m, Visit&& visit) {
-    visit("eye", m.eye);
-    visit("heads", m.heads);
-  }
-};
-
-struct Critic {
-  DiscriminatorConfig config;
-  std::vector<int64_t> resolutions;                 ///< that it sees
-  std::optional<Trainee<CriticNetworks>> networks;  ///< empty where there is nothing of its own
-};
-
-/// A discriminator for images that `network` could see. Throws config::ConfigError when its encoder lacks a
-/// resolution, or one is named twice.
-Critic make_critic(const DiscriminatorConfig& config, const Denoiser& network, uint64_t seed,
-                   at::Device device);
-
 /// Whether its own loss trains the encoder that it looks through.
 bool trains_encoder(const DiscriminatorConfig& config);
 
 /// Whether that is the fake score's: then both learn as one, with one optimiser, at the fake score's noise
 /// levels (SiDA).
 bool shares_encoder(const DiscriminatorConfig& config);
-
-/// Logits [n, …] of encoder features: a number for each head, or for each pixel.
-at::Tensor logits(const Critic& critic, const std::vector<at::Tensor>& features);
-
-/// Logits of images x at a part's noise levels, without D. `labels` are those of x. Gradient flows into
-/// heads, x, and the encoder.
-at::Tensor logits_of(const Critic& critic, const Denoiser& teacher, const Fake& fake, const at::Tensor& x,
-                     const at::Tensor& sigma, const at::Tensor& labels);
-
-/// The discriminator's loss on a part, and what it saw.
-struct CriticLoss {
-  at::Tensor losses;                       ///< [n], its weight in them; gradient flows into what it trains
-  at::Tensor sigma;                        ///< [n], where it looked
-  at::Tensor real_logits, student_logits;  ///< without gradient
-};
-
-/// Real and student images noised to the same levels; the student's features are taken from `features` where
-/// they are known and nothing in their encoder learns.
-CriticLoss critic_losses(const Critic& critic, const Denoiser& teacher, const Fake& fake, const Part& part,
-                         const std::vector<at::Tensor>& features);
-
-/// Of a discriminator that shares the fake score's encoder: the student's features are those of that one's
-/// forward pass, real images are noised to the same levels, and the losses weigh λ(σ)/2.
-CriticLoss shared_critic_losses(const Critic& critic, const Fake& fake, const Part& part,
-                                const FakeLoss& seen);
 
 }  // namespace onestep

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "distillation/part.h"
+#include "distillation/shard.h"
 
 #include <ATen/TensorOperators.h>
 
@@ -8,17 +8,17 @@
 
 namespace onestep {
 
-at::Tensor Part::x() const {
+at::Tensor Shard::x() const {
   return noised(y, sigma, epsilon);
 }
 
-Part begin_part(const Batch& batch, uint64_t seed, int64_t nimg, int64_t size, at::Device device) {
+Shard begin_shard(const Batch& batch, uint64_t seed, at::Device device) {
   const Batch here = to_device(batch, device);
   const at::Tensor finite = finite_samples(here.images);
   return {.seed = seed,
-          .nimg = nimg,
-          .size = size,
-          .first = batch.indices[0].item<int64_t>(),
+          .nimg = batch.nimg,
+          .step_nimg = batch.step_nimg,
+          .step_size = batch.step_size,
           .indices = here.indices,
           .real = kept(here.images, finite),
           .real_labels = here.labels,
@@ -29,9 +29,9 @@ at::Tensor noised(const at::Tensor& y, const at::Tensor& sigma, const at::Tensor
   return y + sigma.reshape({-1, 1, 1, 1}) * epsilon;
 }
 
-at::Tensor unit_noise(const Part& part, Purpose purpose) {
-  return kernels::philox_normal(part.seed, word(purpose), part.indices, part.real.sizes().slice(1),
-                                part.real.device());
+at::Tensor unit_noise(const Shard& shard, Purpose purpose) {
+  return kernels::philox_normal(shard.seed, word(purpose), shard.indices, shard.real.sizes().slice(1),
+                                shard.real.device());
 }
 
 }  // namespace onestep

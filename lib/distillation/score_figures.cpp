@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "distillation/laboratory.h"
+#include "distillation/score_figures.h"
 
 #include <cmath>
 #include <cstdio>
@@ -49,7 +49,7 @@ at::Tensor score(const at::Tensor& denoised, const at::Tensor& x, double sigma) 
   return (denoised - x) / (sigma * sigma);
 }
 
-std::vector<Figure> on_a_line(const Specimen& s) {
+std::vector<Figure> on_a_line(const ScoreFigureInputs& s) {
   const auto [low, high] = range_of(s.data);
   const at::TensorOptions wide = s.data.options().dtype(at::kDouble);
   const at::Tensor x = at::linspace(low, high, 401, wide), points = as_points(x);
@@ -73,7 +73,7 @@ std::vector<Figure> on_a_line(const Specimen& s) {
                           {.x_label = "x", .y_label = "score" + at_level(s.sigma)})}};
 }
 
-std::vector<Figure> in_the_plane(const Specimen& s) {
+std::vector<Figure> in_the_plane(const ScoreFigureInputs& s) {
   const auto [low, high] = range_of(s.data);
   const at::TensorOptions narrow = s.data.options().dtype(at::kFloat);
   const at::Tensor ticks = at::linspace(low, high, 19, narrow);
@@ -102,11 +102,11 @@ at::Tensor kernel_density(const at::Tensor& points, const at::Tensor& x) {
   return at::exp(-0.5 * distance.square()).mean(1) / (width * std::sqrt(2 * M_PI));
 }
 
-std::vector<Figure> pictures_of(const Specimen& specimen) {
+std::vector<Figure> score_figures(const ScoreFigureInputs& in) {
   const c10::NoGradGuard no_grad;
-  const int64_t dimensions = specimen.data[0].numel();
-  if (dimensions == 1) return on_a_line(specimen);
-  if (dimensions == 2) return in_the_plane(specimen);
+  const int64_t dimensions = in.data[0].numel();
+  if (dimensions == 1) return on_a_line(in);
+  if (dimensions == 2) return in_the_plane(in);
   return {};
 }
 

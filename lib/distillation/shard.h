@@ -5,11 +5,11 @@
 
 namespace onestep {
 
-/// A micro-batch on its way through a step; names as in the papers.
-struct Part {
+/// A shard of a batch on its way through a step; names as in the papers.
+struct Shard {
   uint64_t seed;                 ///< of the run
-  int64_t nimg, size;            ///< where the whole batch starts, and how many images it has
-  int64_t first;                 ///< nimg of its own first image; the others follow
+  int64_t nimg;                  ///< of its first image; the others follow
+  int64_t step_nimg, step_size;  ///< the step's first image, and its number of images
   at::Tensor indices;            ///< int64 [n], nimg of each image: the key of every draw for it
   at::Tensor real, real_labels;  ///< [n, C, H, W] and one-hot [n, K], on the run's device
   at::Tensor y, labels;          ///< the student's images and their classes
@@ -18,13 +18,13 @@ struct Part {
   at::Tensor x() const;  ///< y + σ ε, of which y may carry gradient
 };
 
-/// Images of a batch, sent to the device, and nothing drawn yet.
-Part begin_part(const Batch& batch, uint64_t seed, int64_t nimg, int64_t size, at::Device device);
+/// The images of a batch or a part of one, sent to the device, and nothing drawn yet.
+Shard begin_shard(const Batch& batch, uint64_t seed, at::Device device);
 
 /// y + σ ε with σ [n].
 at::Tensor noised(const at::Tensor& y, const at::Tensor& sigma, const at::Tensor& epsilon);
 
-/// Unit normal noise of an image's shape for each image of the part: a function of (seed, purpose, index).
-at::Tensor unit_noise(const Part& part, Purpose purpose);
+/// Unit normal noise of an image's shape for each image of the shard: a function of (seed, purpose, index).
+at::Tensor unit_noise(const Shard& shard, Purpose purpose);
 
 }  // namespace onestep

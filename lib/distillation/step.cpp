@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distillation/step.h"
+
+#include <ATen/TensorOperators.h>
+
+#include "losses/finite.h"
+
+namespace onestep {
+namespace {
+
+/// The student's images y = G(z), with its graph where it learns, and the noise at which they are compared.
+Shard generate(const Distillation& d, const Networks& networks, const Batch& batch, bool with_graph) {
+  Shard shard = begin_shard(batch, d.seed, d.device);
+  shard.labels = student_labels(networks.student, shard);
+  if (!d.labelled) shard.labels = shard.real_labels = at::Tensor();
+  const c10::AutoGradMode mode(with_graph);
+  shard.y = student_images(networks.student, shard);
+  shard.finite = shard.finite & finite_samples(shard.y);
+  shard.y = kept(shard.y, shard.finite);
+  shard.sigma = draw_sigma(d.config.sigma, d.seed, Purpose::student_sigma, shard.indices, d.device);
+  shard.epsilon = unit_noise(shard, Purpose::student_noise);
+  return shard;
+}
+
+GradientPaths paths_of(const Distillation& d, const StepPlan& plan, int64_t nimg) {
+  GradientPaths paths{.denoisers = plan.compares_branches};
+  for (const Term& term : d.terms)
+    if (weight_at(term, nimg) > 0) paths = paths | paths_of(term);
+  return paths;
+}
+
+/// The gradient of the branch that the method has, and of the other one, on images of the first shard alone.
+void compare_branches(const Term& chosen, const TermInputs& in, const at::Tensor& gradient, int64_t shard,
+                      Diagnostics& diagnostics) {
+  const bool integral = std::holds_alternative<IntegralTerm>(chosen);
+  const int64_t images = shard == 0 ? gradient.size(0) : 0;
+  const at::Tensor mine = gradient.slice(0, 0, images);
+  at::Tensor other = mine;
+  if (images > 0) other = (integral ? pull(ExpandedTerm{}, in) : pull(IntegralTerm{}, in)).gradient;
+  diagnostics.add_branches(integral ? mine : other, integral ? other : mine);
+}
+
+void add_to(at::Tensor& sum, const at::Tensor& value) {
+  sum = sum.defined() ? sum + value : value;
+}
+
+/// Pulls the student's images along the terms' gradients, and the student's parameters with them.
+void learn_student(const Distillation& d, const StepPlan& plan, const TermInputs& in, Shard& shard,
+                   const Replica<Student>& student, int64_t number, ShardReport& report) {
+  const auto size = static_cast<double>(shard.step_size);
+  at::Tensor normalised, plain;
+  for (const Term& term : d.terms) {
+    const double weight = weight_at(term, shard.step_nimg);
+    if (weight == 0) continue;
+    const Pull by = pull(term, in);
+    if (by.images.defined()) {  // images of its own: no other term meets them
+      const at::Tensor finite = finite_samples(by.losses);
+      report.stats.add(name_of(term), by.losses, finite);
+      by.images.backward(weight * kept(by.gradient, finite) / size);
+      continue;
+    }
+    report.stats.add(name_of(term), by.losses, shard.finite);
+    add_to(is_normalised(term) ? normalised : plain, weight * by.gradient);
+    if (plan.compares_branches && &term == &d.terms.front())
+      compare_branches(term, in, by.gradient, number, report.diagnostics);
+  }
+  for (const at::Tensor& gradient : {normalised, plain})
+    if (gradient.defined()) shard.finite = shard.finite & finite_samples(gradient);
+  report.diagnostics.add_gradient(shard.finite);
+  report.pulled = shard.finite.sum();
+  if (plain.defined())
+    shard.y.backward(kept(plain, shard.finite) / size, /*retain_graph=*/normalised.defined());
+  if (has_plain_terms(d, shard.step_nimg)) contribute(student, *d.learners.student.sum, number);
+  if (!normalised.defined()) return;
+  shard.y.backward(kept(normalised, shard.finite) / size);
+  contribute(student, *d.learners.normalised, number);
+}
+
+/// The fake score's denoising loss on the student's images, and the discriminator's on real ones and them.
+void learn_fake(const Distillation& d, const Networks& networks, const Shard& shard,
+                const std::vector<at::Tensor>& features, ShardReport& report) {
+  const auto& [teacher, student, fake, discriminator] = networks;
+  const bool shared = discriminator && discriminator->shares_encoder;
+  const auto size = static_cast<double>(shard.step_size);
+  at::Tensor finite = shard.finite, total;
+  const auto learn = [&](const char* name, const at::Tensor& losses) {
+    report.stats.add(name, losses, finite);
+    add_to(total, kept(losses, finite).sum() / size);
+  };
+  FakeLoss denoising;
+  if (fake.network) {
+    denoising = fake_losses(fake, shard, teacher.config.preconditioning.sigma_data,
+                            shared ? discriminator->resolutions : std::vector<int64_t>{});
+    finite = finite & finite_samples(denoising.losses);
+  }
+  DiscriminatorLoss told;
+  if (discriminator) {
+    told = shared ? shared_encoder_losses(*discriminator, fake, shard, denoising)
+                  : discriminator_losses(*discriminator, teacher, fake, shard, features);
+    finite = finite & finite_samples(told.losses);
+  }
+  if (fake.network) learn("fake", denoising.losses);
+  if (discriminator) learn("disc", told.losses);
+  if (total.defined()) total.backward();
+  if (!discriminator) return;
+  report.diagnostics.add_real_logits(told.real_logits);
+  const RatioConfig& measure = d.ratio.config.measure;
+  const BinSums sums = bin_sums(density_ratio(told.student_logits, measure), told.sigma, measure);
+  report.ratio = sums.ratio;
+  report.counts = sums.count;
+}
+
+}  // namespace
+
+bool has_normalised_terms(const Distillation& d, int64_t nimg) {
+  return std::ranges::any_of(
+      d.terms, [&](const Term& term) { return is_normalised(term) && weight_at(term, nimg) > 0; });
+}
+
+bool has_plain_terms(const Distillation& d, int64_t nimg) {
+  return std::ranges::any_of(
+      d.terms, [&](const Term& term) { return !is_normalised(term) && weight_at(term, nimg) > 0; });
+}
+
+ShardReport distil_shard(const Distillation& d, const StepPlan& plan, const Batch& batch,
+                         const ShardPlace& place) {
+  const Networks& networks = d.networks[place.worker];
+  ShardReport report{.diagnostics = {.ratio = d.ratio.config.measure}};
+  Shard shard = generate(d, networks, batch, /*with_graph=*/plan.student_learns);
+  std::vector<at::Tensor> features;
+  if (plan.student_learns) {
+    const Observation seen = observe(d.config, d.ratio, networks, shard, paths_of(d, plan, shard.step_nimg));
+    // One mask for all losses of the step.
+    for (const at::Tensor& numbers : {seen.teacher, seen.fake, seen.weights.h, seen.logits})
+      if (numbers.defined()) shard.finite = shard.finite & finite_samples(numbers);
+    report.h = kept(seen.weights.h, shard.finite).sum();
+    report.h_count = shard.finite.sum();
+    report.diagnostics.add_gap(seen.teacher, seen.fake, shard.sigma);
+    if (seen.log_ratio.defined()) report.diagnostics.add_ratio(seen.log_ratio, shard.sigma, seen.weights.h);
+    learn_student(d, plan, {networks, shard, seen}, shard, d.learners.student.replicas[place.worker],
+                  place.number, report);
+    features = seen.features;
+  }
+  shard.y = shard.y.detach();
+  report.finite = shard.finite.sum();
+  if (plan.fake_learns) {
+    learn_fake(d, networks, shard, features, report);
+    const auto& [student, fake, discriminator, normalised] = d.learners;
+    if (fake) contribute(fake->replicas[place.worker], *fake->sum, place.number);
+    if (discriminator) contribute(discriminator->replicas[place.worker], *discriminator->sum, place.number);
+  }
+  return report;
+}
+
+}  // namespace onestep
