@@ -57,7 +57,7 @@ void run(const Options& options) {
   for (size_t i = options.from; i < cases.size(); ++i) {
     const test::DeviceCase& work = cases[i];
     // Where a program dies, this is its last word.
-    if (options.json) std::fprintf(stderr, "%s, %s\n", work.shard.c_str(), work.name.c_str());
+    if (options.json) std::fprintf(stderr, "%s, %s\n", work.part.c_str(), work.name.c_str());
     const Compared compared = compare(work, device);
     const bool holds = compared.holds(work.tolerance);
     failed += !holds;
@@ -70,7 +70,7 @@ void run(const Options& options) {
         line["error"] = compared.error;
       std::printf("%s\n", line.dump().c_str());
     } else {
-      std::printf("%-10s %-40s %9.2e of %7.0e  %s %s\n", work.shard.c_str(), work.name.c_str(),
+      std::printf("%-10s %-40s %9.2e of %7.0e  %s %s\n", work.part.c_str(), work.name.c_str(),
                   compared.difference, work.tolerance, holds ? "" : "FAILED", compared.error.c_str());
     }
     std::fflush(stdout);

@@ -18,7 +18,7 @@ namespace onestep::test {
 using Outputs = std::vector<at::Tensor>;
 
 struct DeviceCase {
-  std::string shard;  ///< of the library: "kernels", "networks", …
+  std::string part;  ///< of the library: "kernels", "networks", …
   std::string name;
   double tolerance;  ///< of float32, relative to the largest number of an output; 0: the same bits
   std::function<Outputs(at::Device, at::ScalarType)> run;
