@@ -79,7 +79,7 @@ Workers use_workers(int64_t workers, int64_t threads, at::Device device) {
   }
   if (workers == 0) workers = std::max<int64_t>(cores() / threads, 1);
   require_threads(workers * threads + 1);
-  use_threads(threads);
+  use_threads(1);  // a second team would make OpenMP's threads give up their cores between operations
   return Workers(workers, threads);
 }
 

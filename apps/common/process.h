@@ -23,9 +23,9 @@ void prepare_process();
 /// io::TooLittleMemory when so many can't be started.
 int64_t use_threads(int64_t threads);
 
-/// So many workers with `threads` intra-op threads each, which the calling thread has, too: what a training
-/// takes. 0 workers: as many as there are cores (as above) for. None where the device is no CPU. Throws
-/// io::TooLittleMemory when so many can't be started.
+/// So many workers with `threads` intra-op threads each, beside the calling thread, which has one: what a
+/// training takes. 0 workers: as many as there are cores (as above) for. None where the device is no CPU.
+/// Throws io::TooLittleMemory when so many can't be started.
 Workers use_workers(int64_t workers, int64_t threads, at::Device device);
 
 /// "cpu", "cuda" or "cuda:N", ready for use. Throws config::ConfigError for another name, and saying why when

@@ -56,7 +56,7 @@ struct Passes {
             : std::vector<int64_t>{};
     std::vector<int64_t> channels;
     for (const int64_t r : resolutions) channels.push_back(feature_channels(teacher, r));
-    Discriminator heads = clone(make_discriminator(resolutions, channels, 0), device);
+    Heads heads = clone(make_heads(resolutions, channels, 0), device);
     if (!resolutions.empty()) flatten(heads);
     return [=, *this]() mutable {
       train(student, x, sigma, labels);  // G(z) and its backward pass
@@ -114,11 +114,15 @@ void run(const Options& options) {
   // the networks of the bare passes beside it would be too much.
   task.step(loader.next());
   const std::optional<double> peak = bench::peak_mib(device);
-  // The bare passes are those of all shards, one after the other: to be compared with one worker's step.
+  // The bare passes of as many shards, shared by as many workers.
   const Batch first = read_batch(data, 0, 0, shard_size(config.run), false);
   const int64_t shards = (config.run.batch + shard_size(config.run) - 1) / shard_size(config.run);
-  const std::function<void()> passes =
-      std::visit(Passes{first.images.to(device), first.labels.to(device)}, config.task);
+  std::vector<std::function<void()>> networks;
+  for (int64_t worker = 0; worker < workers.count(); ++worker)
+    networks.push_back(std::visit(Passes{first.images.to(device), first.labels.to(device)}, config.task));
+  const auto passes = [&] {
+    workers.for_each(shards, [&](int64_t, int64_t worker) { networks[worker](); });
+  };
   const auto times = [&](const auto& work) {
     return bench::seconds(device,
                           [&] {
@@ -139,14 +143,15 @@ void run(const Options& options) {
   const double step = bench::median(whole), pass = bench::median(alone),
                images = static_cast<double>(config.run.batch);
   if (!options.json) {
-    std::printf("threads %d  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them %.1f %%\n",
-                at::get_num_threads(), 1e3 * step, images / step, 1e3 * pass, 100 * (1 - pass / step));
+    std::printf("workers %lld x %lld  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them %.1f %%\n",
+                static_cast<long long>(workers.count()), static_cast<long long>(workers.intra_op()), 1e3 * step, images / step, 1e3 * pass, 100 * (1 - pass / step));
     return;
   }
   nlohmann::ordered_json line{{"config", options.config},
                               {"device", config.run.device},
                               {"batch", config.run.batch},
-                              {"threads", at::get_num_threads()},
+                              {"workers", workers.count()},
+                              {"threads", workers.intra_op()},
                               {"tf32", options.tf32},
                               {"parameters", task.cost.parameters.front().second},
                               {"images_per_sec", images / step},
