@@ -66,7 +66,7 @@ struct StudentConfig {
   GeneratorConfig generator;
   double start_kimg = 0;
   AdamConfig optimizer;
-  EmaConfig ema;
+  EmaConfigs ema;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("generator", c.generator, "a network of one or several steps, images, or a Gaussian");
@@ -76,7 +76,7 @@ struct StudentConfig {
           "Adam of the student; its rates count images of steps in which it learns");
     visit("ema", c.ema,
           "moving average of the student, which is what the run gives; it counts images of steps in which it "
-          "learns");
+          "learns; of a list the first, and files of the others in the run's folder ema");
   }
 };
 

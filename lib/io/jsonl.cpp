@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/jsonl.h"
 
-#include <cerrno>
-#include <fcntl.h>
 #include <functional>
 #include <string_view>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "io/atomic_file.h"
 #include "io/file.h"
 #include "io/folder.h"
-#include "io/system_error.h"
 
 namespace onestep::io {
 namespace {
@@ -34,26 +29,10 @@ int64_t for_each_line(std::string_view bytes,
 
 }  // namespace
 
-JsonLines::JsonLines(const std::filesystem::path& path)
-    : path_(path), fd_(::open(write_target(path).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
-  if (fd_ < 0) throw SystemError(path, "cannot be written");
-}
-
-JsonLines::~JsonLines() {
-  ::close(fd_);
-}
+JsonLines::JsonLines(const std::filesystem::path& path) : file_(path) {}
 
 void JsonLines::append(const nlohmann::ordered_json& object) {
-  const std::string line =
-      object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  struct stat before {};
-  const bool sized = ::fstat(fd_, &before) == 0 && S_ISREG(before.st_mode);
-  const ssize_t written = ::write(fd_, line.data(), line.size());
-  if (written == static_cast<ssize_t>(line.size())) return;
-  const int error = written < 0 ? errno : ENOSPC;  // a short write to a file means that the disk is full
-  const bool clean = written <= 0 || (sized && ::ftruncate(fd_, before.st_size) == 0);
-  throw SystemError(path_, clean ? "cannot be written" : "cannot be written, and its last line is torn",
-                    error);
+  file_.append(object.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 void for_each_json_line(const std::filesystem::path& path,

@@ -7,27 +7,21 @@
 
 #include <nlohmann/json.hpp>
 
-#include "io/file_error.h"
+#include "io/append_file.h"
 
 namespace onestep::io {
 
-/// A log of one JSON object a line, made or continued. A line is written with one call at the file's
-/// end, so that a reader never sees half of it, and a crash loses at most the last one.
+/// A log of one JSON object a line, made or continued.
 class JsonLines {
  public:
-  /// Throws FileError when the file cannot be opened for appending, or is none (write_target).
+  /// Throws as AppendFile does.
   explicit JsonLines(const std::filesystem::path& path);
-  ~JsonLines();
-  JsonLines(const JsonLines&) = delete;
-  JsonLines& operator=(const JsonLines&) = delete;
 
-  /// NaN and infinities become null; bytes that are not UTF-8 become U+FFFD. On FileError (disk full)
-  /// nothing of the line stays in the file.
+  /// NaN and infinities become null; bytes that are not UTF-8 become U+FFFD. Throws as AppendFile does.
   void append(const nlohmann::ordered_json& object);
 
  private:
-  std::filesystem::path path_;
-  int fd_ = -1;
+  AppendFile file_;
 };
 
 /// Calls visit(object) for every line of such a log. A line that is none (a disk's fault, an editor's) is

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "networks/cost.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace onestep {
@@ -44,14 +45,25 @@ int64_t pixels_of(const std::string& layer_name) {
 }  // namespace
 
 PassCost pass_cost(const SongUNet& network) {
+  const bool recomputed = network.config.recompute == "blocks";
+  int64_t largest = 0;  // of the blocks that are computed once more, one after the other
   PassCost total;
   for (const NamedLayers* half : {&network.encoder, &network.decoder}) {
     for (const auto& [name, layer] : *half) {
-      const auto* conv = std::get_if<Conv2d>(&layer);
-      total += conv != nullptr ? conv_cost(*conv, pixels_of(name))
-                               : block_cost(std::get<UNetBlock>(layer), pixels_of(name));
+      if (const auto* conv = std::get_if<Conv2d>(&layer)) {
+        total += conv_cost(*conv, pixels_of(name));
+        continue;
+      }
+      const auto& block = std::get<UNetBlock>(layer);
+      PassCost cost = block_cost(block, pixels_of(name));
+      if (recomputed) {
+        largest = std::max(largest, cost.activations);
+        cost.activations = (in_channels(block) + block.norm1.weight.size(0)) * pixels_of(name);
+      }
+      total += cost;
     }
   }
+  total.activations += largest;
   total += conv_cost(network.out_conv, network.config.img_resolution * network.config.img_resolution);
   return total;
 }

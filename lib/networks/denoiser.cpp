@@ -80,6 +80,14 @@ std::string DenoiserConfig::problem() const {
   return "space_to_depth needs img_channels divisible by 4, got " + std::to_string(unet->img_channels);
 }
 
+void set_recompute(Denoiser& denoiser, const std::string& recompute) {
+  auto* network = std::get_if<SongUNet>(&denoiser.network);
+  TORCH_CHECK(network != nullptr || recompute == "none", "only a song_unet recomputes");
+  if (network == nullptr) return;
+  network->config.recompute = recompute;
+  std::get<SongUNetConfig>(denoiser.config.network).recompute = recompute;
+}
+
 ImageShape image_shape(const Denoiser& denoiser) {
   return std::visit(Overloaded{[&](const SongUNet& unet) {
                                  const SongUNetConfig& c = unet.config;

@@ -63,6 +63,9 @@ ImageShape image_shape(const Denoiser& denoiser);
 int64_t label_dim(const Denoiser& denoiser);    ///< 0 = unconditional
 int64_t augment_dim(const Denoiser& denoiser);  ///< 0 = it is not told of augmentations
 
+/// Sets SongUNetConfig::recompute of the network, which must have it where that is not "none" (c10::Error).
+void set_recompute(Denoiser& denoiser, const std::string& recompute);
+
 /// What a denoiser may be given beside image and noise level, all optional.
 struct DenoiserInputs {
   at::Tensor labels;          ///< [N, label_dim], one-hot; undefined = no class

@@ -140,8 +140,20 @@ SongUNet make_song_unet(const SongUNetConfig& c, uint64_t seed, at::Device devic
   return m;
 }
 
+namespace {
+
+/// How its blocks are computed.
+auto block_forward(const SongUNet& m) {
+  using Forward = at::Tensor (*)(const UNetBlock&, const at::Tensor&, const at::Tensor&, DropoutStream*);
+  const Forward keeping = forward, recomputing = forward_recomputed;
+  return m.config.recompute == "blocks" ? recomputing : keeping;
+}
+
+}  // namespace
+
 Encoded encode(const SongUNet& m, const at::Tensor& image, const Conditioning& conditioning) {
   Encoded encoded{.embedding = embed(m, conditioning)};
+  const auto block = block_forward(m);
   at::Tensor x = image;
   at::Tensor auxiliary = image;
   for (const auto& [name, layer] : m.encoder) {
@@ -152,7 +164,7 @@ Encoded encode(const SongUNet& m, const at::Tensor& image, const Conditioning& c
     }
     x = std::holds_alternative<Conv2d>(layer)
             ? forward(std::get<Conv2d>(layer), x)
-            : forward(std::get<UNetBlock>(layer), x, encoded.embedding, conditioning.masks);
+            : block(std::get<UNetBlock>(layer), x, encoded.embedding, conditioning.masks);
     encoded.skips.push_back(x);
   }
   return encoded;
@@ -161,13 +173,14 @@ Encoded encode(const SongUNet& m, const at::Tensor& image, const Conditioning& c
 at::Tensor decode(const SongUNet& m, const Encoded& encoded, DropoutStream* masks) {
   std::vector<at::Tensor> skips = encoded.skips;
   at::Tensor x = skips.back();
+  const auto block = block_forward(m);
   for (const auto& [name, layer] : m.decoder) {
-    const UNetBlock& block = std::get<UNetBlock>(layer);
-    if (x.size(1) != in_channels(block)) {
+    const UNetBlock& unet_block = std::get<UNetBlock>(layer);
+    if (x.size(1) != in_channels(unet_block)) {
       x = at::cat({x, skips.back()}, 1);
       skips.pop_back();
     }
-    x = forward(block, x, encoded.embedding, masks);
+    x = block(unet_block, x, encoded.embedding, masks);
   }
   return forward(m.out_conv, at::silu(forward(m.out_norm, x)));
 }

@@ -8,6 +8,8 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
 
+#include "networks/recompute.h"
+
 namespace onestep {
 namespace {
 
@@ -42,13 +44,38 @@ UNetBlock make_unet_block(Initializer& init, const UNetBlockShape& s) {
   return m;
 }
 
-at::Tensor forward(const UNetBlock& m, const at::Tensor& x, const at::Tensor& embedding,
+at::Tensor forward(const UNetBlock& m, const at::Tensor& input, const at::Tensor& embedding,
                    DropoutStream* masks) {
+  // The block's own uses of its input are one to the gradient, which is summed in the same order then,
+  // recomputed or not.
+  const at::Tensor x = input.view_as(input);
   at::Tensor h = forward(m.conv0, at::silu(forward(m.norm0, x)));
   h = h + forward(m.affine, embedding).unsqueeze(-1).unsqueeze(-1);
   h = forward(m.conv1, dropout(at::silu(forward(m.norm1, h)), masks));
   h = (h + (m.skip ? forward(*m.skip, x) : x)) * kSkipScale;
   return m.attention ? forward(*m.attention, h) * kSkipScale : h;
+}
+
+at::Tensor forward_recomputed(const UNetBlock& m, const at::Tensor& x, const at::Tensor& embedding,
+                              DropoutStream* masks) {
+  std::vector<at::Tensor> inputs{x, embedding};
+  for_each_tensor(const_cast<UNetBlock&>(m), [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
+    if (!is_buffer) inputs.push_back(tensor);
+  });
+  // A copy of the stream, so that both times have the same masks; the caller's moves on as if it had been
+  // used.
+  const DropoutStream stream = masks != nullptr ? *masks : DropoutStream{.rate = 0, .seed = 0, .indices = {}};
+  if (stream.rate > 0) ++masks->layer;
+  const auto block = [m, stream](const std::vector<at::Tensor>& tensors) {
+    UNetBlock here = m;
+    size_t next = 2;
+    for_each_tensor(here, [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
+      if (!is_buffer) tensor = tensors[next++];
+    });
+    DropoutStream own = stream;
+    return forward(here, tensors[0], tensors[1], &own);
+  };
+  return recomputed(block, inputs);
 }
 
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {

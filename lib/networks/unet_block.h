@@ -57,6 +57,10 @@ inline int64_t in_channels(const UNetBlock& block) {
 at::Tensor forward(const UNetBlock& m, const at::Tensor& x, const at::Tensor& embedding,
                    DropoutStream* masks);
 
+/// The same, but the backward pass computes the block once more instead of keeping what is inside it.
+at::Tensor forward_recomputed(const UNetBlock& m, const at::Tensor& x, const at::Tensor& embedding,
+                              DropoutStream* masks);
+
 /// Softmax attention of q, k, v [B, C, positions]: Σ_k softmax_k(qᵀk/√C) v, the softmax in at least float32.
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
 

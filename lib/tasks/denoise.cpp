@@ -28,7 +28,7 @@ struct DenoiseTask {
   Dataset data;
   Workers workers;
   Trainee<Denoiser> student;
-  Average<Denoiser> average;
+  Averages<Denoiser> averages;
 
   StepStats step(const Batch& batch) {
     const std::vector<Batch> shards = shards_of(batch, shard_size(run));
@@ -48,7 +48,7 @@ struct DenoiseTask {
     student.flat.gradients.copy_(student.sum->take());
     const at::Tensor norm = update(student, batch.nimg, batch.step_size, run.images, stats.any("loss"));
     stats.add_update("", norm, student.adam.skipped);
-    ema_step(config.ema, average.values, student.flat.values, batch.nimg + batch.step_size, batch.step_size);
+    onestep::step(averages, student.flat.values, batch.nimg + batch.step_size, batch.step_size);
     return stats;
   }
 
@@ -80,11 +80,12 @@ struct DenoiseTask {
   }
 
   at::Tensor snapshot() {
-    return draw_sheet(average.module, {.solver = "heun", .steps = config.snapshot_steps},
-                      trained_classes(average.module, class_counts(data)), workers);
+    const Denoiser& model = averages.front().module;
+    return draw_sheet(model, {.solver = "heun", .steps = config.snapshot_steps},
+                      trained_classes(model, class_counts(data)), workers);
   }
 
-  io::TensorFile model() {
+  io::TensorFile model(const Average<Denoiser>& average) const {
     auto metadata = provenance;
     metadata[kSamplingKey] = config::to_json(SamplerConfig{.solver = "heun", .steps = 18}).dump();
     return model_file(average.module, std::move(metadata));
@@ -105,7 +106,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
     const ImageShape shape = image_shape(student.module);
     require_augmentable("task.augmentation", augment_dim(student.module), shape.height, shape.width);
   }
-  auto average = make_average(student.module);
+  auto averages = make_averages(config.ema, student.module);
   auto self = std::make_shared<DenoiseTask>(DenoiseTask{.config = config,
                                                         .run = context.run,
                                                         .device = context.device,
@@ -113,20 +114,25 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
                                                         .data = context.data,
                                                         .workers = context.workers,
                                                         .student = std::move(student),
-                                                        .average = std::move(average)});
+                                                        .averages = std::move(averages)});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },
-            .model = [self] { return self->model(); }};
+            .model = [self] { return self->model(self->averages.front()); },
+            .averages =
+                [self] {
+                  return models_of(self->averages, [&](const auto& average) { return self->model(average); });
+                }};
   const ImageShape shape = image_shape(self->student.module);
   const bool points = shape.height * shape.width == 1;  // of which a sheet would show nothing
   if (!points) task.snapshot = [self] { return self->snapshot(); };
   append_state(task.state, "network", self->student);
-  task.state.emplace_back("ema", self->average.values);
+  append_state(task.state, "ema", self->averages);
   const PassCost pass = pass_cost(self->student.module);
   const int64_t workers = context.workers.count();
   const int64_t parameters = parameter_count(self->student.module);
   task.cost = {.parameters = {{"network", parameters}},
                .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
-               .bytes = training_bytes(parameters, workers) + 4.0 * static_cast<double>(parameters) +
+               .bytes = training_bytes(parameters, workers) +
+                        4.0 * static_cast<double>(parameters * self->averages.size()) +
                         4.0 * static_cast<double>(pass.activations * shard_size(context.run) * workers)};
   return task;
 }

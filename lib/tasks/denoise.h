@@ -17,7 +17,7 @@ struct DenoiseConfig {
   SigmaLaw sigma = LogNormalLaw{};
   std::string weighting = "edm";
   AdamConfig optimizer;
-  EmaConfig ema;
+  EmaConfigs ema;
   double augmentation = 0;
   int64_t snapshot_steps = 10;
   template <class Self, class Visit>
@@ -27,7 +27,9 @@ struct DenoiseConfig {
     visit("weighting", c.weighting, "weight of the loss over noise levels",
           config::one_of(loss_weight_names()));
     visit("optimizer", c.optimizer, "Adam");
-    visit("ema", c.ema, "moving average of the weights, which is what the run gives");
+    visit("ema", c.ema,
+          "moving average of the weights, which is what the run gives; of a list the first, and files of the "
+          "others in the run's folder ema");
     visit("augmentation", c.augmentation,
           "share of the images that are changed by each geometric augmentation (EDM: 0.12); takes a network "
           "with augment_dim: 9",

@@ -29,7 +29,7 @@ struct DistilTask {
   int64_t seen_images = 0;
   std::shared_ptr<TeacherPairs> pairs;  ///< of the regression: empty until `prepare` makes them
   Distillation method;
-  Average<Student> average;
+  Averages<Student> averages;
   Diagnostics diagnostics;
 
   const Denoiser& teacher() const { return method.networks.front().teacher; }
@@ -83,7 +83,7 @@ struct DistilTask {
     const at::Tensor norm = update(student, before, size, student_steps.images(run.images), report.pulled > 0,
                                    rows_met(student.module, nimg, size));
     report.stats.add_update("student/", norm, student.adam.skipped);
-    ema_step(method.config.student.ema, average.values, student.flat.values, after, size);
+    onestep::step(averages, student.flat.values, after, size);
   }
 
   void update_fake(const Batch& batch, ShardReport& report) {
@@ -116,19 +116,18 @@ struct DistilTask {
   }
 
   std::vector<Figure> figures() const {
-    return distil_figures(method.config, run, teacher(), average.module, method.networks.front().fake,
-                          data.images);
+    return distil_figures(method.config, run, teacher(), averages.front().module,
+                          method.networks.front().fake, data.images);
   }
 
   at::Tensor snapshot() {
-    if (const auto* particles = std::get_if<Particles>(&average.module.form))
-      return sheet_of(particles->images);
-    const Denoiser denoiser = as_denoiser(average.module);
-    return draw_sheet(denoiser, own_sampler(average.module), trained_classes(denoiser, class_counts(data)),
-                      workers);
+    const Student& model = averages.front().module;
+    if (const auto* particles = std::get_if<Particles>(&model.form)) return sheet_of(particles->images);
+    const Denoiser denoiser = as_denoiser(model);
+    return draw_sheet(denoiser, own_sampler(model), trained_classes(denoiser, class_counts(data)), workers);
   }
 
-  io::TensorFile model() {
+  io::TensorFile model(const Average<Student>& average) const {
     auto metadata = provenance;
     metadata[kSamplingKey] = config::to_json(own_sampler(average.module)).dump();
     return model_file(as_denoiser(average.module), std::move(metadata));
@@ -177,7 +176,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
   std::vector<Term> terms = make_terms(config, context, network.value_or(teacher), start.student, pairs);
   std::vector<Networks> networks;
   Learners learners = make_learners(config, std::move(start), context.workers.count(), networks);
-  Average<Student> average = make_average(learners.student.module);
+  auto averages = make_averages(config.student.ema, learners.student.module);
   auto self =
       std::make_shared<DistilTask>(DistilTask{.run = context.run,
                                               .provenance = context.provenance,
@@ -195,18 +194,22 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
                                                          .ratio = make_ratio(config.ratio, context.device),
                                                          .learners = std::move(learners),
                                                          .networks = std::move(networks)},
-                                              .average = std::move(average),
+                                              .averages = std::move(averages),
                                               .diagnostics = {.ratio = config.ratio.measure}});
   Task task{.prepare = [self](const std::function<bool()>& stop) { return self->prepare(stop); },
             .step = [self](const Batch& batch) { return self->step(batch); },
-            .model = [self] { return self->model(); },
+            .model = [self] { return self->model(self->averages.front()); },
+            .averages =
+                [self] {
+                  return models_of(self->averages, [&](const auto& average) { return self->model(average); });
+                },
             .figures = [self] { return self->figures(); },
             .diagnose = [self] { return self->diagnose(); }};
   if (context.data.images.size(2) > 1)
     task.snapshot = [self] { return self->snapshot(); };  // points are no picture
   Learners& trained = self->method.learners;
   append_state(task.state, "student", trained.student);
-  task.state.emplace_back("student.ema", self->average.values);
+  append_state(task.state, "student.ema", self->averages);
   if (trained.fake) append_state(task.state, "fake", *trained.fake);
   if (trained.discriminator) append_state(task.state, "discriminator", *trained.discriminator);
   if (config.discriminator) {

@@ -42,6 +42,9 @@ void require_guidable(const DistilConfig& config, const Denoiser& teacher) {
 Denoiser open_teacher(const DistilConfig& config, const TaskContext& context) {
   Denoiser teacher = read_teacher(config, context);
   require_guidable(config, teacher);
+  if (config.recompute != "none" && !std::holds_alternative<SongUNet>(teacher.network))
+    throw config::ConfigError("task.recompute: the teacher has no residual blocks to be recomputed");
+  set_recompute(teacher, config.recompute);
   return teacher;
 }
 

@@ -8,6 +8,7 @@
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
 
+#include "io/atomic_file.h"
 #include "io/folder.h"
 #include "io/image.h"
 #include "io/log.h"
@@ -42,6 +43,22 @@ void require_updates(const TickMeans& means, int64_t most, int64_t nimg, int64_t
                                 ". A smaller learning rate, or clip_norm of the optimizer, may help; ",
                                 saved > 0 ? c10::str("the last checkpoint is that of ", saved, " images")
                                           : "there is no checkpoint yet"));
+}
+
+/// The numbers of a line of the log by name, those of a list as NAME/0, NAME/1, …
+std::vector<std::pair<std::string, double>> numbers_of(const nlohmann::ordered_json& line) {
+  std::vector<std::pair<std::string, double>> numbers;
+  const auto add = [&](const std::string& name, const nlohmann::ordered_json& value) {
+    if (value.is_number()) numbers.emplace_back(name, value.get<double>());
+    if (value.is_null()) numbers.emplace_back(name, NAN);
+  };
+  for (const auto& [name, value] : line.items()) {
+    if (name == "nimg") continue;
+    add(name, value);
+    if (!value.is_array()) continue;
+    for (size_t i = 0; i < value.size(); ++i) add(name + "/" + std::to_string(i), value[i]);
+  }
+  return numbers;
 }
 
 /// Copies in the host's memory, which stay what they are while the training goes on.
@@ -98,7 +115,11 @@ Recorder::Recorder(const RunConfig& config, std::string title, const Run& run, T
       log_(run.folder.log()),
       tick_start_(Clock::now()),
       tick_nimg_(nimg),
-      saved_nimg_(nimg) {}
+      saved_nimg_(nimg) {
+  if (!config.tensorboard) return;
+  events_.emplace(run.folder.tensorboard(), nimg > 0 ? std::optional(nimg) : std::nullopt);
+  events_->text(nimg, "config", "```\n" + run.yaml + "\n```");
+}
 
 void Recorder::after_step(const StepStats& stats, int64_t nimg, int64_t batch) {
   if (!progress_) progress_.emplace(title_, config_.images, nimg - batch);
@@ -110,7 +131,7 @@ void Recorder::after_step(const StepStats& stats, int64_t nimg, int64_t batch) {
   if (config_.model_images > 0 && passes(nimg, batch, config_.model_images)) {
     io::make_folders(run_.folder.models());
     writer_.submit([path = run_.folder.models() / (nimg_stem(nimg) + ".safetensors"),
-                    model = copy_of_model(nimg)] { write(path, model); });
+                    model = labelled_copy(task_.model(), nimg)] { write(path, model); });
   }
   if (checkpoint) save(nimg);
   if (last || is_scored(nimg, batch)) score(nimg);
@@ -120,8 +141,8 @@ void Recorder::after_step(const StepStats& stats, int64_t nimg, int64_t batch) {
 void Recorder::catch_up(int64_t nimg) {
   if (nimg == 0) return;
   if (images_of_model(run_.folder.model()) != nimg)
-    writer_.submit([path = run_.folder.model(), model = copy_of_model(nimg), report = report()] {
-      write(path, model);
+    writer_.submit([models = write_models(nimg), report = report()] {
+      models();
       report();
     });
   const bool due = nimg == config_.images || is_scored(nimg, config_.batch);
@@ -132,9 +153,9 @@ void Recorder::save(int64_t nimg) {
   if (nimg == saved_nimg_) return;
   if (nimg != tick_nimg_) tick(nimg);  // a checkpoint is never made of numbers that were not looked at
   writer_.submit([folder = run_.folder, metadata = run_.metadata, keep = config_.keep_checkpoints, nimg,
-                  state = copied(task_.state), model = copy_of_model(nimg), report = report()] {
+                  state = copied(task_.state), models = write_models(nimg), report = report()] {
     save_checkpoint(folder.checkpoints(), state, nimg, keep, metadata);
-    write(folder.model(), model);
+    models();
     report();
   });
   saved_nimg_ = nimg;
@@ -153,7 +174,7 @@ bool Recorder::is_scored(int64_t nimg, int64_t batch) const {
 void Recorder::score(int64_t nimg) {
   if (scoring_.every_images == 0) return;
   const Clock::time_point start = Clock::now();
-  const io::TensorFile model = copy_of_model(nimg);
+  const io::TensorFile model = labelled_copy(task_.model(), nimg);
   std::optional<ModelScore> scored;
   try {
     scored = scoring_.score(model);
@@ -180,6 +201,7 @@ void Recorder::score(int64_t nimg) {
 
 void Recorder::log(const nlohmann::ordered_json& line) {
   log_.append(line);
+  if (events_) events_->scalars(line.at("nimg"), numbers_of(line));
   add_line(history_, line);
 }
 
@@ -187,8 +209,9 @@ void Recorder::tick(int64_t nimg) {
   const auto means = means_.take();
   require_updates(means_, config_.max_skipped, nimg, saved_nimg_);
   const double seconds = std::chrono::duration<double>(Clock::now() - tick_start_).count();
-  nlohmann::ordered_json line{{"nimg", nimg},
-                              {"images_per_sec", static_cast<double>(nimg - tick_nimg_) / seconds}};
+  const double rate = static_cast<double>(nimg - tick_nimg_) / seconds;
+  nlohmann::ordered_json line{
+      {"nimg", nimg}, {"images_per_sec", rate}, {"tflop_per_sec", 2e-12 * task_.cost.macs_per_image * rate}};
   for (const auto& [name, value] : means)
     line[name] = std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr;
   status_ = brief(means);
@@ -204,21 +227,34 @@ void Recorder::tick(int64_t nimg) {
 void Recorder::snapshot(int64_t nimg) {
   if (!task_.snapshot || !io::has_image_files()) return;
   try {
-    io::write_png(run_.folder.samples() / (nimg_stem(nimg) + ".png"), task_.snapshot(),
-                  {{"onestep", nlohmann::json{{"sheet_of_nimg", nimg}}.dump()}});  // never taken for data
+    const at::Tensor sheet = task_.snapshot();
+    const std::string png = io::encode_png(
+        sheet, {{"onestep", nlohmann::json{{"sheet_of_nimg", nimg}}.dump()}});  // never taken for data
+    io::write_file_atomically(run_.folder.samples() / (nimg_stem(nimg) + ".png"), png);
+    if (events_) events_->image(nimg, "samples", {sheet.size(1), sheet.size(2), sheet.size(0), png});
   } catch (const std::exception& error) {
     io::log_warning(c10::str("no sample sheet after ", io::format_count(nimg), " images: ", error.what()));
   }
 }
 
-/// The model in memory of its own, with what says where it comes from.
-io::TensorFile Recorder::copy_of_model(int64_t nimg) const {
-  io::TensorFile model = task_.model();
+/// A model in memory of its own, with what says where it comes from.
+io::TensorFile Recorder::labelled_copy(io::TensorFile model, int64_t nimg) const {
   model.tensors = copied(model.tensors);
   model.metadata.insert(run_.metadata.begin(), run_.metadata.end());
   model.metadata[kNimgKey] = std::to_string(nimg);
   model.path = run_.folder.model();
   return model;
+}
+
+/// A job that writes the model as it is now, and its other averages before it: who finds the model finds all.
+std::function<void()> Recorder::write_models(int64_t nimg) const {
+  NamedModels others = task_.averages ? task_.averages() : NamedModels{};
+  for (auto& [name, model] : others) model = labelled_copy(std::move(model), nimg);
+  return [folder = run_.folder, others = std::move(others), model = labelled_copy(task_.model(), nimg)] {
+    if (!others.empty()) io::make_folders(folder.averages());
+    for (const auto& [name, average] : others) write(folder.averages() / (name + ".safetensors"), average);
+    write(folder.model(), model);
+  };
 }
 
 /// A job that writes the report of what is known now.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "io/event_file.h"
 #include "io/jsonl.h"
 #include "io/progress.h"
 #include "training/run.h"
@@ -70,7 +71,8 @@ class Recorder {
   void score(int64_t nimg);
   bool is_scored(int64_t nimg, int64_t batch) const;
   void log(const nlohmann::ordered_json& line);
-  io::TensorFile copy_of_model(int64_t nimg) const;
+  io::TensorFile labelled_copy(io::TensorFile model, int64_t nimg) const;
+  std::function<void()> write_models(int64_t nimg) const;
   std::function<void()> report() const;
 
   const RunConfig& config_;
@@ -80,6 +82,7 @@ class Recorder {
   const Scoring& scoring_;
   RunHistory history_;
   io::JsonLines log_;
+  std::optional<io::EventFile> events_;  ///< of run.tensorboard
   std::optional<io::Progress> progress_;
   TickMeans means_;
   std::string status_;

@@ -20,6 +20,7 @@ struct RunConfig {
   int64_t snapshot_images = 0;
   int64_t keep_checkpoints = 2;
   int64_t model_images = 0;
+  bool tensorboard = false;
   std::string device = "cpu";
   int64_t workers = 0;
   int64_t threads = 1;
@@ -53,6 +54,9 @@ struct RunConfig {
     visit("model_images", c.model_images,
           "images between models that are kept in the folder models; 0 keeps the newest only",
           config::non_negative, Role::free);
+    visit("tensorboard", c.tensorboard,
+          "also write the log's numbers, the sheets and the configuration as TensorBoard event files",
+          config::any, Role::free);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty, Role::free);
     visit("workers", c.workers,
           "threads that share a step's shards on a CPU; 0 is OMP_NUM_THREADS or all cores; the bits do not "

@@ -18,6 +18,8 @@ struct RunFolder {
   std::filesystem::path samples() const { return root / "samples"; }
   std::filesystem::path model() const { return root / "model.safetensors"; }
   std::filesystem::path best() const { return root / "best.safetensors"; }
+  std::filesystem::path averages() const { return root / "ema"; }
+  std::filesystem::path tensorboard() const { return root / "tensorboard"; }
   std::filesystem::path models() const { return root / "models"; }
   std::filesystem::path lock() const { return root / ".lock"; }
 };

@@ -22,6 +22,8 @@ struct TaskCost {
   double bytes = 0;           ///< weights, gradients, optimiser state, averages and activations, about
 };
 
+using NamedModels = std::vector<std::pair<std::string, io::TensorFile>>;
+
 /// All that the loop knows of a task, and what is to be said of it beforehand.
 struct Task {
   /// Makes what the steps need beside the state and keeps it in the run's folder, in pieces that survive;
@@ -30,6 +32,7 @@ struct Task {
   std::function<StepStats(const Batch&)> step;   ///< one update of everything
   NamedTensors state;                            ///< every number needed to go on, shared
   std::function<io::TensorFile()> model;         ///< what sample and evaluate take, sharing storage
+  std::function<NamedModels()> averages;         ///< its other moving averages, or empty function
   std::function<at::Tensor()> snapshot;          ///< uint8 sheet [C,H,W], or empty function
   std::function<std::vector<Figure>()> figures;  ///< for the run's report.html, or empty function
   std::function<Diagnosis()> diagnose;           ///< asked at every tick, or empty function

@@ -7,6 +7,7 @@
 #include "parallel/canonical_sum.h"
 #include "training/adam.h"
 #include "training/ema.h"
+#include "training/task.h"
 
 namespace onestep {
 
@@ -63,18 +64,48 @@ void append_state(NamedTensors& state, const std::string& prefix, const Trainee<
   append_state(state, prefix, trainee.adam, trainee.flat);
 }
 
-/// The exponential moving average of a network in training, itself a network.
+/// An exponential moving average of a network in training, itself a network.
 template <class M>
 struct Average {
+  EmaConfig config;
   M module;
   at::Tensor values;  ///< [P], of which the module's parameters are views
 };
 
+/// All that are kept; the first is the run's model.
 template <class M>
-Average<M> make_average(const M& module) {
-  Average<M> average{.module = clone(module)};
-  average.values = flatten(average.module, /*trained=*/false).values;
-  return average;
+using Averages = std::vector<Average<M>>;
+
+template <class M>
+Averages<M> make_averages(const EmaConfigs& configs, const M& module) {
+  Averages<M> averages;
+  for (const EmaConfig& config : configs.all) {
+    averages.push_back({.config = config, .module = clone(module)});
+    averages.back().values = flatten(averages.back().module, /*trained=*/false).values;
+  }
+  return averages;
+}
+
+/// ema_step of each.
+template <class M>
+void step(Averages<M>& averages, const at::Tensor& values, int64_t nimg, int64_t batch) {
+  for (Average<M>& average : averages) ema_step(average.config, average.values, values, nimg, batch);
+}
+
+/// The first as NAME, the others as NAME.power_0.05 and the like.
+template <class M>
+void append_state(NamedTensors& state, const std::string& name, const Averages<M>& averages) {
+  for (size_t i = 0; i < averages.size(); ++i)
+    state.emplace_back(i == 0 ? name : name + "." + name_of(averages[i].config), averages[i].values);
+}
+
+/// Files of all averages but the first, by name.
+template <class M, class File>
+NamedModels models_of(const Averages<M>& averages, const File& file) {
+  NamedModels models;
+  for (size_t i = 1; i < averages.size(); ++i)
+    models.emplace_back(name_of(averages[i].config), file(averages[i]));
+  return models;
 }
 
 /// Bytes that a network in training holds beside activations: value, gradient and two moments, float32; for

@@ -50,7 +50,7 @@ std::map<std::string, double> losses_of(const std::filesystem::path& run) {
   const auto last = io::read_jsonl(run / "log.jsonl").back();
   for (const auto& [name, value] : last.items())
     if (value.is_number() && name.find('/') == std::string::npos && name != "nimg" &&
-        name != "images_per_sec")
+        !name.ends_with("_per_sec"))
       losses[name] = value.get<double>();
   return losses;
 }

@@ -18,7 +18,7 @@ Outputs steps(at::Device device, at::ScalarType dtype) {
     if (step == 5) parameters.gradients.narrow(0, 17, 1).fill_(std::numeric_limits<double>::infinity());
     const at::Tensor norm = adam_step(adam, parameters, 1e-2);
     if (step != 5) norms.push_back(norm);
-    ema_step({.half_life_kimg = 0.1}, average, parameters.values, 32 * step, 32);
+    ema_step(HalfLifeEma{.half_life_kimg = 0.1}, average, parameters.values, 32 * step, 32);
   }
   Outputs outputs{parameters.values, adam.exp_avg, adam.exp_avg_sq, adam.step, average};
   outputs.insert(outputs.end(), norms.begin(), norms.end());

@@ -120,9 +120,7 @@ void run(const Options& options) {
   std::vector<std::function<void()>> networks;
   for (int64_t worker = 0; worker < workers.count(); ++worker)
     networks.push_back(std::visit(Passes{first.images.to(device), first.labels.to(device)}, config.task));
-  const auto passes = [&] {
-    workers.for_each(shards, [&](int64_t, int64_t worker) { networks[worker](); });
-  };
+  const auto passes = [&] { workers.for_each(shards, [&](int64_t, int64_t worker) { networks[worker](); }); };
   const auto times = [&](const auto& work) {
     return bench::seconds(device,
                           [&] {
@@ -143,8 +141,10 @@ void run(const Options& options) {
   const double step = bench::median(whole), pass = bench::median(alone),
                images = static_cast<double>(config.run.batch);
   if (!options.json) {
-    std::printf("workers %lld x %lld  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them %.1f %%\n",
-                static_cast<long long>(workers.count()), static_cast<long long>(workers.intra_op()), 1e3 * step, images / step, 1e3 * pass, 100 * (1 - pass / step));
+    std::printf(
+        "workers %lld x %lld  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them %.1f %%\n",
+        static_cast<long long>(workers.count()), static_cast<long long>(workers.intra_op()), 1e3 * step,
+        images / step, 1e3 * pass, 100 * (1 - pass / step));
     return;
   }
   nlohmann::ordered_json line{{"config", options.config},

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "closeness.h"
+#include "io/folder.h"
 #include "learning.h"
 #include "on_devices.h"
 #include "samplers/sample.h"
@@ -54,7 +55,7 @@ namespace {
 std::vector<std::string> lines_of(const std::filesystem::path& run) {
   std::vector<std::string> lines;
   for (nlohmann::ordered_json line : io::read_jsonl(RunFolder{run}.log())) {
-    line.erase("images_per_sec");
+    for (const char* name : {"images_per_sec", "tflop_per_sec"}) line.erase(name);
     lines.push_back(line.dump());
   }
   return lines;
@@ -77,6 +78,53 @@ TEST_CASE("Every task: model, state and log have the same bits for every number 
     CHECK(lines_of(folder / (e.name + "_two")) == lines_of(folder / (e.name + "_one")));
     CHECK_FALSE(lines_of(folder / (e.name + "_one")).empty());
   }
+}
+
+TEST_CASE("Several averages are kept at once: the first is the model, the others have files of their own") {
+  const TemporaryFolder folder;
+  const auto teacher = make_teacher(folder, 64);
+  const std::string list = "ema: [{half_life_kimg: 0.1}, {kind: power, std: 0.1}]";
+  const std::vector<std::pair<std::string, std::string>> tasks{
+      {with(kTeacher, "ema: {half_life_kimg: 0.1}", list), kTeacher},
+      {with(distil(teacher, kDiscriminator), "ema: {half_life_kimg: 0.05}",
+            "ema: [{half_life_kimg: 0.05}, {kind: power, std: 0.1}]"),
+       distil(teacher, kDiscriminator)}};
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const auto& [several, one] = tasks[i];
+    const std::filesystem::path all = folder / ("all" + std::to_string(i));
+    const Finished whole = run(all, several, kBudget);
+    CHECK(first_difference(run(folder / ("cut" + std::to_string(i)), several, kBudget, 3), whole) == "");
+    const Finished single = run(folder / ("one" + std::to_string(i)), one, kBudget);
+    for (const auto& [name, tensor] : single.model.tensors) CHECK(tensor.equal(whole.model.at(name)));
+    const io::TensorFile power = io::read_safetensors(all / "ema/power_0.1.safetensors");
+    CHECK(power.metadata.at(kNimgKey) == "100");
+    CHECK(load_denoiser(all / "ema/power_0.1.safetensors", at::kCPU).config.preconditioning.sigma_data > 0);
+    double difference = 0;
+    for (const auto& [name, tensor] : power.tensors)
+      difference += (tensor - whole.model.at(name)).abs().sum().item<double>();
+    CHECK(difference > 0);
+    CHECK_FALSE(std::filesystem::exists(folder / ("one" + std::to_string(i)) / "ema"));
+  }
+}
+
+TEST_CASE("Recomputed blocks, and event files, change no bit of a run") {
+  const TemporaryFolder folder;
+  const auto teacher = make_teacher(folder, 64);
+  const std::string expanded = with(kDiscriminator, ", ratio: {", ", loss: {kind: expanded}, ratio: {");
+  const std::vector<std::pair<std::string, std::string>> tasks{
+      {with(kTeacher, "dropout: 0.1", "dropout: 0.1, recompute: blocks"), kTeacher},
+      {with(distil(teacher, expanded), "kind: distil", "kind: distil, recompute: blocks"),
+       distil(teacher, expanded)}};
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const Finished kept = run(folder / ("kept" + std::to_string(i)), tasks[i].second, kBudget);
+    const std::filesystem::path dir = folder / ("again" + std::to_string(i));
+    const Finished again = run(dir, tasks[i].first, kBudget + ", tensorboard: true", 3);
+    CHECK(first_difference(again, kept) == "");
+    CHECK(io::entries_of(dir / "tensorboard").size() == 2);  // it was resumed
+  }
+  CHECK_THROWS_WITH(
+      run(folder / "mlp", "task: {kind: denoise, network: {kind: mlp, dim: 2, recompute: blocks}}", kBudget),
+      Catch::Contains("recompute"));
 }
 
 TEST_CASE("Every task: micro-batches give the same gradients up to rounding") {

@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include "closeness.h"
+#include "config/config.h"
 #include "on_devices.h"
 #include "training/adam.h"
 #include "training/ema.h"
@@ -144,14 +145,84 @@ TEST_CASE("Learning rates: warm-up, decay, end") {
 DEVICE_TEST_CASE("EMA: after a half-life, half of the old value is left; the ramp shortens it",
                  "[optimiser]") {
   at::Tensor average = at::full({3}, 8.0, at::device(device)), values = at::zeros({3}, at::device(device));
-  ema_step({.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 1000, 1000);
+  ema_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 1000, 1000);
   CHECK(average[0].item<double>() == Approx(4));
   average.fill_(8);
-  for (int i = 0; i < 4; ++i) ema_step({.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 0, 250);
+  for (int i = 0; i < 4; ++i)
+    ema_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 0, 250);
   CHECK(average[0].item<double>() == Approx(4));  // whatever the batch
   average.fill_(8);
-  ema_step({.half_life_kimg = 1, .ramp_up_ratio = 0.1}, average, values, 100, 10);  // half-life 10 images
+  ema_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0.1}, average, values, 100,
+           10);  // half-life 10 images
   CHECK(average[0].item<double>() == Approx(4));
+}
+
+TEST_CASE("EMA: the power function's exponent is that of its relative width", "[optimiser]") {
+  // EDM2, section 3.1: a width of 5 % is gamma 16.97, one of 10 % is 6.94.
+  CHECK(power_exponent(0.05) == Approx(16.97).epsilon(1e-3));
+  CHECK(power_exponent(0.10) == Approx(6.94).epsilon(1e-3));
+  for (const double std : {0.001, 0.02, 0.15, 0.28}) {
+    const double g = power_exponent(std);
+    CHECK(std::sqrt((g + 1) / ((g + 2) * (g + 2) * (g + 3))) == Approx(std).epsilon(1e-9));
+  }
+}
+
+TEST_CASE("EMA: the power function weighs the steps by their time to the power gamma", "[optimiser]") {
+  const PowerEma config{.std = 0.1};
+  const double g = power_exponent(config.std);
+  constexpr int kSteps = 4000;
+  // Of values t and t squared the average is mean and mean square of a density proportional to t^gamma on [0,
+  // T].
+  at::Tensor average = at::zeros({2}, at::kDouble);
+  for (int t = 1; t <= kSteps; ++t)
+    ema_step(config, average, at::tensor({1.0 * t, 1.0 * t * t}, at::kDouble), 32 * t, 32);
+  const double mean = average[0].item<double>() / kSteps;
+  const double square = average[1].item<double>() / kSteps / kSteps;
+  CHECK(mean == Approx((g + 1) / (g + 2)).epsilon(1e-3));
+  CHECK(std::sqrt(square - mean * mean) == Approx(config.std).epsilon(1e-2));
+  average.fill_(8);
+  ema_step(config, average, at::full({2}, 3, at::kDouble), 32, 32);
+  CHECK(average[0].item<double>() == 3);  // the first step leaves nothing of what was there
+}
+
+namespace {
+
+struct WithEma {
+  EmaConfigs ema;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("ema", c.ema, "averages");
+  }
+};
+
+WithEma read_ema(const std::string& yaml) {
+  return config::read<WithEma>(config::parse(yaml, "test.yaml"));
+}
+
+}  // namespace
+
+TEST_CASE("EMA: a map is one average, a list several, each of its own name", "[optimiser]") {
+  const auto names = [](const std::string& yaml) {
+    std::vector<std::string> all;
+    for (const EmaConfig& one : read_ema(yaml).ema.all) all.push_back(name_of(one));
+    return all;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(names("{}") == Names{"half_life_500"});
+  CHECK(names("ema: {half_life_kimg: 2.5}") == Names{"half_life_2.5"});
+  CHECK(names("ema: {kind: power}") == Names{"power_0.05"});
+  CHECK(names("ema: [{kind: power, std: 0.1}, {half_life_kimg: 7}]") == Names{"power_0.1", "half_life_7"});
+  for (const char* yaml :
+       {"ema: {half_life_kimg: 2.5}", "ema: [{kind: power, std: 0.1}, {half_life_kimg: 7}]"}) {
+    const std::string text = config::to_yaml(read_ema(yaml));
+    CHECK(config::to_yaml(read_ema(text)) == text);
+  }
+  CHECK_THROWS_WITH(read_ema("ema: []"), Catch::Contains("at least one average"));
+  CHECK_THROWS_WITH(read_ema("ema: [{kind: power}, {kind: power, std: 0.05}]"),
+                    Catch::Contains("two averages are called power_0.05"));
+  CHECK_THROWS_WITH(read_ema("ema: [{kind: power, std: 0.3}]"), Catch::Contains("ema.0.std"));
+  CHECK_THROWS_WITH(read_ema("ema: 3"), Catch::Contains("ema"));
+  CHECK_THAT(config::help<WithEma>(), Catch::Contains("half_life_kimg") && Catch::Contains("std"));
 }
 
 DEVICE_TEST_CASE("Tick means are per name, since the last look", "[optimiser]") {
