@@ -39,7 +39,7 @@ train() {
   local name=$1 config=$2 seed=$3 run
   run=$(folder "$name" "$seed")
   say "$name, seed $seed"
-  "$bin/onestep-train" "$configs/$config.yaml" run.dir="$run" run.images="$images" run.seed="$seed" run.threads=1 \
+  "$bin/onestep-train" "$configs/$config.yaml" run.dir="$run" run.images="$images" run.seed="$seed" run.workers=1 run.threads=1 \
     task.teacher=$source/teacher/model.safetensors "${@:4}" 2> "$run.log" \
     || { tail -1 "$run.log" >&2; echo "compare.sh: '$name', seed $seed, failed (its log is $run.log)" >&2; }
 }

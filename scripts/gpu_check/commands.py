@@ -34,7 +34,7 @@ def difference(a, b):
 
 
 def train(pack, config, folder, device, images, more=()):
-    overrides = [f"run.images={images}", "run.tick_images=32", f"run.device={device}", f"run.dir={folder}", "run.threads=1"]
+    overrides = [f"run.images={images}", "run.tick_images=32", f"run.device={device}", f"run.dir={folder}", "run.workers=1", "run.threads=1"]
     return pack.run(["onestep-train", f"configs/fashion_mnist/{config}.yaml", *overrides, *FASHION, *more], 90)
 
 

@@ -59,7 +59,7 @@ class Bench:
         return self.pack.run(["onestep-train", f"{self.folder[network]}/teacher.yaml", *more, *self.data[network]], 60, 2)
 
     def ours(self, network, work, batch, tf32):
-        more = [f"run.batch={batch}", "run.micro_batch=0", f"run.device={self.device}", "run.threads=1",
+        more = [f"run.batch={batch}", "run.micro_batch=0", f"run.device={self.device}", "run.workers=1", "run.threads=1",
                 *self.data[network]]
         if work != "teacher":
             more.append(f"task.teacher={self.model[network]}")
