@@ -74,7 +74,7 @@ int64_t use_threads(int64_t threads) {
 
 Workers use_workers(int64_t workers, int64_t threads, at::Device device) {
   if (!device.is_cpu()) {
-    use_threads(threads);
+    use_threads(workers);  // of the host's own work
     return {};
   }
   if (workers == 0) workers = std::max<int64_t>(cores() / threads, 1);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/common/stop.h"
 
+#include <atomic>
 #include <csignal>
 
 namespace onestep {
 namespace {
 
-volatile std::sig_atomic_t noted_signal = 0;  // a signal handler has nowhere else to put it
+std::atomic<int> noted_signal = 0;  // a signal handler has nowhere else to put it; workers look, too
+static_assert(std::atomic<int>::is_always_lock_free);
 
 void note(int signal) {
   noted_signal = signal;

@@ -73,8 +73,9 @@ TaskCost cost_of(const TrainConfig& config, const Dataset& data, const Workers& 
 /// Throws io::TooLittleMemory where a training would not fit, before it begins. A GPU speaks for itself.
 void require_room(const TaskCost& cost, at::Device device) {
   if (!device.is_cpu()) return;
-  io::require_memory("this training", cost.bytes,
-                     "lower run.batch, set run.micro_batch, or take a smaller network");
+  io::require_memory(
+      "this training", cost.bytes,
+      "lower run.workers or run.micro_batch, have blocks recomputed, or take a smaller network");
 }
 
 void print_plan(const std::string& yaml, const TrainConfig& config, const TaskCost& cost) {

@@ -22,8 +22,8 @@ Shard generate(const Distillation& d, const Networks& networks, const Batch& bat
   return shard;
 }
 
-GradientPaths paths_of(const Distillation& d, const StepPlan& plan, int64_t nimg) {
-  GradientPaths paths{.denoisers = plan.compares_branches};
+GradientPaths paths_of(const Distillation& d, bool compares_branches, int64_t nimg) {
+  GradientPaths paths{.denoisers = compares_branches};
   for (const Term& term : d.terms)
     if (weight_at(term, nimg) > 0) paths = paths | paths_of(term);
   return paths;
@@ -125,11 +125,13 @@ bool has_plain_terms(const Distillation& d, int64_t nimg) {
 ShardReport distil_shard(const Distillation& d, const StepPlan& plan, const Batch& batch,
                          const ShardPlace& place) {
   const Networks& networks = d.networks[place.worker];
+  const bool compares = plan.compares_branches && place.number == 0;
   ShardReport report{.diagnostics = {.ratio = d.ratio.config.measure}};
   Shard shard = generate(d, networks, batch, /*with_graph=*/plan.student_learns);
   std::vector<at::Tensor> features;
   if (plan.student_learns) {
-    const Observation seen = observe(d.config, d.ratio, networks, shard, paths_of(d, plan, shard.step_nimg));
+    const Observation seen =
+        observe(d.config, d.ratio, networks, shard, paths_of(d, compares, shard.step_nimg));
     // One mask for all losses of the step.
     for (const at::Tensor& numbers : {seen.teacher, seen.fake, seen.weights.h, seen.logits})
       if (numbers.defined()) shard.finite = shard.finite & finite_samples(numbers);

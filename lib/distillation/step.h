@@ -33,7 +33,7 @@ struct Distillation {
   std::vector<Term> terms;  ///< the score difference first
   Ratio ratio;
   Learners learners;
-  std::vector<Networks> networks;  ///< of each worker
+  std::vector<Networks> networks;  ///< of each worker that can be at work
 };
 
 /// What happens in a step.

@@ -33,10 +33,12 @@ nlohmann::ordered_json identity(const RegressionConfig& config, const Denoiser& 
   double checksum = 0;
   for (const auto& [name, tensor] : named_tensors(teacher))
     checksum += tensor.to(at::kDouble).abs().sum().item<double>();
+  Denoiser keeping = teacher;  // what is recomputed changes no number
+  set_recompute(keeping, "none");
   return {{"seed", pairs.seed},
           {"classes", pairs.classes},
           {"sampler", config::to_json(config.sampler)},
-          {"teacher", config::to_json(teacher.config)},
+          {"teacher", config::to_json(keeping.config)},
           {"checksum", checksum}};
 }
 
@@ -108,6 +110,7 @@ std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const 
 }
 
 PairRows pairs_of(const TeacherPairs& pairs, const Shard& shard) {
+  TORCH_CHECK(pairs.count > 0, "the teacher's pairs have not been made");
   const at::Device device = shard.real.device();
   std::vector<int64_t> chosen, labels;
   std::vector<at::Tensor> images;

@@ -82,11 +82,10 @@ uint32_t masked_crc32c(std::string_view bytes) {
   return std::rotr(~crc, 15) + 0xa282ead8;
 }
 
-EventFile::EventFile(const std::filesystem::path& folder, std::optional<int64_t> resumed_at)
-    : file_(new_file(folder)) {
+EventFile::EventFile(const std::filesystem::path& folder, int64_t first_step) : file_(new_file(folder)) {
   record(real64(1, wall_time()) + bytes(3, "brain.Event:2"));
-  // SessionLog {1: status START}
-  if (resumed_at) record(real64(1, wall_time()) + integer(2, *resumed_at) + bytes(7, integer(1, 1)));
+  // SessionLog {1: status START}. In every file: readers look for a second one.
+  record(real64(1, wall_time()) + integer(2, first_step) + bytes(7, integer(1, 1)));
 }
 
 void EventFile::scalars(int64_t step, const std::vector<std::pair<std::string, double>>& values) {

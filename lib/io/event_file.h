@@ -2,7 +2,6 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,9 +23,9 @@ uint32_t masked_crc32c(std::string_view bytes);
 /// message Event. The step axis is a number of the caller's, here images seen.
 class EventFile {
  public:
-  /// A new file events.out.tfevents.* in `folder`, which is made. With `resumed_at` readers drop what other
-  /// files there say of that step and later ones. Throws FileError, as all below.
-  explicit EventFile(const std::filesystem::path& folder, std::optional<int64_t> resumed_at = {});
+  /// A new file events.out.tfevents.* in `folder`, which is made. Readers drop what older files there say of
+  /// `first_step` and later ones. Throws FileError, as all below.
+  EventFile(const std::filesystem::path& folder, int64_t first_step);
 
   /// Numbers by tag, as float32; NaN and infinities too.
   void scalars(int64_t step, const std::vector<std::pair<std::string, double>>& values);

@@ -19,8 +19,8 @@ namespace onestep {
 /// The sum of tensors of one shape and dtype, at least one, in that order. Reads them alone.
 at::Tensor canonical_sum(const std::vector<at::Tensor>& terms);
 
-/// The same sum of n terms that arrive in any order, from any thread: with w threads at most log2 n + w
-/// buffers are held, and they are kept for the next sum.
+/// The same sum of n terms that arrive in any order, from any thread. Where they are taken in order by w
+/// threads about w + log2 n buffers are held, w log2 n at most; they are kept for the next sum.
 class TreeSum {
  public:
   /// Begins a sum of n >= 1 terms.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parallel/workers.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <exception>
 #include <limits>
@@ -24,6 +25,7 @@ struct Job {
   const std::function<void(int64_t, int64_t)>& work;
   const int64_t items;
   const at::ThreadLocalState caller;  // grad mode and the like
+  std::vector<int64_t> free;          // numbers that no running item has
   int64_t next = 0, running = 0;
   int64_t failed = std::numeric_limits<int64_t>::max();
   std::exception_ptr failure;
@@ -34,12 +36,11 @@ struct Job {
 class Workers::Pool {
  public:
   Pool(int64_t count, int64_t intra_op) : intra_op_(intra_op) {
-    for (int64_t worker = 0; worker < count; ++worker) {
-      threads_.emplace_back([this, worker, intra_op](const std::stop_token& stop) {
+    for (int64_t i = 0; i < count; ++i) {
+      threads_.emplace_back([this, intra_op](const std::stop_token& stop) {
         own_pool = this;
-        own_number = worker;
         at::set_num_threads(static_cast<int>(intra_op));
-        serve(stop, worker);
+        serve(stop);
       });
     }
   }
@@ -49,7 +50,8 @@ class Workers::Pool {
 
   void run(int64_t items, const std::function<void(int64_t, int64_t)>& work) {
     const std::lock_guard one_at_a_time(callers_);
-    Job job{.work = work, .items = items, .caller = {}};
+    Job job{.work = work, .items = items, .caller = {}, .free = {}};
+    for (int64_t number = std::min(items, count()); number-- > 0;) job.free.push_back(number);
     std::unique_lock lock(mutex_);
     job_ = &job;
     wake_.notify_all();
@@ -59,17 +61,19 @@ class Workers::Pool {
   }
 
  private:
-  void serve(const std::stop_token& stop, int64_t worker) {
+  void serve(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     while (wake_.wait(lock, stop, [this] { return job_ != nullptr && job_->next < job_->items; })) {
       Job& job = *job_;
       const int64_t item = job.next++;
+      own_number = job.free.back();  // there is one: fewer items are running than it began with
+      job.free.pop_back();
       ++job.running;
       lock.unlock();
       std::exception_ptr failure;
       try {
         const at::ThreadLocalStateGuard as_the_caller(job.caller);
-        job.work(item, worker);
+        job.work(item, own_number);
       } catch (...) {
         failure = std::current_exception();
       }
@@ -80,6 +84,7 @@ class Workers::Pool {
         job.next = job.items;
       }
       failure = nullptr;
+      job.free.push_back(own_number);
       if (--job.running == 0 && job.next == job.items) done_.notify_one();
     }
   }

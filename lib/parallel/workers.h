@@ -22,10 +22,10 @@ class Workers {
   /// Intra-op threads of an item.
   int64_t intra_op() const;
 
-  /// work(item, worker) for every item in [0, items), worker in [0, count()), in no order; returns when all
-  /// are done. The workers have the caller's grad mode. What `work` throws is thrown here, that of the lowest
-  /// item of several; items that have not begun by then are left out. Called from within `work`, it does all
-  /// in that worker.
+  /// work(item, worker) for every item in [0, items), in no order; returns when all are done. No two running
+  /// items have the same worker in [0, min(items, count())). The workers have the caller's grad mode. What
+  /// `work` throws is thrown here, that of the lowest item of several; items that have not begun by then are
+  /// left out. Called from within `work`, it does all in that worker.
   void for_each(int64_t items, const std::function<void(int64_t item, int64_t worker)>& work) const;
 
  private:

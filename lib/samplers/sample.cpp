@@ -166,9 +166,11 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
 
   SampleResult result;
   result.classes = classes_of(denoiser, request);
-  // Smaller passes where a worker would have none: a sample does not depend on the others.
+  // Smaller passes where a worker would have none: a sample does not depend on the others in its pass, as
+  // long as that has enough rows.
   const auto all = static_cast<int64_t>(count);
-  const int64_t size = std::clamp<int64_t>((all + workers.count() - 1) / workers.count(), 1, batch);
+  const int64_t share = (all + workers.count() - 1) / workers.count();
+  const int64_t size = std::min((std::max<int64_t>(share, 1) + 15) / 16 * 16, batch);
   const int64_t passes = (all + size - 1) / size;
   std::vector<at::Tensor> done(passes), strips(request.trajectory ? passes : 0);
   std::mutex watching;

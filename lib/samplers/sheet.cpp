@@ -10,7 +10,7 @@
 namespace onestep {
 namespace {
 
-constexpr int64_t kColumns = 8, kPass = 2 * kColumns;
+constexpr int64_t kColumns = 8;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ at::Tensor draw_sheet(const Denoiser& denoiser, const SamplerConfig& sampler, st
   const int64_t rows = classes > 0 ? classes : kColumns;
   SampleRequest request{.seeds = consecutive_seeds(0, rows * kColumns)};
   for (int64_t i = 0; classes > 0 && i < rows * kColumns; ++i) request.classes.push_back(among[i / kColumns]);
-  const SampleResult result = generate(denoiser, sampler, request, kPass, {}, workers);
+  const SampleResult result = generate(denoiser, sampler, request, rows * kColumns, {}, workers);
   return io::image_grid(io::to_uint8(result.samples), rows, kColumns);
 }
 

@@ -85,14 +85,14 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
       .workers = context.workers,
       .student =
           make_trainee(clone(make_classifier(network, context.run.seed, drawn_on(context)), context.device),
-                       config.optimizer, /*rows=*/1, context.workers.count())});
+                       config.optimizer, /*rows=*/1, busy_workers(context.run, context.workers.count()))});
   Task task{.step = [self](const Batch& batch) { return self->step(batch); },
             .model = [self] { return model_file(self->student.module, self->provenance); },
             .finish = [self](const Dataset& data) { self->scale_features(data); }};
   append_state(task.state, "network", self->student);
   task.state.emplace_back("feature_scale", self->student.module.feature_scale);
   const PassCost pass = pass_cost(self->student.module);
-  const int64_t workers = context.workers.count();
+  const int64_t workers = busy_workers(context.run, context.workers.count());
   const int64_t parameters = parameter_count(self->student.module);
   task.cost = {.parameters = {{"classifier", parameters}},
                .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),

@@ -100,7 +100,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
   }
   auto student =
       make_trainee(clone(make_denoiser(config.denoiser, context.run.seed, drawn_on(context)), context.device),
-                   config.optimizer, /*rows=*/1, context.workers.count());
+                   config.optimizer, /*rows=*/1, busy_workers(context.run, context.workers.count()));
   require_fit(context, "task.network", image_shape(student.module), label_dim(student.module));
   if (config.augmentation > 0) {
     const ImageShape shape = image_shape(student.module);
@@ -127,7 +127,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
   append_state(task.state, "network", self->student);
   append_state(task.state, "ema", self->averages);
   const PassCost pass = pass_cost(self->student.module);
-  const int64_t workers = context.workers.count();
+  const int64_t workers = busy_workers(context.run, context.workers.count());
   const int64_t parameters = parameter_count(self->student.module);
   task.cost = {.parameters = {{"network", parameters}},
                .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),

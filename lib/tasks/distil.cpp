@@ -172,10 +172,11 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
       throw config::ConfigError("task.network: the discriminator needs a network to look through");
     start.discriminator = make_discriminator(*config.discriminator, *network, seed, context.device);
   }
+  const int64_t workers = busy_workers(context.run, context.workers.count());
   const auto pairs = std::make_shared<TeacherPairs>();
   std::vector<Term> terms = make_terms(config, context, network.value_or(teacher), start.student, pairs);
   std::vector<Networks> networks;
-  Learners learners = make_learners(config, std::move(start), context.workers.count(), networks);
+  Learners learners = make_learners(config, std::move(start), workers, networks);
   auto averages = make_averages(config.student.ema, learners.student.module);
   auto self =
       std::make_shared<DistilTask>(DistilTask{.run = context.run,
@@ -217,7 +218,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
       task.state.emplace_back("ratio." + name, tensor);
     });
   }
-  task.cost = distil_cost(config, context.run, self->method.networks.front(), context.workers.count());
+  task.cost = distil_cost(config, context.run, self->method.networks.front(), workers);
   return task;
 }
 

@@ -20,12 +20,16 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Net
   const double guided = config.teacher_guidance == 1 ? 1 : 2;
   // D_p and D_q in the student's turn; the expanded branch goes back through both to their input.
   const double compared = (guided + 1) * (std::holds_alternative<ExpandedConfig>(config.loss) ? 2 : 1);
+  // The student's graph waits while D_p and D_q are gone through, by the expanded branch with graphs of
+  // theirs.
+  const double graphs = std::holds_alternative<ExpandedConfig>(config.loss) ? 3 : 2;
+  const auto averages = static_cast<double>(config.student.ema.all.size() + 1);  // and a sum by itself
   TaskCost cost{.parameters = {{"teacher", parameter_count(teacher)}, {"student", parameter_count(student)}}};
   cost.macs_per_image = pass * ((stepped ? before_last + 1 + 2 * turns : 0) + turns * compared);
   cost.bytes = training_bytes(cost.parameters[1].second, workers) +
                4.0 * static_cast<double>(cost.parameters[0].second) +
-               4.0 * static_cast<double>(cost.parameters[1].second) +
-               8.0 * static_cast<double>(one.activations * shard_size(run) * workers);
+               4.0 * averages * static_cast<double>(cost.parameters[1].second) +
+               graphs * 4.0 * static_cast<double>(one.activations * shard_size(run) * workers);
   if (fake.network) {
     cost.parameters.emplace_back("fake", parameter_count(network));
     cost.bytes += training_bytes(parameter_count(network), workers);

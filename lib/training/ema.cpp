@@ -80,7 +80,11 @@ void decode(const config::Place& place, const config::Check& check, EmaConfigs& 
 }
 
 config::Node encode(const EmaConfigs& value) {
-  return value.all.size() == 1 ? config::encode(value.all.front()) : config::encode(value.all);
+  if (value.all.size() > 1) return config::encode(value.all);
+  config::Node one = config::encode(value.all.front());
+  // A single half-life is written as it was before there were other kinds: older runs go on.
+  if (std::holds_alternative<HalfLifeEma>(value.all.front())) one.children.erase(one.children.begin());
+  return one;
 }
 
 void describe(const std::string& path, const EmaConfigs& value, const char* meaning,

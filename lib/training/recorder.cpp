@@ -115,10 +115,18 @@ Recorder::Recorder(const RunConfig& config, std::string title, const Run& run, T
       log_(run.folder.log()),
       tick_start_(Clock::now()),
       tick_nimg_(nimg),
-      saved_nimg_(nimg) {
-  if (!config.tensorboard) return;
-  events_.emplace(run.folder.tensorboard(), nimg > 0 ? std::optional(nimg) : std::nullopt);
-  events_->text(nimg, "config", "```\n" + run.yaml + "\n```");
+      saved_nimg_(nimg),
+      first_nimg_(nimg) {}
+
+/// Null without run.tensorboard.
+io::EventFile* Recorder::events() {
+  if (!config_.tensorboard) return nullptr;
+  if (!events_) {
+    const int64_t first = first_nimg_ == 0 ? 0 : first_nimg_ + 1;  // what was told at the checkpoint stays
+    events_.emplace(run_.folder.tensorboard(), first);
+    events_->text(first, "config", "```\n" + run_.yaml + "\n```");
+  }
+  return &*events_;
 }
 
 void Recorder::after_step(const StepStats& stats, int64_t nimg, int64_t batch) {
@@ -201,7 +209,7 @@ void Recorder::score(int64_t nimg) {
 
 void Recorder::log(const nlohmann::ordered_json& line) {
   log_.append(line);
-  if (events_) events_->scalars(line.at("nimg"), numbers_of(line));
+  if (io::EventFile* const file = events()) file->scalars(line.at("nimg"), numbers_of(line));
   add_line(history_, line);
 }
 
@@ -231,7 +239,8 @@ void Recorder::snapshot(int64_t nimg) {
     const std::string png = io::encode_png(
         sheet, {{"onestep", nlohmann::json{{"sheet_of_nimg", nimg}}.dump()}});  // never taken for data
     io::write_file_atomically(run_.folder.samples() / (nimg_stem(nimg) + ".png"), png);
-    if (events_) events_->image(nimg, "samples", {sheet.size(1), sheet.size(2), sheet.size(0), png});
+    if (io::EventFile* const file = events())
+      file->image(nimg, "samples", {sheet.size(1), sheet.size(2), sheet.size(0), png});
   } catch (const std::exception& error) {
     io::log_warning(c10::str("no sample sheet after ", io::format_count(nimg), " images: ", error.what()));
   }

@@ -71,6 +71,7 @@ class Recorder {
   void score(int64_t nimg);
   bool is_scored(int64_t nimg, int64_t batch) const;
   void log(const nlohmann::ordered_json& line);
+  io::EventFile* events();
   io::TensorFile labelled_copy(io::TensorFile model, int64_t nimg) const;
   std::function<void()> write_models(int64_t nimg) const;
   std::function<void()> report() const;
@@ -82,13 +83,14 @@ class Recorder {
   const Scoring& scoring_;
   RunHistory history_;
   io::JsonLines log_;
-  std::optional<io::EventFile> events_;  ///< of run.tensorboard
+  std::optional<io::EventFile> events_;  ///< of run.tensorboard, from the first event on
   std::optional<io::Progress> progress_;
   TickMeans means_;
   std::string status_;
   News news_;
   Clock::time_point tick_start_;
   int64_t tick_nimg_, saved_nimg_;
+  const int64_t first_nimg_;  ///< at which this process began
   Writer writer_;
 };
 

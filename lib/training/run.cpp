@@ -92,7 +92,8 @@ Run open_run(const fs::path& root, const RunIdentity& identity) {
   for (const fs::path& path : {folder.root, folder.checkpoints(), folder.samples()}) io::make_folders(path);
   auto lock = io::LockFile::try_lock(folder.lock());
   if (!lock) throw io::FileError(root, "is being trained by " + io::lock_holder(folder.lock()));
-  for (const fs::path& path : {folder.root, folder.checkpoints(), folder.samples(), folder.models()})
+  for (const fs::path& path :
+       {folder.root, folder.checkpoints(), folder.samples(), folder.models(), folder.averages()})
     io::remove_temporary_files(path);  // whoever made them is gone: the lock is ours
   Run run{.folder = folder,
           .lock = std::move(*lock),

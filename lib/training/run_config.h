@@ -59,8 +59,8 @@ struct RunConfig {
           config::any, Role::free);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty, Role::free);
     visit("workers", c.workers,
-          "threads that share a step's shards on a CPU; 0 is OMP_NUM_THREADS or all cores; the bits do not "
-          "depend on it",
+          "threads that share a step's shards on a CPU; 0 is as many as OMP_NUM_THREADS or the cores allow, "
+          "each with run.threads; the bits do not depend on it",
           config::between(0, 1024), Role::free);
     visit(
         "threads", c.threads,
@@ -92,6 +92,11 @@ inline int64_t shard_size(const RunConfig& run) {
   constexpr int64_t kLargest = 32;  // a larger one is no faster on a core, and leaves the others less to do
   if (run.micro_batch > 0) return std::min(run.micro_batch, run.batch);
   return run.device == "cpu" ? std::min((run.batch + 1) / 2, kLargest) : run.batch;
+}
+
+/// How many of `workers` can be at work on the shards of a step.
+inline int64_t busy_workers(const RunConfig& run, int64_t workers) {
+  return std::min(workers, (run.batch + shard_size(run) - 1) / shard_size(run));
 }
 
 }  // namespace onestep

@@ -108,10 +108,10 @@ NamedModels models_of(const Averages<M>& averages, const File& file) {
   return models;
 }
 
-/// Bytes that a network in training holds beside activations: value, gradient and two moments, float32; for
-/// each worker but the first gradients of its own, and as many in sums that wait.
+/// Bytes that a network in training holds beside activations: value, gradient, two moments and a sum over
+/// shards, float32; for each worker but the first gradients of its own, and as many in sums that wait.
 inline double training_bytes(int64_t parameters, int64_t workers = 1) {
-  return (16.0 + 8.0 * static_cast<double>(workers - 1)) * static_cast<double>(parameters);
+  return (20.0 + 8.0 * static_cast<double>(workers - 1)) * static_cast<double>(parameters);
 }
 
 /// A backward pass costs about two forward ones.

@@ -120,7 +120,7 @@ TEST_CASE("The checksum is CRC-32C with TFRecord's mask") {
 TEST_CASE("Events hold scalars, pictures and text by tag and step") {
   const TemporaryFolder folder;
   {
-    io::EventFile file(folder / "events");
+    io::EventFile file(folder / "events", 0);
     file.scalars(1000, {{"loss", 0.25}, {"fid", NAN}});
     file.scalars(3'000'000'000, {{"loss", 1e300}});
     file.image(2000, "samples", {.height = 300, .width = 7, .channels = 3, .png = std::string(1000, '\xff')});
@@ -129,12 +129,13 @@ TEST_CASE("Events hold scalars, pictures and text by tag and step") {
   REQUIRE(files_in(folder / "events").size() == 1);
   CHECK(files_in(folder / "events")[0].filename().string().starts_with("events.out.tfevents."));
   const auto events = events_of(files_in(folder / "events")[0]);
-  REQUIRE(events.size() == 5);
+  REQUIRE(events.size() == 6);
   CHECK(events[0].text(3) == "brain.Event:2");
   for (const Message& event : events) CHECK(event.reals.find(1)->second > 1.7e9);  // wall time
 
-  CHECK(events[1].integers.find(2)->second == 1000);
-  const Message summary = events[1].in(5);
+  CHECK(events[1].in(7).integers.find(1)->second == 1);
+  CHECK(events[2].integers.find(2)->second == 1000);
+  const Message summary = events[2].in(5);
   REQUIRE(summary.bytes.count(1) == 2);
   std::map<std::string, double> values;
   for (const auto& [number, bytes] : summary.bytes) {
@@ -144,14 +145,14 @@ TEST_CASE("Events hold scalars, pictures and text by tag and step") {
   CHECK(values.at("loss") == 0.25);
   CHECK(std::isnan(values.at("fid")));
 
-  CHECK(events[2].integers.find(2)->second == 3'000'000'000);
-  CHECK(std::isinf(events[2].in(5).in(1).reals.find(2)->second));
-  const Message image = events[3].in(5).in(1).in(4);
+  CHECK(events[3].integers.find(2)->second == 3'000'000'000);
+  CHECK(std::isinf(events[3].in(5).in(1).reals.find(2)->second));
+  const Message image = events[4].in(5).in(1).in(4);
   CHECK(image.integers.find(1)->second == 300);
   CHECK(image.integers.find(2)->second == 7);
   CHECK(image.integers.find(3)->second == 3);
   CHECK(image.text(4).size() == 1000);
-  const Message text = events[4].in(5).in(1);
+  const Message text = events[5].in(5).in(1);
   CHECK(text.text(1) == "config");
   CHECK(text.in(8).text(8) == "a: 1");
   CHECK(text.in(9).in(1).text(1) == "text");
@@ -159,7 +160,7 @@ TEST_CASE("Events hold scalars, pictures and text by tag and step") {
 
 TEST_CASE("A resumed run begins a file of its own, which tells from where on it replaces the others") {
   const TemporaryFolder folder;
-  { io::EventFile(folder.path()).scalars(1, {{"loss", 1}}); }
+  { io::EventFile(folder.path(), 0).scalars(1, {{"loss", 1}}); }
   { io::EventFile(folder.path(), 640).scalars(650, {{"loss", 2}}); }
   auto files = files_in(folder.path());
   REQUIRE(files.size() == 2);
@@ -172,7 +173,7 @@ TEST_CASE("A resumed run begins a file of its own, which tells from where on it 
 
 TEST_CASE("A record that does not fit on the disk is not begun") {
   const TemporaryFolder folder;
-  io::EventFile file(folder.path());
+  io::EventFile file(folder.path(), 0);
   const auto path = files_in(folder.path())[0];
   const auto before = std::filesystem::file_size(path);
   {
@@ -181,5 +182,5 @@ TEST_CASE("A record that does not fit on the disk is not begun") {
   }
   CHECK(std::filesystem::file_size(path) == before);
   file.scalars(1, {{"loss", 1}});
-  CHECK(events_of(path).size() == 2);
+  CHECK(events_of(path).size() == 3);
 }
