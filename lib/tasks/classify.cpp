@@ -47,7 +47,7 @@ struct ClassifyTask {
       report.add("accuracy", (logits.detach().argmax(1) == labels).to(at::kFloat), finite);
       return report;
     });
-    student.flat.gradients.copy_(student.sum->take());
+    reduce(student);
     const at::Tensor norm = update(student, batch.nimg, batch.step_size, run.images, stats.any("loss"));
     stats.add_update("", norm, student.adam.skipped);
     return stats;

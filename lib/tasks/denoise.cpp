@@ -45,7 +45,7 @@ struct DenoiseTask {
       report.add("loss", losses, finite);
       return report;
     });
-    student.flat.gradients.copy_(student.sum->take());
+    reduce(student);
     const at::Tensor norm = update(student, batch.nimg, batch.step_size, run.images, stats.any("loss"));
     stats.add_update("", norm, student.adam.skipped);
     onestep::step(averages, student.flat.values, batch.nimg + batch.step_size, batch.step_size);

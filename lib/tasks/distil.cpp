@@ -71,8 +71,7 @@ struct DistilTask {
     Trainee<Student>& student = method.learners.student;
     const int64_t nimg = batch.nimg, size = batch.step_size;
     const c10::NoGradGuard no_grad;
-    at::Tensor& gradients = student.flat.gradients;
-    gradients.zero_();
+    at::Tensor& gradients = student.flat.gradients;  // zeros: what shards contributed is taken
     if (has_normalised_terms(method, nimg)) {
       // Undefined h everywhere leaves the update out.
       const at::Tensor mean = report.h / report.h_count.clamp_min(1);
@@ -89,7 +88,7 @@ struct DistilTask {
   void update_fake(const Batch& batch, ShardReport& report) {
     const auto learn = [&](const char* name, auto& trainee) {
       if (!trainee) return;
-      trainee->flat.gradients.copy_(trainee->sum->take());
+      reduce(*trainee);
       const at::Tensor norm = update(*trainee, batch.nimg, batch.step_size, run.images, report.finite > 0);
       report.stats.add_update(name, norm, trainee->adam.skipped);
     };

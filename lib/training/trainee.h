@@ -50,6 +50,12 @@ void contribute(const Replica<M>& replica, TreeSum& sum, int64_t number) {
   at::Tensor(replica.gradients).zero_();
 }
 
+/// Puts the sum of a step's shards where the optimiser takes it.
+template <class M>
+void reduce(Trainee<M>& trainee) {
+  trainee.flat.gradients.copy_(trainee.sum->take());
+}
+
 /// One optimiser step at the images [nimg, nimg + batch) of a run of `total` by the gradients in flat;
 /// returns their norm. `any`, `met`: as adam_step takes them.
 template <class M>

@@ -23,12 +23,13 @@ inline std::string without_values(const std::string& text) {
 /// "" for well-formed XML, as far as our files use it (a declaration, elements, quoted attributes, the five
 /// named and numeric entities, one root), else what is wrong with it.
 inline std::string xml_problem(const std::string& whole) {
-  const std::string text = without_values(whole);
-  static const std::regex declaration(R"(<\?xml version="" encoding=""\?>\s*)"),
+  static const std::regex declaration(R"(<\?xml version="1\.0" encoding="UTF-8"\?>\s*)"),
       tag(R"(<(/?)([A-Za-z][\w.-]*)((\s+[A-Za-z:][\w:.-]*="[^"<]*")*)\s*(/?)>)"),
       attribute(R"(([\w:.-]+)=")"), entity(R"(&(amp|lt|gt|quot|apos|#\d+);)");
   std::vector<std::string> open;
   std::smatch match;
+  const bool declared = std::regex_search(whole, match, declaration, std::regex_constants::match_continuous);
+  const std::string text = without_values(whole.substr(declared ? match.length() : 0));
   size_t roots = 0, at = 0;
   const auto take = [&](const std::regex& what) {
     const auto begin = text.begin() + static_cast<ptrdiff_t>(at);
@@ -37,7 +38,6 @@ inline std::string xml_problem(const std::string& whole) {
     at += match.length();
     return true;
   };
-  take(declaration);
   while (at < text.size()) {
     const std::string where = " at '" + text.substr(at, 60) + "'";
     if (text[at] == '<') {
