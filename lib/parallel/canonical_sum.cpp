@@ -25,6 +25,14 @@ at::Tensor canonical_sum(const std::vector<at::Tensor>& terms) {
   return sum_of(terms, 0, terms.size());
 }
 
+at::Tensor add_rows(const at::Tensor& rows) {
+  const int64_t n = rows.size(0);
+  if (n == 1) return rows[0];
+  const auto half = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n - 1)));
+  const at::Tensor left = add_rows(rows.narrow(0, 0, half));
+  return at::Tensor(left).add_(add_rows(rows.narrow(0, half, n - half)));
+}
+
 void TreeSum::begin(int64_t n) {
   TORCH_CHECK(n >= 1, "TreeSum: a sum of at least 1 term, got ", n);
   const std::lock_guard lock(mutex_);

@@ -19,6 +19,10 @@ namespace onestep {
 /// The sum of tensors of one shape and dtype, at least one, in that order. Reads them alone.
 at::Tensor canonical_sum(const std::vector<at::Tensor>& terms);
 
+/// The same sum of rows [n, …], n >= 1, in the first of them: no memory is taken, and the others are
+/// overwritten.
+at::Tensor add_rows(const at::Tensor& rows);
+
 /// The same sum of n terms that arrive in any order, from any thread. Where they are taken in order by w
 /// threads about w + log2 n buffers are held, w log2 n at most; they are kept for the next sum.
 class TreeSum {
