@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <vector>
 
+#include <ATen/Parallel.h>
+
 #include "config/node.h"
 #include "parallel/communicator.h"
 #include "parallel/listen.h"
@@ -30,6 +32,7 @@ inline std::vector<int> forked_ranks(int size, const std::function<void(const Co
       processes.push_back(process);
       continue;
     }
+    at::set_num_threads(1);  // a fork has none of OpenMP's threads, and would wait for them
     int end = kOther;
     try {
       const Ranks ranks{.rank = rank,

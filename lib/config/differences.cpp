@@ -48,7 +48,24 @@ struct Comparison {
   }
 };
 
+void add_values(const Node& node, const std::string& path,
+                std::vector<std::pair<std::string, std::string>>& values) {
+  if (node.role == Role::place) return;
+  if (node.kind == Node::Kind::scalar) values.emplace_back(path, node.text);
+  if (node.kind == Node::Kind::null) values.emplace_back(path, "null");
+  for (size_t i = 0; i < node.children.size(); ++i) {
+    const Node& child = node.children[i];
+    add_values(child, dotted(path, child.key.empty() ? std::to_string(i) : child.key), values);
+  }
+}
+
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> values_of(const Node& tree) {
+  std::vector<std::pair<std::string, std::string>> values;
+  add_values(tree, "", values);
+  return values;
+}
 
 std::vector<Difference> differences(const Node& was, const Node& is) {
   Comparison comparison;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/role.h"
@@ -62,7 +63,11 @@ struct Difference {
 /// numbers (1e-3 = 0.001), a quoted text equals the same text unquoted.
 std::vector<Difference> differences(const Node& was, const Node& is);
 
-/// Their paths: "run.seed, task.sigma".
+/// Every scalar of a tree by its dotted path, "task.optimizer.beta1" and "0.999", in its order; without those
+/// whose role, or that of what encloses them, is a place.
+std::vector<std::pair<std::string, std::string>> values_of(const Node& tree);
+
+/// The paths of differences: "run.seed, task.sigma".
 std::string keys_of(const std::vector<Difference>& differences);
 
 }  // namespace onestep::config

@@ -59,18 +59,6 @@ int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n, P
   return static_cast<int64_t>(value);
 }
 
-std::vector<Batch> shards_of(const Batch& step, int64_t size) {
-  TORCH_CHECK(size >= 1, "shards_of: a shard has at least 1 image, got ", size);
-  std::vector<Batch> shards;
-  const int64_t all = step.images.size(0);
-  for (int64_t first = 0; first < all; first += size) {
-    const int64_t last = std::min(first + size, all);
-    shards.push_back({step.images.slice(0, first, last), step.labels.slice(0, first, last),
-                      step.indices.slice(0, first, last), step.nimg + first, step.step_nimg, step.step_size});
-  }
-  return shards;
-}
-
 at::Tensor to_device(const at::Tensor& tensor, at::Device device) {
   if (device.is_cpu()) return tensor;
   if (tensor.numel() == 0) return tensor.to(device);  // there is no pinned memory of no bytes
@@ -115,23 +103,24 @@ Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t
   return batch;
 }
 
-Loader::Loader(std::function<Batch(int64_t)> read, int64_t first_nimg, int64_t step)
-    : read_(std::move(read)),
-      step_(step),
-      thread_([this, first_nimg](const std::stop_token& stop) { prefetch(stop, first_nimg); }) {}
+Batch read_shard(const Dataset& data, uint64_t seed, const ShardRange& range, bool flip) {
+  Batch shard = read_batch(data, seed, range.nimg, range.size, flip);
+  shard.step_nimg = range.step_nimg;
+  shard.step_size = range.step_size;
+  return shard;
+}
 
-Loader::Loader(Dataset data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip)
-    : Loader([data = std::move(data), seed, size,
-              flip](int64_t nimg) { return read_batch(data, seed, nimg, size, flip); },
-             first_nimg, size) {}
+Loader::Loader(std::function<std::optional<Batch>()> read)
+    : read_(std::move(read)), thread_([this](const std::stop_token& stop) { prefetch(stop); }) {}
 
-void Loader::prefetch(const std::stop_token& stop, int64_t nimg) {
+void Loader::prefetch(const std::stop_token& stop) {
   try {
-    for (; !stop.stop_requested(); nimg += step_) {
-      Batch batch = read_(nimg);
+    while (!stop.stop_requested()) {
+      std::optional<Batch> shard = read_();
+      if (!shard) return;
       std::unique_lock lock(mutex_);
       if (!changed_.wait(lock, stop, [this] { return ready_.size() < kAhead; })) return;
-      ready_.push_back(std::move(batch));
+      ready_.emplace(shard->nimg, std::move(*shard));
       changed_.notify_all();
     }
   } catch (...) {
@@ -141,14 +130,15 @@ void Loader::prefetch(const std::stop_token& stop, int64_t nimg) {
   }
 }
 
-Batch Loader::next() {
+Batch Loader::take(int64_t nimg) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !ready_.empty() || failure_; });
-  if (ready_.empty()) std::rethrow_exception(failure_);
-  Batch batch = std::move(ready_.front());
-  ready_.pop_front();
+  changed_.wait(lock, [&] { return ready_.contains(nimg) || failure_; });
+  const auto found = ready_.find(nimg);
+  if (found == ready_.end()) std::rethrow_exception(failure_);
+  Batch shard = std::move(found->second);
+  ready_.erase(found);
   changed_.notify_all();
-  return batch;
+  return shard;
 }
 
 }  // namespace onestep

@@ -2,10 +2,11 @@
 #pragma once
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -35,10 +36,6 @@ struct Batch {
   int64_t step_size = 0;  ///< images of the whole step
 };
 
-/// A step's batch cut into shards of `size` consecutive images, of which the last may be shorter. They share
-/// its storage.
-std::vector<Batch> shards_of(const Batch& step, int64_t size);
-
 /// A tensor of the host on `device`, sent from pinned memory so that the host does not wait for it; on the
 /// CPU the tensor itself. A batch likewise.
 at::Tensor to_device(const at::Tensor& tensor, at::Device device);
@@ -50,30 +47,35 @@ Batch to_device(const Batch& batch, at::Device device);
 /// epochs. Starts no threads. Throws c10::Error for an empty set, a negative first_nimg or a size below 1.
 Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip);
 
-/// Reads batches ahead in one thread of its own and hands them out in order.
+/// Which images of a run make up a shard, and of which step.
+struct ShardRange {
+  int64_t nimg, size;
+  int64_t step_nimg, step_size;
+};
+
+/// The images of a shard, by read_batch.
+Batch read_shard(const Dataset& data, uint64_t seed, const ShardRange& range, bool flip);
+
+/// Reads shards ahead in one thread of its own: those that are waiting are few, and not a step's.
 class Loader {
  public:
-  /// read(nimg) makes the batch that starts at nimg; asked for nimg = first_nimg, first_nimg + step, ... It
-  /// runs in the loader's thread, and must not start threads of its own.
-  Loader(std::function<Batch(int64_t nimg)> read, int64_t first_nimg, int64_t step);
-
-  /// Batches of `size` images by read_batch, from first_nimg on without end.
-  Loader(Dataset data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip);
-
+  /// read() makes the shard that comes next, in the order in which steps want them, and none after the last.
+  /// It runs in the loader's thread, and must not start threads of its own.
+  explicit Loader(std::function<std::optional<Batch>()> read);
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next batch; waits for it if need be. What `read` threw is thrown here, after the batches before it.
-  Batch next();
+  /// The shard whose first image is nimg, for one taker; waits for it if need be. From any thread, and out of
+  /// order as far as workers are. What `read` threw is thrown here, after the shards before it.
+  Batch take(int64_t nimg);
 
  private:
-  void prefetch(const std::stop_token& stop, int64_t nimg);
+  void prefetch(const std::stop_token& stop);
 
-  std::function<Batch(int64_t)> read_;
-  int64_t step_;
+  std::function<std::optional<Batch>()> read_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<Batch> ready_;
+  std::map<int64_t, Batch> ready_;  // by their first images
   std::exception_ptr failure_;
   std::jthread thread_;  // last: stopped and joined before anything that it uses goes
 };

@@ -46,7 +46,7 @@ void add_to(at::Tensor& sum, const at::Tensor& value) {
 
 /// Pulls the student's images along the terms' gradients, and the student's parameters with them.
 void learn_student(const Distillation& d, const StepPlan& plan, const TermInputs& in, Shard& shard,
-                   const Replica<Student>& student, int64_t number, ShardReport& report) {
+                   const Replica<Student>& student, const ShardPlace& place, ShardReport& report) {
   const auto size = static_cast<double>(shard.step_size);
   at::Tensor normalised, plain;
   for (const Term& term : d.terms) {
@@ -62,7 +62,7 @@ void learn_student(const Distillation& d, const StepPlan& plan, const TermInputs
     report.stats.add(name_of(term), by.losses, shard.finite);
     add_to(is_normalised(term) ? normalised : plain, weight * by.gradient);
     if (plan.compares_branches && &term == &d.terms.front())
-      compare_branches(term, in, by.gradient, number, report.diagnostics);
+      compare_branches(term, in, by.gradient, place.number, report.diagnostics);
   }
   for (const at::Tensor& gradient : {normalised, plain})
     if (gradient.defined()) shard.finite = shard.finite & finite_samples(gradient);
@@ -70,10 +70,10 @@ void learn_student(const Distillation& d, const StepPlan& plan, const TermInputs
   report.pulled = shard.finite.sum();
   if (plain.defined())
     shard.y.backward(kept(plain, shard.finite) / size, /*retain_graph=*/normalised.defined());
-  if (has_plain_terms(d, shard.step_nimg)) contribute(student, *d.learners.student.sum, number);
+  if (has_plain_terms(d, shard.step_nimg)) contribute(student, *d.learners.student.sum, place.mine);
   if (!normalised.defined()) return;
   shard.y.backward(kept(normalised, shard.finite) / size);
-  contribute(student, *d.learners.normalised, number);
+  contribute(student, *d.learners.normalised, place.mine);
 }
 
 /// The fake score's denoising loss on the student's images, and the discriminator's on real ones and them.
@@ -139,8 +139,8 @@ ShardReport distil_shard(const Distillation& d, const StepPlan& plan, const Batc
     report.h_count = shard.finite.sum();
     report.diagnostics.add_gap(seen.teacher, seen.fake, shard.sigma);
     if (seen.log_ratio.defined()) report.diagnostics.add_ratio(seen.log_ratio, shard.sigma, seen.weights.h);
-    learn_student(d, plan, {networks, shard, seen}, shard, d.learners.student.replicas[place.worker],
-                  place.number, report);
+    learn_student(d, plan, {networks, shard, seen}, shard, d.learners.student.replicas[place.worker], place,
+                  report);
     features = seen.features;
   }
   shard.y = shard.y.detach();
@@ -148,8 +148,8 @@ ShardReport distil_shard(const Distillation& d, const StepPlan& plan, const Batc
   if (plan.fake_learns) {
     learn_fake(d, networks, shard, features, report);
     const auto& [student, fake, discriminator, normalised] = d.learners;
-    if (fake) contribute(fake->replicas[place.worker], *fake->sum, place.number);
-    if (discriminator) contribute(discriminator->replicas[place.worker], *discriminator->sum, place.number);
+    if (fake) contribute(fake->replicas[place.worker], *fake->sum, place.mine);
+    if (discriminator) contribute(discriminator->replicas[place.worker], *discriminator->sum, place.mine);
   }
   return report;
 }

@@ -66,7 +66,7 @@ bool has_plain_terms(const Distillation& distillation, int64_t nimg);
 /// A step of distribution matching on one shard (Yin et al. 2024, DMD2, algorithm 1; Zhou et al. 2024, SiD,
 /// algorithm 1): the student's images, what the networks say of them, where the terms pull them and with them
 /// the student; then the denoising loss of the fake score and the discriminator's loss on the same images.
-/// Nothing is updated: gradients go into the learners' sums as term `place.number`.
+/// Nothing is updated: gradients go into the learners' sums as term `place.mine`.
 ShardReport distil_shard(const Distillation& distillation, const StepPlan& plan, const Batch& batch,
                          const ShardPlace& place);
 

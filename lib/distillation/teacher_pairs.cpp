@@ -5,6 +5,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/one_hot.h>
 #include <ATen/ops/stack.h>
@@ -17,6 +18,8 @@
 #include "io/progress.h"
 #include "io/safetensors.h"
 #include "kernels/philox.h"
+#include "parallel/deal.h"
+#include "parallel/together.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 
@@ -24,6 +27,7 @@ namespace onestep {
 namespace {
 
 constexpr const char* kPairsKey = "onestep.pairs";
+constexpr int64_t kPass = 64;  // images that are drawn at once
 
 struct Stopped {};
 
@@ -67,46 +71,77 @@ int64_t class_of(const TeacherPairs& pairs, int64_t pair) {
   return pairs.classes[static_cast<size_t>(pair) % pairs.classes.size()];
 }
 
+/// What the teacher makes of `count` latents from pair `begin` on.
+SampleResult draw(const RegressionConfig& config, const Denoiser& teacher, const TeacherPairs& pairs,
+                  const std::vector<int64_t>& shape, int64_t begin, int64_t count, const Workers& workers,
+                  const SampleWatch& watch) {
+  SampleRequest request{.seeds = consecutive_seeds(begin, count)};
+  request.latents = latents_of(pairs, at::arange(begin, begin + count), shape, at::kCPU);
+  if (!pairs.classes.empty())
+    for (int64_t i = begin; i < begin + count; ++i) request.classes.push_back(class_of(pairs, i));
+  return generate(teacher, config.sampler, request, kPass, watch, workers);
+}
+
 }  // namespace
 
 std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const Denoiser& teacher,
                                           const std::vector<int64_t>& classes, uint64_t seed,
                                           const std::filesystem::path& folder,
-                                          const std::function<bool()>& stop, const Workers& workers) try {
+                                          const std::function<bool()>& stop, const Workers& workers,
+                                          const Communicator& ranks) {
   const auto [channels, height, width] = image_shape(teacher);
   const std::vector<int64_t> shape{channels, height, width};
   TeacherPairs pairs{
       .count = config.pairs, .seed = seed, .classes = classes, .label_dim = label_dim(teacher)};
   nlohmann::ordered_json what = identity(config, teacher, pairs);
-  io::make_folders(folder);
+  const bool first = ranks.rank == 0;  // who writes
+  together(ranks, [&] {
+    if (first) io::make_folders(folder);
+  });
   std::optional<io::Progress> progress;  // of those that are made
   for (int64_t begin = 0; begin < pairs.count; begin += kPairsInShard) {
     const int64_t end = std::min(begin + kPairsInShard, pairs.count);
     const std::filesystem::path file = folder / (std::to_string(begin) + ".safetensors");
     what["pairs"] = {begin, end};
     at::Tensor images = kept_shard(file, what.dump(), {end - begin, channels, height, width});
-    if (!images.defined()) {
-      if (!progress) progress.emplace("teacher's pairs", pairs.count, begin);
-      SampleRequest request{.seeds = consecutive_seeds(begin, end - begin)};
-      request.latents = latents_of(pairs, at::arange(begin, end), shape, at::kCPU);
-      if (!classes.empty())
-        for (int64_t i = begin; i < end; ++i) request.classes.push_back(class_of(pairs, i));
-      const auto watch = [&](int64_t done) {
-        progress->update(begin + done);
-        if (stop()) throw Stopped();
-      };
-      const SampleResult made = generate(teacher, config.sampler, request, /*batch=*/64, watch, workers);
-      io::write_safetensors(file, {{"images", made.samples.to(at::kFloat)}}, {{kPairsKey, what.dump()}});
-      // The file's pages instead of memory; it was written just now, and is not read through for its
-      // checksum.
-      images = io::read_safetensors(file, io::Checksum::left_to_caller).at("images");
+    if (broadcast(ranks, images.defined()) == 0) {
+      if (first && !progress) progress.emplace("teacher's pairs", pairs.count, begin);
+      // Smaller passes than a rank alone would make: an image does not depend on the others in its pass.
+      const auto [own, count] = share_of_passes(end - begin, kPass, ranks.rank, ranks.size);
+      SampleResult made;
+      bool stopped = false;
+      together(ranks, [&] {
+        try {
+          made = draw(config, teacher, pairs, shape, begin + own, count, workers, [&](int64_t done) {
+            if (progress) progress->update(begin + std::min(done * ranks.size, end - begin));
+            if (stop()) throw Stopped();
+          });
+        } catch (const Stopped&) {
+          stopped = true;
+        }
+      });
+      if (any(ranks, stopped)) return std::nullopt;
+      std::vector<int64_t> rows;
+      for (int rank = 0; rank < ranks.size; ++rank)
+        rows.push_back(share_of_passes(end - begin, kPass, rank, ranks.size).count);
+      images = gather_on_first(ranks, made.samples.to(at::kFloat), rows);
+      together(ranks, [&] {
+        if (!first) return;
+        io::write_safetensors(file, {{"images", images}}, {{kPairsKey, what.dump()}});
+        // The file's pages instead of memory; it was written just now, and is not read through for its
+        // checksum.
+        images = io::read_safetensors(file, io::Checksum::left_to_caller).at("images");
+      });
+      if (!first) images = kept_shard(file, what.dump(), {end - begin, channels, height, width});
+    }
+    if (any(ranks, !images.defined())) {  // a folder of rank 0's machine alone
+      if (!images.defined()) images = at::empty({end - begin, channels, height, width});
+      broadcast(ranks, images);
     }
     pairs.shards.push_back(images);
     if (progress) progress->update(end);
   }
   return pairs;
-} catch (const Stopped&) {
-  return std::nullopt;
 }
 
 PairRows pairs_of(const TeacherPairs& pairs, const Shard& shard) {

@@ -8,6 +8,7 @@
 #include "distillation/shard.h"
 #include "distillation/terms/term_weight.h"
 #include "networks/denoiser.h"
+#include "parallel/communicator.h"
 #include "parallel/workers.h"
 #include "samplers/sampler_config.h"
 
@@ -35,19 +36,21 @@ struct TeacherPairs {
   uint64_t seed = 0;
   std::vector<int64_t> classes;  ///< pair i has class classes[i mod n]; empty without classes
   int64_t label_dim = 0;
-  std::vector<at::Tensor> shards;  ///< [≤ kPairsInShard, C, H, W] float32, mapped files
+  std::vector<at::Tensor> shards;  ///< [≤ kPairsInShard, C, H, W] float32, as a rule mapped files
 };
 
 inline constexpr int64_t kPairsInShard = 256;
 
 /// The pairs of a run, of `classes`, from the shards in `folder`; what is missing, damaged (with a warning)
 /// or of another teacher, seed or sampler is made and written there, each shard whole or not at all. `stop`
-/// is asked at every network pass: no value where it said so, and the finished shards stay. Throws
+/// is asked at every network pass: no value where it said so on any rank, and the finished shards stay. Ranks
+/// share the passes; the first writes, and those who do not find its files get the images. Throws
 /// io::FileError when one can't be written.
 std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const Denoiser& teacher,
                                           const std::vector<int64_t>& classes, uint64_t seed,
                                           const std::filesystem::path& folder,
-                                          const std::function<bool()>& stop, const Workers& workers = {});
+                                          const std::function<bool()>& stop, const Workers& workers = {},
+                                          const Communicator& ranks = {});
 
 /// Rows of pairs on a shard's device: latents z [n, C, H, W], one-hot classes [n, K] or undefined, images
 /// [n, C, H, W].

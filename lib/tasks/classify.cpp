@@ -28,10 +28,9 @@ struct ClassifyTask {
   Workers workers;
   Trainee<Classifier> student;
 
-  StepStats step(const Batch& batch) {
-    const std::vector<Batch> shards = shards_of(batch, shard_size(run));
-    student.sum->begin(static_cast<int64_t>(shards.size()));
-    StepStats stats = map_shards(workers, shards, [&](const Batch& images, const ShardPlace& place) {
+  StepStats step(const Step& step) {
+    student.sum->begin(step.mine.count);
+    StepStats stats = map_shards(workers, step, [&](const Batch& images, const ShardPlace& place) {
       const Replica<Classifier>& network = student.replicas[place.worker];
       const Batch shard = to_device(images, device);
       at::Tensor finite = finite_samples(shard.images);
@@ -40,15 +39,15 @@ struct ClassifyTask {
       const at::Tensor losses =
           at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100, config.label_smoothing);
       finite = finite & finite_samples(losses);
-      (kept(losses, finite).sum() / static_cast<double>(batch.step_size)).backward();
-      contribute(network, *student.sum, place.number);
+      (kept(losses, finite).sum() / static_cast<double>(step.size)).backward();
+      contribute(network, *student.sum, place.mine);
       StepStats report;
       report.add("loss", losses, finite);
       report.add("accuracy", (logits.detach().argmax(1) == labels).to(at::kFloat), finite);
       return report;
     });
-    reduce(student);
-    const at::Tensor norm = update(student, batch.nimg, batch.step_size, run.images, stats.any("loss"));
+    reduce(student, step.ranks);
+    const at::Tensor norm = update(student, step.nimg, step.size, run.images, stats.any("loss"));
     stats.add_update("", norm, student.adam.skipped);
     return stats;
   }
@@ -86,7 +85,7 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
       .student =
           make_trainee(clone(make_classifier(network, context.run.seed, drawn_on(context)), context.device),
                        config.optimizer, /*rows=*/1, busy_workers(context.run, context.workers.count()))});
-  Task task{.step = [self](const Batch& batch) { return self->step(batch); },
+  Task task{.step = [self](const Step& step) { return self->step(step); },
             .model = [self] { return model_file(self->student.module, self->provenance); },
             .finish = [self](const Dataset& data) { self->scale_features(data); }};
   append_state(task.state, "network", self->student);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "networks/denoiser.h"
+#include "parallel/communicator.h"
 #include "parallel/workers.h"
 #include "training/loop.h"
 
@@ -13,6 +14,7 @@ struct TaskContext {
   const Dataset& data;  ///< the training set
   std::map<std::string, std::string> provenance;  ///< goes into the metadata of every model file
   Workers workers = {};                           ///< that share the shards of a step
+  Communicator ranks = {};                        ///< that share them, too, and work that comes before
 };
 
 /// Where a task's networks are drawn: on the CPU, and then sent to the context's device; on at::kMeta, for

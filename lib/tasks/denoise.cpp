@@ -30,25 +30,24 @@ struct DenoiseTask {
   Trainee<Denoiser> student;
   Averages<Denoiser> averages;
 
-  StepStats step(const Batch& batch) {
-    const std::vector<Batch> shards = shards_of(batch, shard_size(run));
-    student.sum->begin(static_cast<int64_t>(shards.size()));
-    StepStats stats = map_shards(workers, shards, [&](const Batch& images, const ShardPlace& place) {
+  StepStats step(const Step& step) {
+    student.sum->begin(step.mine.count);
+    StepStats stats = map_shards(workers, step, [&](const Batch& images, const ShardPlace& place) {
       const Replica<Denoiser>& network = student.replicas[place.worker];
       const Batch shard = to_device(images, device);
       at::Tensor finite = finite_samples(shard.images);
       const at::Tensor losses = losses_of(network.module, shard, kept(shard.images, finite));
       finite = finite & finite_samples(losses);
-      (kept(losses, finite).sum() / static_cast<double>(batch.step_size)).backward();
-      contribute(network, *student.sum, place.number);
+      (kept(losses, finite).sum() / static_cast<double>(step.size)).backward();
+      contribute(network, *student.sum, place.mine);
       StepStats report;
       report.add("loss", losses, finite);
       return report;
     });
-    reduce(student);
-    const at::Tensor norm = update(student, batch.nimg, batch.step_size, run.images, stats.any("loss"));
+    reduce(student, step.ranks);
+    const at::Tensor norm = update(student, step.nimg, step.size, run.images, stats.any("loss"));
     stats.add_update("", norm, student.adam.skipped);
-    onestep::step(averages, student.flat.values, batch.nimg + batch.step_size, batch.step_size);
+    onestep::step(averages, student.flat.values, step.nimg + step.size, step.size);
     return stats;
   }
 
@@ -115,7 +114,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
                                                         .workers = context.workers,
                                                         .student = std::move(student),
                                                         .averages = std::move(averages)});
-  Task task{.step = [self](const Batch& batch) { return self->step(batch); },
+  Task task{.step = [self](const Step& step) { return self->step(step); },
             .model = [self] { return self->model(self->averages.front()); },
             .averages =
                 [self] {

@@ -25,6 +25,7 @@ struct DistilTask {
   std::map<std::string, std::string> provenance;
   Dataset data;
   Workers workers;
+  Communicator ranks;
   StudentSteps student_steps;
   int64_t seen_images = 0;
   std::shared_ptr<TeacherPairs> pairs;  ///< of the regression: empty until `prepare` makes them
@@ -36,17 +37,16 @@ struct DistilTask {
 
   /// One update of the fake score and the discriminator on a batch of the student's images, and, in its
   /// steps, of the student. All look at the parameters as they were before.
-  StepStats step(const Batch& batch) {
-    const std::vector<Batch> shards = shards_of(batch, shard_size(run));
-    const StepPlan plan = plan_at(batch.nimg);
-    begin_sums(static_cast<int64_t>(shards.size()));
-    ShardReport report = map_shards(workers, shards, [&](const Batch& shard, const ShardPlace& place) {
+  StepStats step(const Step& step) {
+    const StepPlan plan = plan_at(step.nimg);
+    begin_sums(step.mine.count);
+    ShardReport report = map_shards(workers, step, [&](const Batch& shard, const ShardPlace& place) {
       return distil_shard(method, plan, shard, place);
     });
-    if (plan.student_learns) update_student(batch, report);
-    if (plan.fake_learns) update_fake(batch, report);
+    if (plan.student_learns) update_student(step, report);
+    if (plan.fake_learns) update_fake(step, report);
     diagnostics += report.diagnostics;
-    seen_images = batch.nimg + batch.step_size;
+    seen_images = step.nimg + step.size;
     return std::move(report.stats);
   }
 
@@ -67,17 +67,17 @@ struct DistilTask {
     if (discriminator) discriminator->sum->begin(shards);
   }
 
-  void update_student(const Batch& batch, ShardReport& report) {
+  void update_student(const Step& step, ShardReport& report) {
     Trainee<Student>& student = method.learners.student;
-    const int64_t nimg = batch.nimg, size = batch.step_size;
+    const int64_t nimg = step.nimg, size = step.size;
     const c10::NoGradGuard no_grad;
     at::Tensor& gradients = student.flat.gradients;  // zeros: what shards contributed is taken
     if (has_normalised_terms(method, nimg)) {
       // Undefined h everywhere leaves the update out.
       const at::Tensor mean = report.h / report.h_count.clamp_min(1);
-      gradients.copy_(normalise_by_mean(method.learners.normalised->take(), mean));
+      gradients.copy_(normalise_by_mean(total(*method.learners.normalised, step.ranks), mean));
     }
-    if (has_plain_terms(method, nimg)) gradients.add_(student.sum->take());
+    if (has_plain_terms(method, nimg)) gradients.add_(total(*student.sum, step.ranks));
     const int64_t before = student_steps.images(nimg), after = student_steps.images(nimg + size);
     const at::Tensor norm = update(student, before, size, student_steps.images(run.images), report.pulled > 0,
                                    rows_met(student.module, nimg, size));
@@ -85,11 +85,11 @@ struct DistilTask {
     onestep::step(averages, student.flat.values, after, size);
   }
 
-  void update_fake(const Batch& batch, ShardReport& report) {
+  void update_fake(const Step& step, ShardReport& report) {
     const auto learn = [&](const char* name, auto& trainee) {
       if (!trainee) return;
-      reduce(*trainee);
-      const at::Tensor norm = update(*trainee, batch.nimg, batch.step_size, run.images, report.finite > 0);
+      reduce(*trainee, step.ranks);
+      const at::Tensor norm = update(*trainee, step.nimg, step.size, run.images, report.finite > 0);
       report.stats.add_update(name, norm, trainee->adam.skipped);
     };
     learn("fake/", method.learners.fake);
@@ -103,7 +103,7 @@ struct DistilTask {
     if (!regression) return true;
     const auto classes = trained_classes(teacher(), class_counts(data));
     auto made = teacher_pairs(*regression, teacher(), classes, run.seed,
-                              std::filesystem::path(run.dir) / "pairs", stop, workers);
+                              std::filesystem::path(run.dir) / "pairs", stop, workers, ranks);
     if (made) *pairs = std::move(*made);
     return made.has_value();
   }
@@ -182,6 +182,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
                                               .provenance = context.provenance,
                                               .data = context.data,
                                               .workers = context.workers,
+                                              .ranks = context.ranks,
                                               .student_steps = {.batch = context.run.batch,
                                                                 .every = updates_per_student(config.fake),
                                                                 .start = 1000 * config.student.start_kimg},
@@ -197,7 +198,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
                                               .averages = std::move(averages),
                                               .diagnostics = {.ratio = config.ratio.measure}});
   Task task{.prepare = [self](const std::function<bool()>& stop) { return self->prepare(stop); },
-            .step = [self](const Batch& batch) { return self->step(batch); },
+            .step = [self](const Step& step) { return self->step(step); },
             .model = [self] { return self->model(self->averages.front()); },
             .averages =
                 [self] {

@@ -3,32 +3,40 @@
 #include <optional>
 #include <vector>
 
-#include "data/loader.h"
+#include <ATen/ops/stack.h>
+
 #include "parallel/packed.h"
 #include "parallel/workers.h"
+#include "training/step.h"
 
 namespace onestep {
 
 /// A shard's place in its step, and who computes it.
 struct ShardPlace {
-  int64_t number;
+  int64_t number;  ///< in the step
+  int64_t mine;    ///< among this rank's
   int64_t worker;
 };
 
 /// A step as a map over its shards and a sum in a fixed order: report(shard, place) is a function of
-/// parameters, seed and the shard's images, so that it has the same bits whoever computes it, and the reports
-/// (parallel/packed.h) are summed as canonical_sum does.
+/// parameters, seed and the shard's images, so that it has the same bits whoever computes it. All ranks'
+/// reports (parallel/packed.h) are summed as canonical_sum does: each rank has the whole step's.
 template <class Report>
-auto map_shards(const Workers& workers, const std::vector<Batch>& shards, const Report& report) {
-  using R = decltype(report(shards.front(), ShardPlace{}));
-  std::vector<at::Tensor> numbers(shards.size());
+auto map_shards(const Workers& workers, const Step& step, const Report& report) {
+  using R = decltype(report(Batch{}, ShardPlace{}));
+  std::vector<at::Tensor> numbers(step.mine.count);
   std::optional<R> first;
-  workers.for_each(static_cast<int64_t>(shards.size()), [&](int64_t number, int64_t worker) {
-    R mine = report(shards[number], ShardPlace{number, worker});
-    numbers[number] = packed(mine);
-    if (number == 0) first = std::move(mine);
+  workers.for_each(step.mine.count, [&](int64_t mine, int64_t worker) {
+    const int64_t number = step.mine.first + mine;
+    R one = report(step.read(number), ShardPlace{number, mine, worker});
+    numbers[mine] = packed(one);
+    if (mine == 0) first = std::move(one);
   });
-  return unpacked(std::move(*first), canonical_sum(numbers));
+  std::vector<int64_t> rows;
+  for (int rank = 0; rank < step.ranks.size; ++rank)
+    rows.push_back(share_of_step(step.shards, rank, step.ranks.size).count);
+  const at::Tensor all = gather(step.ranks, at::stack(numbers), rows);
+  return unpacked(std::move(*first), add_rows(all));
 }
 
 }  // namespace onestep

@@ -76,6 +76,14 @@ void write(const std::filesystem::path& path, const io::TensorFile& model) {
 
 }  // namespace
 
+bool is_checkpoint(const RunConfig& config, int64_t nimg, int64_t size) {
+  return nimg == config.images || passes(nimg, size, checkpoint_interval(config));
+}
+
+bool is_scored(const Scoring& scoring, const RunConfig& config, int64_t nimg, int64_t size) {
+  return scoring.every_images > 0 && (nimg == config.images || passes(nimg, size, scoring.every_images));
+}
+
 std::optional<int64_t> images_of_model(const std::filesystem::path& model) {
   if (!io::path_exists(model)) return std::nullopt;
   try {
@@ -105,7 +113,7 @@ std::vector<std::string> News::from(const std::vector<std::string>& warnings) {
 }
 
 Recorder::Recorder(const RunConfig& config, std::string title, const Run& run, Task& task,
-                   const Scoring& scoring, int64_t nimg)
+                   const Scoring& scoring, int64_t nimg, const Communicator& ranks)
     : config_(config),
       title_(std::move(title)),
       run_(run),
@@ -113,6 +121,7 @@ Recorder::Recorder(const RunConfig& config, std::string title, const Run& run, T
       scoring_(scoring),
       history_(read_history(run.folder.log(), scoring.name)),
       log_(run.folder.log()),
+      ranks_(ranks),
       tick_start_(Clock::now()),
       tick_nimg_(nimg),
       saved_nimg_(nimg),
@@ -133,7 +142,7 @@ void Recorder::after_step(const StepStats& stats, int64_t nimg, int64_t batch) {
   if (!progress_) progress_.emplace(title_, config_.images, nimg - batch);
   means_.add(stats);
   const bool last = nimg == config_.images;
-  const bool checkpoint = last || passes(nimg, batch, checkpoint_interval(config_));
+  const bool checkpoint = is_checkpoint(config_, nimg, batch);
   if (checkpoint || passes(nimg, batch, tick_interval(config_))) tick(nimg);
   if (last || passes(nimg, batch, snapshot_interval(config_))) snapshot(nimg);
   if (config_.model_images > 0 && passes(nimg, batch, config_.model_images)) {
@@ -142,7 +151,6 @@ void Recorder::after_step(const StepStats& stats, int64_t nimg, int64_t batch) {
                     model = labelled_copy(task_.model(), nimg)] { write(path, model); });
   }
   if (checkpoint) save(nimg);
-  if (last || is_scored(nimg, batch)) score(nimg);
   progress_->update(nimg, status_);
 }
 
@@ -153,8 +161,10 @@ void Recorder::catch_up(int64_t nimg) {
       models();
       report();
     });
-  const bool due = nimg == config_.images || is_scored(nimg, config_.batch);
-  if (due && !history_.scores.contains(nimg)) score(nimg);
+}
+
+bool Recorder::owes_score(int64_t nimg) const {
+  return nimg > 0 && is_scored(scoring_, config_, nimg, config_.batch) && !history_.scores.contains(nimg);
 }
 
 void Recorder::save(int64_t nimg) {
@@ -174,18 +184,14 @@ void Recorder::finish() {
   writer_.wait();
 }
 
-bool Recorder::is_scored(int64_t nimg, int64_t batch) const {
-  return scoring_.every_images > 0 && passes(nimg, batch, scoring_.every_images);
-}
-
-/// Scores the model as it is now, and keeps it if none before was better.
 void Recorder::score(int64_t nimg) {
-  if (scoring_.every_images == 0) return;
   const Clock::time_point start = Clock::now();
   const io::TensorFile model = labelled_copy(task_.model(), nimg);
   std::optional<ModelScore> scored;
   try {
     scored = scoring_.score(model);
+  } catch (const RankLost&) {
+    throw;
   } catch (const std::exception& error) {
     io::log_warning(
         c10::str("no ", scoring_.name, " after ", io::format_count(nimg), " images: ", error.what()));
@@ -220,6 +226,10 @@ void Recorder::tick(int64_t nimg) {
   const double rate = static_cast<double>(nimg - tick_nimg_) / seconds;
   nlohmann::ordered_json line{
       {"nimg", nimg}, {"images_per_sec", rate}, {"tflop_per_sec", 2e-12 * task_.cost.macs_per_image * rate}};
+  if (ranks_.size > 1) {
+    const double all = onestep::seconds_in_communication(ranks_);
+    line["communication_share"] = (all - std::exchange(seconds_in_communication_, all)) / seconds;
+  }
   for (const auto& [name, value] : means)
     line[name] = std::isfinite(value) ? nlohmann::ordered_json(value) : nullptr;
   status_ = brief(means);

@@ -11,6 +11,7 @@
 #include "io/event_file.h"
 #include "io/jsonl.h"
 #include "io/progress.h"
+#include "parallel/communicator.h"
 #include "training/run.h"
 #include "training/run_config.h"
 #include "training/run_history.h"
@@ -33,6 +34,11 @@ struct Scoring {
   std::function<std::optional<ModelScore>(const io::TensorFile& model)> score;
 };
 
+/// Whether a step of `size` images that ends at nimg is followed by a checkpoint.
+bool is_checkpoint(const RunConfig& config, int64_t nimg, int64_t size);
+/// Likewise by a score.
+bool is_scored(const Scoring& scoring, const RunConfig& config, int64_t nimg, int64_t size);
+
 /// After how many images a model file was written; no value where there is none or it doesn't say.
 std::optional<int64_t> images_of_model(const std::filesystem::path& model);
 
@@ -51,13 +57,16 @@ class News {
 class Recorder {
  public:
   Recorder(const RunConfig& config, std::string title, const Run& run, Task& task, const Scoring& scoring,
-           int64_t nimg);
+           int64_t nimg, const Communicator& ranks);
 
   /// After a step of `batch` images that ends at nimg.
   void after_step(const StepStats& stats, int64_t nimg, int64_t batch);
-  /// What a run that was killed between a checkpoint and what belongs to it still owes when it goes on at
-  /// nimg: its model, and its score.
+  /// Scores the model as it is now, and keeps it if none before was better.
+  void score(int64_t nimg);
+  /// The model of a run that was killed between a checkpoint and that, and goes on at nimg.
   void catch_up(int64_t nimg);
+  /// Whether it was killed before its score.
+  bool owes_score(int64_t nimg) const;
   /// Checkpoint, model and report, unless this moment's are there.
   void save(int64_t nimg);
   /// Waits until all is written.
@@ -68,8 +77,6 @@ class Recorder {
 
   void tick(int64_t nimg);
   void snapshot(int64_t nimg);
-  void score(int64_t nimg);
-  bool is_scored(int64_t nimg, int64_t batch) const;
   void log(const nlohmann::ordered_json& line);
   io::EventFile* events();
   io::TensorFile labelled_copy(io::TensorFile model, int64_t nimg) const;
@@ -85,6 +92,8 @@ class Recorder {
   io::JsonLines log_;
   std::optional<io::EventFile> events_;  ///< of run.tensorboard, from the first event on
   std::optional<io::Progress> progress_;
+  const Communicator ranks_;
+  double seconds_in_communication_ = 0;  ///< up to the last tick
   TickMeans means_;
   std::string status_;
   News news_;

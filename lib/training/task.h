@@ -5,13 +5,13 @@
 #include <utility>
 #include <vector>
 
-#include "data/loader.h"
 #include "io/safetensors.h"
 #include "networks/module.h"
 #include "training/diagnosis.h"
 #include "training/figure.h"
 #include "training/run.h"
 #include "training/stats.h"
+#include "training/step.h"
 
 namespace onestep {
 
@@ -29,7 +29,7 @@ struct Task {
   /// Makes what the steps need beside the state and keeps it in the run's folder, in pieces that survive;
   /// asks `stop` now and then, and returns false where it said so. Empty function: nothing is needed.
   std::function<bool(const std::function<bool()>& stop)> prepare;
-  std::function<StepStats(const Batch&)> step;   ///< one update of everything
+  std::function<StepStats(const Step&)> step;    ///< one update of everything
   NamedTensors state;                            ///< every number needed to go on, shared
   std::function<io::TensorFile()> model;         ///< what sample and evaluate take, sharing storage
   std::function<NamedModels()> averages;         ///< its other moving averages, or empty function

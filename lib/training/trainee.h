@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "parallel/canonical_sum.h"
+#include "parallel/communicator.h"
 #include "training/adam.h"
 #include "training/ema.h"
 #include "training/task.h"
@@ -50,10 +51,17 @@ void contribute(const Replica<M>& replica, TreeSum& sum, int64_t number) {
   at::Tensor(replica.gradients).zero_();
 }
 
-/// Puts the sum of a step's shards where the optimiser takes it.
+/// The sum of a step's shards, those of all ranks; valid until the next begin().
+inline at::Tensor total(TreeSum& sum, const Communicator& ranks) {
+  const at::Tensor all = sum.take();
+  all_reduce(ranks, all);
+  return all;
+}
+
+/// Puts it where the optimiser takes it.
 template <class M>
-void reduce(Trainee<M>& trainee) {
-  trainee.flat.gradients.copy_(trainee.sum->take());
+void reduce(Trainee<M>& trainee, const Communicator& ranks) {
+  trainee.flat.gradients.copy_(total(*trainee.sum, ranks));
 }
 
 /// One optimiser step at the images [nimg, nimg + batch) of a run of `total` by the gradients in flat;

@@ -176,69 +176,74 @@ TEST_CASE("batch: arguments out of range", "[loader]") {
   CHECK_THROWS(read_batch(small_set(0), 0, 0, 1, false));
 }
 
-TEST_CASE("loader: the same batches as without it, from any start", "[loader]") {
-  const Dataset data = small_set(10);
-  for (const int64_t first : {0, 13}) {
-    Loader loader(data, 9, first, 8, true);
-    for (int64_t i = 0; i < 10; ++i) CHECK(same(loader.next(), read_batch(data, 9, first + 8 * i, 8, true)));
-  }
+namespace {
+
+/// Reads shards of 4 images, `count` of them.
+std::function<std::optional<Batch>()> fours(int64_t count, std::atomic<int64_t>* reads = nullptr) {
+  return [=, next = int64_t{0}]() mutable -> std::optional<Batch> {
+    if (next == count) return std::nullopt;
+    if (reads != nullptr) ++*reads;
+    return read_batch(small_set(10), 9, 4 * next++, 4, true);
+  };
 }
 
-TEST_CASE("loader: reads two batches ahead and no more", "[loader]") {
+}  // namespace
+
+TEST_CASE("loader: a shard is what is read without it, and says of which step it is", "[loader]") {
+  const Dataset data = small_set(10);
+  Loader loader(fours(10));
+  for (int64_t i = 0; i < 10; ++i) CHECK(same(loader.take(4 * i), read_batch(data, 9, 4 * i, 4, true)));
+  const Batch shard = read_shard(data, 9, {.nimg = 16, .size = 3, .step_nimg = 12, .step_size = 7}, true);
+  CHECK(same(shard, read_batch(data, 9, 16, 3, true)));
+  CHECK((shard.nimg == 16 && shard.step_nimg == 12 && shard.step_size == 7));
+}
+
+TEST_CASE("loader: shards can be taken in another order, by several threads", "[loader]") {
+  const Dataset data = small_set(10);
+  Loader loader(fours(100));
+  CHECK(same(loader.take(4), read_batch(data, 9, 4, 4, true)));
+  CHECK(same(loader.take(0), read_batch(data, 9, 0, 4, true)));
+  std::atomic<int64_t> next = 2, good = 0;
+  std::vector<std::jthread> takers;
+  for (int i = 0; i < 5; ++i)
+    takers.emplace_back([&] {
+      for (int64_t mine; (mine = next++) < 100;)
+        good += same(loader.take(4 * mine), read_batch(data, 9, 4 * mine, 4, true));
+    });
+  takers.clear();
+  CHECK(good == 98);
+}
+
+TEST_CASE("loader: reads two shards ahead and no more", "[loader]") {
   std::atomic<int64_t> reads = 0;
-  Loader loader(
-      [&](int64_t nimg) {
-        ++reads;
-        return read_batch(small_set(4), 0, nimg, 4, false);
-      },
-      0, 4);
-  // Two wait in the queue, and a third for a place in it.
+  Loader loader(fours(10, &reads));
+  // Two wait to be taken, and a third for a place beside them.
   while (reads < 3) std::this_thread::yield();
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   CHECK(reads == 3);
-  loader.next();
+  loader.take(0);
   while (reads < 4) std::this_thread::yield();
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   CHECK(reads == 4);
 }
 
 TEST_CASE("loader: a failure is thrown in its turn, again and again", "[loader]") {
-  Loader loader(
-      [](int64_t nimg) {
-        if (nimg >= 8) throw std::runtime_error("torn at " + std::to_string(nimg));
-        return read_batch(small_set(4), 0, nimg, 4, false);
-      },
-      0, 4);
-  CHECK(loader.next().indices[0].item<int64_t>() == 0);
-  CHECK(loader.next().indices[0].item<int64_t>() == 4);
-  CHECK_THROWS_WITH(loader.next(), "torn at 8");
-  CHECK_THROWS_WITH(loader.next(), "torn at 8");
+  Loader loader([read = fours(2)]() mutable {
+    std::optional<Batch> shard = read();
+    if (!shard) throw std::runtime_error("torn at 8");
+    return shard;
+  });
+  CHECK(loader.take(0).indices[0].item<int64_t>() == 0);
+  CHECK(loader.take(4).indices[0].item<int64_t>() == 4);
+  CHECK_THROWS_WITH(loader.take(8), "torn at 8");
+  CHECK_THROWS_WITH(loader.take(8), "torn at 8");
 }
 
-TEST_CASE("loader: ends at once, whether its queue is full or empty", "[loader]") {
-  const Dataset data = small_set(10);
+TEST_CASE("loader: ends at once, whether its places are full or empty", "[loader]") {
   const auto start = std::chrono::steady_clock::now();
   for (int64_t i = 0; i < 200; ++i) {
-    Loader loader(data, 0, 0, 4, false);
-    if (i % 2) loader.next();
+    Loader loader(fours(1000));
+    if (i % 2) loader.take(0);
   }
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
-}
-
-TEST_CASE("loader: shards are consecutive parts that make up the step", "[loader]") {
-  const Batch step = read_batch(small_set(20), 1, 40, 8, false);
-  CHECK(shards_of(step, 8).size() == 1);
-  CHECK(shards_of(step, 100).size() == 1);
-  const std::vector<Batch> shards = shards_of(step, 3);
-  REQUIRE(shards.size() == 3);
-  CHECK(shards[2].images.size(0) == 2);
-  CHECK(shards[1].indices[0].item<int64_t>() == 43);
-  CHECK(shards[1].nimg == 43);
-  CHECK(shards[1].images.equal(step.images.slice(0, 3, 6)));
-  CHECK(shards[1].labels.equal(step.labels.slice(0, 3, 6)));
-  for (const Batch& shard : shards) {
-    CHECK(shard.step_nimg == 40);
-    CHECK(shard.step_size == 8);
-  }
-  CHECK_THROWS_WITH(shards_of(step, 0), Catch::Contains("at least 1 image"));
 }

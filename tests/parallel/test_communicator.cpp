@@ -136,10 +136,10 @@ TEST_CASE("Ranks that disagree are told which, and in what") {
   CHECK(forked_ranks(3, [](const Communicator& c) {
           agree(c, {{"seed", "5"}, {"data", "a"}});
           try {
-            agree(c, {{"seed", c.rank == 2 ? "6" : "5"}, {"data", "a"}, {"threads", "1"}});
+            agree(c, {{"seed", c.rank == 2 ? "6" : "5"}, {"data", "a"}});
           } catch (const config::ConfigError& error) {
             require(c.rank == 0, "rank 0 tells");
-            require(std::string(error.what()) == "rank 2 differs from rank 0 in seed ('6', not '5')", error.what());
+            require(std::string(error.what()) == "rank 2 differs from rank 0 in seed (6, not 5)", error.what());
             throw;
           }
         }) == std::vector<int>{kConfig, kFailedElsewhere, kFailedElsewhere});

@@ -109,10 +109,18 @@ void run(const Options& options) {
   const Dataset data = load_dataset(config.data);
   Task task = make_task(
       config.task, {.run = config.run, .device = device, .data = data, .provenance = {}, .workers = workers});
-  Loader loader(data, config.run.seed, 0, config.run.batch, config.run.flip);
+  int64_t nimg = 0;
+  const auto step = [&] {
+    Step next = plan_step(nimg, config.run.batch, shard_size(config.run), {});
+    next.read = [&](int64_t number) {
+      return read_shard(data, config.run.seed, range_of(next, number), config.run.flip);
+    };
+    task.step(next);
+    nimg += next.size;
+  };
   // The first of all steps chooses algorithms, fills the memory pool, and takes what memory a training takes:
   // the networks of the bare passes beside it would be too much.
-  task.step(loader.next());
+  step();
   const std::optional<double> peak = bench::peak_mib(device);
   // The bare passes of as many shards, shared by as many workers.
   const Batch first = read_batch(data, 0, 0, shard_size(config.run), false);
@@ -133,9 +141,9 @@ void run(const Options& options) {
   for (int64_t repeat = 0; repeat <= options.repeats; ++repeat) {
     if (repeat == 1) start = bench::now();
     if (repeat > 3 && options.seconds > 0 && bench::now() - start > options.seconds) break;
-    const double step = times([&] { task.step(loader.next()); }), pass = times(passes);
+    const double one = times(step), pass = times(passes);
     if (repeat == 0) continue;  // the first of all passes does so, too
-    whole.push_back(step);
+    whole.push_back(one);
     alone.push_back(pass);
   }
   const double step = bench::median(whole), pass = bench::median(alone),
@@ -159,7 +167,7 @@ void run(const Options& options) {
                               {"outside_passes", 1 - pass / step}};
   if (peak) line["peak_mib"] = *peak;
   if (device.is_cuda())
-    line["syncs_per_step"] = kernels::cuda_syncs([&] { task.step(loader.next()); }).size();
+    line["syncs_per_step"] = kernels::cuda_syncs(step).size();
   std::printf("%s\n", line.dump().c_str());
 }
 

@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "kernels/philox.h"
+#include "parallel/together.h"
 #include "tasks/train_config.h"
 #include "temporary_folder.h"
 
@@ -58,12 +59,16 @@ struct Finished {
 
 inline const std::string kBudget = "images: 100, batch: 16";
 
-/// A configuration of a run in `dir`; its seed is 5 where `run_yaml` gives none.
+/// A configuration of a run in `dir`; its seed is 5 and it makes no checkpoint on its way
+/// unless `run_yaml` says so.
 inline TrainConfig config_of(const std::filesystem::path& dir, const std::string& task_yaml,
                              const std::string& run_yaml) {
-  const std::string seed = run_yaml.find("seed:") == std::string::npos ? ", seed: 5" : "";
-  const std::string yaml = "run: {dir: " + dir.string() + seed + ", checkpoint_images: 1000, " + run_yaml +
-                           "}\n" + task_yaml + "\n";
+  const auto unless_given = [&](const std::string& key, const std::string& value) {
+    return run_yaml.find(key + ":") == std::string::npos ? ", " + key + ": " + value : "";
+  };
+  const std::string yaml = "run: {dir: " + dir.string() + unless_given("seed", "5") +
+                           unless_given("checkpoint_images", "1000") + ", " + run_yaml + "}\n" + task_yaml +
+                           "\n";
   return config::read<TrainConfig>(config::parse(yaml, "test"));
 }
 
@@ -77,11 +82,15 @@ inline Task ready_task(const TaskConfig& config, const TaskContext& context) {
 /// Trains a task in the folder of its configuration.
 inline RunEnd train(
     const TrainConfig& config, Task& task, const Dataset& data,
-    const std::function<bool()>& stop = [] { return false; }) {
-  const Run run = open_run(config.run.dir, {.configuration = config::encode(config),
+    const std::function<bool()>& stop = [] { return false; }, const Communicator& ranks = {}) {
+  std::optional<Run> run;
+  together(ranks, [&] {
+    if (ranks.rank == 0)
+      run.emplace(open_run(config.run.dir, {.configuration = config::encode(config),
                                             .sources = sources_of(config.task),
-                                            .budget_problem = budget_problem(config)});
-  return run_training(config.run, "test", run, data, task, stop);
+                                            .budget_problem = budget_problem(config)}));
+  });
+  return run_training(config.run, "test", run ? &*run : nullptr, data, task, stop, {}, ranks);
 }
 
 /// Runs a configuration to its end; `stop_after` > 0 cuts it after so many steps and resumes.
@@ -101,6 +110,19 @@ inline Finished run(const std::filesystem::path& dir, const std::string& task_ya
   TORCH_CHECK(end == RunEnd::finished, "the run did not end");
   for (auto& [name, tensor] : task.state) tensor = tensor.cpu();
   return {task.state, io::read_safetensors(RunFolder{dir}.model()), task.cost.parameters};
+}
+
+/// Likewise by several ranks, in each of their processes.
+inline void run_ranks(const std::filesystem::path& dir, const std::string& task_yaml,
+                      const std::string& run_yaml, const Communicator& ranks, int64_t stop_after = 0,
+                      const Dataset& data = halves()) {
+  const TrainConfig config = config_of(dir, task_yaml, run_yaml);
+  Task task = make_task(config.task,
+                        {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}, .ranks = ranks});
+  const auto stop = [&] { return stop_after > 0 && --stop_after == 0; };
+  const bool cut = stop_after > 0;
+  const RunEnd end = train(config, task, data, stop, ranks);
+  TORCH_CHECK(end == (cut ? RunEnd::interrupted : RunEnd::finished), "the run ended otherwise");
 }
 
 /// The first tensor of state or model in which two runs differ; "" where their bits are the same.
@@ -168,10 +190,15 @@ inline Dataset mixture(const std::vector<std::vector<double>>& means) {
   return load_dataset(MixtureConfig{.weights = {1, 2}, .means = means, .stds = {{0.3}, {0.5}}, .count = 48});
 }
 
-/// Every task on images, and those that know the data's density on points.
-inline std::vector<Experiment> experiments(const TemporaryFolder& folder) {
-  const auto teacher = make_teacher(folder, 64);
+/// The teacher and the classifier that the experiments in a folder are made from.
+inline void train_teachers(const TemporaryFolder& folder) {
+  make_teacher(folder, 64);
   run(folder / "judge", kClassifier, "images: 64, batch: 16");
+}
+
+/// Every task on images, and those that know the data's density on points; of teachers that are there.
+inline std::vector<Experiment> experiments_with_teachers(const TemporaryFolder& folder) {
+  const std::filesystem::path teacher = folder / "teacher64/model.safetensors";
   const auto cloud = [&](const std::string& generator, const std::string& more) {
     return "task: {kind: distil, teacher: " + teacher.string() +
            ", divergence: {name: reverse_kl}, student: " + "{generator: {kind: particles, count: 12, " +
@@ -207,6 +234,11 @@ inline std::vector<Experiment> experiments(const TemporaryFolder& folder) {
                  plane});
   all.push_back({"points", "task: {kind: denoise, " + network + "}", plane});
   return all;
+}
+
+inline std::vector<Experiment> experiments(const TemporaryFolder& folder) {
+  train_teachers(folder);
+  return experiments_with_teachers(folder);
 }
 
 }  // namespace onestep::toys

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -36,9 +37,12 @@ struct Chain {
 
   Task task() {
     return {.step =
-                [this](const Batch& batch) {
-                  const double nimg = batch.indices[0].item<double>();
-                  state.mul_(0.9).add_(batch.images.sum().to(at::kDouble)).add_(1e-3 * nimg);
+                [this](const Step& step) {
+                  const auto nimg = static_cast<double>(step.nimg);
+                  at::Tensor sum = at::zeros({}, at::kDouble);
+                  for (int64_t shard = 0; shard < step.shards; ++shard)
+                    sum = sum + step.read(shard).images.sum().to(at::kDouble);
+                  state.mul_(0.9).add_(sum).add_(1e-3 * nimg);
                   ++steps;
                   StepStats stats;
                   const bool poisoned = nimg >= poison_from && nimg < poison_to;
@@ -68,7 +72,7 @@ RunEnd train(
     const Scoring& scoring = {}) {
   Task task = chain.task();
   const Run run = open_run(config.dir, kIdentity);
-  return run_training(config, "test", run, tiny_data(), task, stop, scoring);
+  return run_training(config, "test", &run, tiny_data(), task, stop, scoring);
 }
 
 double chain_in(const io::TensorFile& model) {
@@ -217,7 +221,7 @@ TEST_CASE("What a run prepares comes before its first step, and a stop among it 
   };
   const auto go = [&](bool stopped) {
     const Run run = open_run(config.dir, kIdentity);
-    return run_training(config, "test", run, tiny_data(), task, [&] { return stopped; });
+    return run_training(config, "test", &run, tiny_data(), task, [&] { return stopped; });
   };
   CHECK(go(true) == RunEnd::interrupted);
   CHECK(chain.steps == 0);
@@ -309,7 +313,7 @@ TEST_CASE("A score or a sheet that fails costs a warning, and no checkpoint") {
   {
     const Run run = open_run(config.dir, kIdentity);
     CHECK(run_training(
-              config, "test", run, tiny_data(), task, [] { return false; }, failing) == RunEnd::finished);
+              config, "test", &run, tiny_data(), task, [] { return false; }, failing) == RunEnd::finished);
   }
   train(run_of(folder / "whole"), whole);
   CHECK(chain.state.equal(whole.state));

@@ -129,8 +129,8 @@ TEST_CASE("run.model_images keeps the models on the way; the report is there whe
                      .class_names = {"only"}};
   at::Tensor seen = at::zeros({}, at::kDouble);
   Task task{.step =
-                [&](const Batch& batch) {
-                  seen.add_(static_cast<double>(batch.images.size(0)));
+                [&](const Step& step) {
+                  seen.add_(static_cast<double>(step.size));
                   StepStats stats;
                   stats.add("loss", at::full({}, 1.0));
                   return stats;
@@ -150,7 +150,7 @@ TEST_CASE("run.model_images keeps the models on the way; the report is there whe
                            .model_images = model_images};
     const Run run = open_run(
         config.dir, {.configuration = config::parse("run: {}", "test"), .sources = {}, .budget_problem = ""});
-    CHECK(run_training(config, "the run", run, data, task, [] { return false; }) == RunEnd::finished);
+    CHECK(run_training(config, "the run", &run, data, task, [] { return false; }) == RunEnd::finished);
     return run.folder;
   };
   const RunFolder kept = train("kept", 30);
