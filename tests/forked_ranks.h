@@ -42,7 +42,7 @@ inline std::vector<int> forked_ranks(int size, const std::function<void(const Co
                         .address = "127.0.0.1",
                         .port = port_of_socket(socket),
                         .listening = rank == 0 ? socket : -1};
-      const Communicator communicator = connect(ranks, at::kCPU, std::chrono::seconds(patience_s));
+      const Communicator communicator = connect(ranks, std::chrono::seconds(patience_s));
       body(communicator);
       barrier(communicator);  // rank 0 holds the store
       end = kWell;

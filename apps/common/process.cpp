@@ -54,15 +54,14 @@ void require_threads(int64_t threads) {
   if (!refused.empty()) throw io::TooLittleMemory(refused);
 }
 
-/// What OMP_NUM_THREADS allows, or the cores that this process may use.
+}  // namespace
+
 int64_t cores() {
   if (const char* const wish = std::getenv("OMP_NUM_THREADS"); wish != nullptr && std::atoi(wish) > 0)
     return std::min<int64_t>(std::atoi(wish), kMostThreads);
   cpu_set_t cores;
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;
 }
-
-}  // namespace
 
 int64_t use_threads(int64_t threads) {
   if (threads == 0) threads = cores();
@@ -83,7 +82,7 @@ Workers use_workers(int64_t workers, int64_t threads, at::Device device) {
   return Workers(workers, threads);
 }
 
-at::Device open_device(const std::string& name) {
+at::Device open_device(const std::string& name, int local_rank) {
   const auto refuse = [&](const std::string& why) {
     throw config::ConfigError("device '" + name + "': " + why);
   };
@@ -98,8 +97,9 @@ at::Device open_device(const std::string& name) {
     throw config::ConfigError(error.what_without_backtrace());
   }
   const int devices = c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount();
-  if (std::stoi(index) >= devices) refuse("there are " + std::to_string(devices) + " GPUs");
-  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(std::stoi(index)));
+  const int chosen = name == "cuda" ? local_rank % devices : std::stoi(index);
+  if (chosen >= devices) refuse("there are " + std::to_string(devices) + " GPUs");
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(chosen));
 }
 
 std::string version() {

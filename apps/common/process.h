@@ -28,9 +28,13 @@ int64_t use_threads(int64_t threads);
 /// Throws io::TooLittleMemory when so many can't be started.
 Workers use_workers(int64_t workers, int64_t threads, at::Device device);
 
-/// "cpu", "cuda" or "cuda:N", ready for use. Throws config::ConfigError for another name, and saying why when
+/// The cores that this process may use, or what OMP_NUM_THREADS says.
+int64_t cores();
+
+/// "cpu", "cuda" or "cuda:N", ready for use; "cuda" is the GPU of this rank of its machine, as many as there
+/// are, in turns. Throws config::ConfigError for another name, and saying why when
 /// there is no such GPU.
-at::Device open_device(const std::string& name);
+at::Device open_device(const std::string& name, int local_rank = 0);
 
 /// "0.1.0", and that of LibTorch.
 std::string version();

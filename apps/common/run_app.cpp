@@ -2,6 +2,7 @@
 #include "apps/common/run_app.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -12,7 +13,9 @@
 
 #include <c10/util/Exception.h>
 
+#include "apps/common/exit_code.h"
 #include "apps/common/process.h"
+#include "apps/common/ranks.h"
 #include "apps/common/stop.h"
 #include "apps/common/torn_file.h"
 #include "config/node.h"
@@ -20,23 +23,16 @@
 #include "io/file_error.h"
 #include "io/memory.h"
 #include "io/numerical_error.h"
+#include "parallel/together.h"
 
 namespace onestep {
 namespace {
 
-enum ExitCode {
-  kDone = 0,
-  kOther = 1,
-  kUsage = 2,
-  kFile = 3,
-  kNumerical = 4,
-  kBelowStandard = 5,
-  kSignal = 128
-};
-
 int report(const CLI::App& app, const std::string& message, int code) {
   const std::string line = config::printable(message);
-  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), line.empty() ? "unknown error" : line.c_str());
+  const std::string mark = rank_of_process() == 0 ? "" : "[rank " + std::to_string(rank_of_process()) + "] ";
+  std::fprintf(stderr, "%s%s: %s\n", mark.c_str(), app.get_name().c_str(),
+               line.empty() ? "unknown error" : line.c_str());
   return code;
 }
 
@@ -74,6 +70,27 @@ int report_other(const CLI::App& app, const std::string& message) {
                                    : report(app, first_line(message), kOther);
 }
 
+/// Another rank tells why.
+int code_of(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::usage:
+      return kUsage;
+    case FailureKind::file:
+      return kFile;
+    case FailureKind::numerical:
+      return kNumerical;
+    case FailureKind::other:
+      break;
+  }
+  return kOther;
+}
+
+/// All ranks stop; a signal may have come to one of them alone.
+int report_stop(const CLI::App& app, const std::string& message) {
+  const int code = kSignal + (stop_signal() != 0 ? stop_signal() : SIGTERM);
+  return rank_of_process() == 0 ? report(app, message, code) : code;
+}
+
 /// 0, or the error of results that did not reach standard output: a full disk, a closed descriptor.
 int finish_output(const CLI::App& app) {
   errno = 0;
@@ -83,9 +100,7 @@ int finish_output(const CLI::App& app) {
   return report(app, "standard output: cannot be written" + why, kFile);
 }
 
-}  // namespace
-
-int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
+int end_of(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
   try {
     app.set_version_flag("--version", version());
     app.parse(argc, argv);
@@ -112,7 +127,13 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
   } catch (const BelowStandard& error) {
     return report(app, error.what(), kBelowStandard);
   } catch (const Interrupted& error) {
-    return report(app, error.what(), kSignal + stop_signal());
+    return report_stop(app, error.what());
+  } catch (const RankFailed& error) {
+    return code_of(error.kind());
+  } catch (const RankLost& error) {
+    return report(app, error.what(), kRankLost);
+  } catch (const RanksEnded& ended) {
+    return ended.code;
   } catch (const io::TooLittleMemory& error) {
     return report(app, error.what(), kUsage);
   } catch (const std::bad_alloc&) {
@@ -124,6 +145,16 @@ int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& b
   } catch (const std::exception& error) {
     return report_other(app, error.what());
   }
+}
+
+}  // namespace
+
+int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
+  const int code = end_of(app, argc, argv, body);
+  if (code == kDone || !is_one_of_several()) return code;
+  // Connections to ranks that wait, or are gone, are not taken down: that could last.
+  std::fflush(nullptr);
+  std::_Exit(code);
 }
 
 }  // namespace onestep

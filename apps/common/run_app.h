@@ -22,8 +22,11 @@ class BelowStandard : public std::runtime_error {
 ///   3  a file that is bad or unwritable io::FileError, filesystem_error; standard output that was lost
 ///   4  numerical failure                NumericalError
 ///   5  the result is not good enough    BelowStandard
-///   129, 130, 143  interrupted          Interrupted, by the signal that came (hang-up, Ctrl-C, kill)
+///   6  another rank is gone, or silent   RankLost: the same command goes on from the last checkpoint
+///   129, 130, 138, 143  interrupted     Interrupted, by the signal that came (hang-up, Ctrl-C, USR1, kill);
+///                                       143 on a rank to which none came
 ///   1  anything else
+/// What failed on another rank (RankFailed) has that one's code; it has said why.
 int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& body);
 
 }  // namespace onestep

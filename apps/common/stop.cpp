@@ -14,17 +14,25 @@ void note(int signal) {
   noted_signal = signal;
 }
 
-}  // namespace
-
-void catch_stop_signals() {
+void answer_by(void (*handler)(int)) {
   struct sigaction action {};
-  action.sa_handler = note;
+  action.sa_handler = handler;
   action.sa_flags = SA_RESETHAND | SA_RESTART;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
     struct sigaction inherited {};
     sigaction(signal, nullptr, &inherited);
     if (inherited.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
   }
+}
+
+}  // namespace
+
+void catch_stop_signals() {
+  answer_by(note);
+}
+
+void release_stop_signals() {
+  answer_by(SIG_DFL);
 }
 
 int stop_signal() {

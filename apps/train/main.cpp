@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 
+#include <ATen/Version.h>
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
 
 #include "apps/common/arguments.h"
 #include "apps/common/caches.h"
 #include "apps/common/process.h"
+#include "apps/common/ranks.h"
 #include "apps/common/run_app.h"
 #include "apps/common/stop.h"
 #include "config/config.h"
@@ -20,6 +22,9 @@
 #include "io/log.h"
 #include "io/memory.h"
 #include "io/progress.h"
+#include "parallel/agreement.h"
+#include "parallel/deal.h"
+#include "parallel/together.h"
 #include "tasks/train_config.h"
 
 namespace onestep {
@@ -31,6 +36,7 @@ struct Options {
   bool dry_run = false;
   bool help_config = false;
   CacheOptions cache;
+  RankOptions ranks;
 };
 
 std::string task_name(const TaskConfig& task) {
@@ -39,15 +45,12 @@ std::string task_name(const TaskConfig& task) {
 
 /// FID on the way, where the configuration asks for it. A signal during it ends it without a score; the loop
 /// then writes its checkpoint as always.
-Scoring make_scoring(const TrainConfig& config, at::Device device, const Dataset& data,
-                     const io::Cache& data_cache, const Workers& workers) {
+Scoring make_scoring(const TrainConfig& config, const EvaluationContext& where, const Dataset& data) {
   if (!config.evaluation) return {};
-  const EvaluationContext context{.device = device,
-                                  .data_cache = data_cache,
-                                  .workers = workers,
-                                  .watch = [](const std::string&, int64_t, int64_t) {
-                                    if (stop_signal() != 0) throw Interrupted("interrupted before training");
-                                  }};
+  EvaluationContext context = where;
+  context.watch = [](const std::string&, int64_t, int64_t) {
+    if (stop_signal() != 0) throw Interrupted("interrupted before training");
+  };
   const at::Tensor& images = data.images;
   const auto scorer = std::make_shared<ModelScorer>(
       *config.evaluation, context, ImageShape{images.size(1), images.size(2), images.size(3)});
@@ -55,8 +58,8 @@ Scoring make_scoring(const TrainConfig& config, at::Device device, const Dataset
           .every_images = config.evaluation->every_images,
           .score = [scorer](const io::TensorFile& model) -> std::optional<ModelScore> {
             try {
-              const Scored scored = (*scorer)(model);
-              return ModelScore{scored.fid, scored.se};
+              const std::optional<Scored> scored = (*scorer)(model);
+              return scored ? std::optional(ModelScore{scored->fid, scored->se}) : std::nullopt;
             } catch (const Interrupted&) {
               return std::nullopt;
             }
@@ -88,47 +91,119 @@ void print_plan(const std::string& yaml, const TrainConfig& config, const TaskCo
               cost.macs_per_image * static_cast<double>(config.run.images) / 1e12);
 }
 
+/// Throws config::ConfigError where so many ranks can't share a batch, naming those that can.
+void require_shareable(const RunConfig& run, int64_t ranks) {
+  const int64_t shard = shard_size(run), shards = (run.batch + shard - 1) / shard;
+  if (can_share(shards, ranks)) return;
+  std::string possible;
+  for (const int64_t count : possible_ranks(shards))
+    possible += (possible.empty() ? "" : ", ") + std::to_string(count);
+  throw config::ConfigError(c10::str(ranks, " ranks cannot share a batch of ", run.batch, " in shards of ", shard,
+                                     " (run.micro_batch): ", possible,
+                                     " can, and more with smaller shards or a larger batch"));
+}
+
+/// The run as it is trained. A GPU's shard is a whole batch where none is given: then it is a rank's share.
+RunConfig shared_by(RunConfig run, int64_t ranks) {
+  if (run.micro_batch > 0 || run.device == "cpu" || ranks == 1 || run.batch % ranks != 0) return run;
+  run.micro_batch = run.batch / ranks;
+  io::log_info(c10::str("shards of ", run.micro_batch, " images, the batch by ", ranks,
+                        " ranks: another number of ranks gives other bits unless run.micro_batch is set"));
+  return run;
+}
+
+TrainConfig read_config(const Options& options) {
+  if (options.config.empty()) throw config::ConfigError("which CONFIG.yaml? (--help says more)");
+  return config::read<TrainConfig>(config::load(options.config, options.overrides));
+}
+
+void dry_run(const Options& options) {
+  const auto config = read_config(options);
+  require_shareable(shared_by(config.run, options.ranks.ranks), std::max<int64_t>(options.ranks.ranks, 1));
+  const at::Device device = open_device(config.run.device);
+  const Workers workers = use_workers(config.run.workers, config.run.threads, device);
+  print_plan(config::to_yaml(config), config, cost_of(config, outline_of_dataset(config.data), workers));
+}
+
+/// All that a run is made of. Each rank makes its own.
+struct Experiment {
+  TrainConfig config;
+  RunConfig run;  ///< as these ranks train it
+  at::Device device = at::kCPU;
+  Workers workers;
+  Dataset data;
+  Task task;
+  RunIdentity identity;
+};
+
+Experiment make_experiment(const Options& options, const Communicator& ranks) {
+  Experiment e{.config = read_config(options)};
+  const TrainConfig& config = e.config;
+  e.run = shared_by(config.run, ranks.size);
+  require_shareable(e.run, ranks.size);
+  e.device = open_device(config.run.device, ranks.local_rank);
+  e.workers = use_workers(config.run.workers, config.run.threads, e.device);
+  e.data = load_dataset(config.data, data_cache(options.cache));
+  if (!e.data.passed_over.empty()) io::log_warning("data: " + e.data.passed_over);
+  if (const std::string classes = empty_classes(class_counts(e.data)); !classes.empty())
+    io::log_warning("data: " + classes);
+  const TaskContext context{
+      .run = e.run,
+      .device = e.device,
+      .data = e.data,
+      .provenance = {{"onestep.provenance", nlohmann::ordered_json{{"onestep", version()},
+                                                                   {"libtorch", libtorch_version()},
+                                                                   {"data", e.data.name},
+                                                                   {"config", config::to_yaml(config)}}
+                                                .dump()},
+                     {kDataKey, config::to_json(statistics_of(e.data)).dump()}},
+      .workers = e.workers,
+      .ranks = ranks};
+  require_room(cost_of(config, e.data, e.workers), e.device);
+  e.task = make_task(config.task, context);
+  e.identity = {.configuration = config::encode(config),
+                .sources = sources_of(config.task),
+                .budget_problem = budget_problem(config)};
+  e.identity.sources.push_back(
+      {.what = "data", .place = e.data.name, .sha256 = content_sha256(e.data)});
+  return e;
+}
+
+/// What the bits of a run depend on, where ranks may differ.
+Facts facts_of(const Experiment& e) {
+  Facts facts{{"the version of onestep", version()},
+              {"the version of LibTorch", libtorch_version()},
+              {"the kind of processor", e.device.is_cpu() ? at::get_cpu_capability() : "GPU"}};
+  const auto values = config::values_of(e.identity.configuration);
+  facts.insert(facts.end(), values.begin(), values.end());
+  for (const Source& source : e.identity.sources) facts.emplace_back(source.what + " (sha256)", source.sha256);
+  return facts;
+}
+
 void train(const Options& options) {
   if (options.help_config) {
     std::cout << config::help<TrainConfig>();
     return;
   }
-  if (options.config.empty()) throw config::ConfigError("which CONFIG.yaml? (--help says more)");
-  const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
-  const std::string yaml = config::to_yaml(config);
-
-  const at::Device device = open_device(config.run.device);
-  const Workers workers = use_workers(config.run.workers, config.run.threads, device);
-  if (options.dry_run)
-    return print_plan(yaml, config, cost_of(config, outline_of_dataset(config.data), workers));
-  const Dataset data = load_dataset(config.data, data_cache(options.cache));
-  if (!data.passed_over.empty()) io::log_warning("data: " + data.passed_over);
-  if (const std::string classes = empty_classes(class_counts(data)); !classes.empty())
-    io::log_warning("data: " + classes);
-  const TaskContext context{
-      .run = config.run,
-      .device = device,
-      .data = data,
-      .provenance = {{"onestep.provenance", nlohmann::ordered_json{{"onestep", version()},
-                                                                   {"libtorch", libtorch_version()},
-                                                                   {"data", data.name},
-                                                                   {"config", yaml}}
-                                                .dump()},
-                     {kDataKey, config::to_json(statistics_of(data)).dump()}},
-      .workers = workers};
-  require_room(cost_of(config, data, workers), device);
-  Task task = make_task(config.task, context);
-
-  const Scoring scoring = make_scoring(config, device, data, data_cache(options.cache), workers);
-  RunIdentity identity{.configuration = config::encode(config),
-                       .sources = sources_of(config.task),
-                       .budget_problem = budget_problem(config)};
-  identity.sources.push_back({.what = "data", .place = data.name, .sha256 = content_sha256(data)});
-  const Run run = open_run(config.run.dir, identity);
+  if (options.dry_run) return dry_run(options);
+  const Communicator ranks = join_ranks(options.ranks);
+  Experiment e;
+  together(ranks, [&] { e = make_experiment(options, ranks); });
+  agree(ranks, facts_of(e));
+  connect_device(ranks, e.device);
+  const Scoring scoring =
+      make_scoring(e.config,
+                   {.device = e.device, .data_cache = data_cache(options.cache), .workers = e.workers, .ranks = ranks},
+                   e.data);
+  std::optional<Run> run;  // the folder is rank 0's
+  together(ranks, [&] {
+    if (is_first(ranks)) run.emplace(open_run(e.run.dir, e.identity));
+  });
   const RunEnd end = run_training(
-      config.run, task_name(config.task), run, data, task, [] { return stop_signal() != 0; }, scoring);
+      e.run, task_name(e.config.task), run ? &*run : nullptr, e.data, e.task, [] { return stop_signal() != 0; },
+      scoring, ranks);
   if (end == RunEnd::interrupted) throw Interrupted("stopped; the same command goes on from there");
-  if (end == RunEnd::finished) io::log_info("wrote " + run.folder.model().string());
+  if (end == RunEnd::finished) io::log_info("wrote " + RunFolder{e.run.dir}.model().string());
 }
 
 }  // namespace
@@ -143,6 +218,7 @@ int main(int argc, char** argv) {
   app.add_flag("--dry-run", options.dry_run,
                "print the resolved configuration and what it costs; write nothing");
   onestep::add_cache_options(app, options.cache, "decoded images", "/data");
+  onestep::add_rank_options(app, options.ranks);
   app.add_flag("--help-config", options.help_config, "print every key with its default and meaning");
   return onestep::run_app(app, argc, argv, [&] { onestep::train(options); });
 }

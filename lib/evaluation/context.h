@@ -4,6 +4,7 @@
 
 #include "evaluation/stage_watch.h"
 #include "io/cache.h"
+#include "parallel/communicator.h"
 #include "parallel/workers.h"
 
 namespace onestep {
@@ -14,6 +15,7 @@ struct EvaluationContext {
   io::Cache cache;       ///< of drawn images and of features; none unless it names a folder
   io::Cache data_cache;  ///< of decoded images (data/packed_images.h)
   Workers workers = {};  ///< that share the batches
+  Communicator ranks;    ///< that share them, too; the first has the results, and the cache
   StageWatch watch;      ///< hears of every batch, of one at a time, and may throw to stop
 };
 

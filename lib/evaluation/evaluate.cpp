@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include <ATen/TensorOperators.h>
 
@@ -12,6 +13,7 @@
 #include "evaluation/remarks.h"
 #include "evaluation/rounding.h"
 #include "evaluation/sources.h"
+#include "parallel/together.h"
 
 namespace onestep {
 namespace {
@@ -35,14 +37,22 @@ FidScore score_of(const FeatureSet& set, const Reference& reference) {
   return score(set, fit(set), reference.set, reference.law);
 }
 
+/// Where a subject's sets of seeds begin; one where nothing is drawn.
+std::vector<int64_t> first_seeds_of(const SubjectConfig& subject, const EvaluateConfig& config) {
+  std::vector<int64_t> firsts{config.first_seed};
+  for (int64_t i = 1; i < config.seed_sets && std::holds_alternative<ModelSubject>(subject); ++i)
+    firsts.push_back(config.first_seed + i * images_to_draw(config));
+  return firsts;
+}
+
 /// FID of every set of seeds; that of the first is known.
 std::vector<SeedSet> seed_sets_of(const SubjectConfig& config, const Subject& first,
                                   const Reference& reference, const Collector& collector) {
-  const EvaluateConfig& all = collector.config;
-  if (all.seed_sets == 1 || !std::holds_alternative<ModelSubject>(config)) return {};
-  std::vector<SeedSet> sets{{all.first_seed, first.score.fid.value, first.score.se}};
-  for (int64_t i = 1; i < all.seed_sets; ++i) {
-    const int64_t first_seed = all.first_seed + i * images_to_draw(all);
+  const std::vector<int64_t> firsts = first_seeds_of(config, collector.config);
+  if (firsts.size() == 1) return {};
+  std::vector<SeedSet> sets{{firsts.front(), first.score.fid.value, first.score.se}};
+  for (size_t i = 1; i < firsts.size(); ++i) {
+    const int64_t first_seed = firsts[i];
     const FidScore score = score_of(collect(config, first_seed, collector), reference);
     sets.push_back({first_seed, score.fid.value, score.se});
   }
@@ -107,6 +117,17 @@ std::vector<std::string> class_names_of(const Evaluation& evaluation) {
   return {};
 }
 
+/// What a rank does for an evaluation that rank 0 makes: its share of every set, in the same order.
+void help_to_evaluate(const Collector& collector) {
+  const EvaluateConfig& config = collector.config;
+  collect(config.reference, collector);
+  for (const SubjectConfig& subject : config.subjects)
+    for (const int64_t first_seed : first_seeds_of(subject, config)) collect(subject, first_seed, collector);
+  if (config.trend.empty()) return;
+  for (const KeptModel& kept : kept_models(config.trend))
+    collect(trend_subject(kept), config.first_seed, collector);
+}
+
 }  // namespace
 
 SeedSetSummary summary_of(const std::vector<SeedSet>& sets) {
@@ -124,8 +145,16 @@ SeedSetSummary summary_of(const std::vector<SeedSet>& sets) {
 
 Evaluation evaluate(const EvaluateConfig& config, const EvaluationContext& context) {
   Evaluation evaluation{.config = config};
-  const Collector collector = make_collector(config, context);
-  check_inputs(collector);
+  std::optional<Collector> opened;
+  together(context.ranks, [&] {
+    opened.emplace(make_collector(config, context));
+    check_inputs(*opened);
+  });
+  const Collector& collector = *opened;
+  if (context.ranks.rank != 0) {
+    help_to_evaluate(collector);
+    return evaluation;
+  }
   if (collector.extractor) evaluation.network = collector.extractor->network;
   evaluation.reference = collect_reference(collector);
   MetricReference metric_reference = metric_reference_of(evaluation.reference);

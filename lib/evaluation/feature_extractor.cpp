@@ -2,7 +2,6 @@
 #include "evaluation/feature_extractor.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <mutex>
 
@@ -107,10 +106,7 @@ void extract_features(FeatureSet& set, const FeatureExtractor& extractor, Featur
   const c10::NoGradGuard no_grad;
   const at::Tensor& images = set.images;
   const int64_t n = images.size(0);
-  if (n < 2)
-    throw io::FileError(set.source, "a covariance needs at least 2 images, got " + std::to_string(n));
   expect_images(extractor, set.source, {images.size(1), images.size(2), images.size(3)});
-  const auto start = std::chrono::steady_clock::now();
   at::Tensor predicted;
   std::mutex writing;
   int64_t done = 0;
@@ -127,7 +123,6 @@ void extract_features(FeatureSet& set, const FeatureExtractor& extractor, Featur
     if (watch) watch(stage, done, n);
   });
   if (predicted.defined()) set.predicted = predicted.flatten();
-  set.feature_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!std::isfinite(set.features.amax().item<double>()) ||
       !std::isfinite(set.features.amin().item<double>()))
     throw NumericalError(set.source + ": the " + extractor.kind + " " + extractor.network.path +

@@ -7,6 +7,7 @@
 
 #include "evaluation/score.h"
 #include "evaluation/sources.h"
+#include "parallel/together.h"
 #include "samplers/model_data.h"
 
 namespace onestep {
@@ -21,7 +22,7 @@ struct ModelScorer::State {
   config::Partial<SamplerConfig> sampler;
   Collector collector;
   FeatureSet reference;
-  Gaussian law;
+  Gaussian law;  ///< of the reference; rank 0's
 
   State(const InTrainingConfig& wanted, const EvaluationContext& where)
       : config{.features = wanted.features,
@@ -32,8 +33,7 @@ struct ModelScorer::State {
         context(where),
         sampler(wanted.sampler),
         collector(make_collector(config, context)),
-        reference(collect(config.reference, collector)),
-        law(fit(reference)) {}
+        reference(collect(config.reference, collector)) {}
 
   /// Throws config::ConfigError where such images can't be compared with the reference.
   void require_fit(const ImageShape& shape) const {
@@ -59,12 +59,16 @@ struct ModelScorer::State {
 ModelScorer::ModelScorer(const InTrainingConfig& config, const EvaluationContext& context,
                          const ImageShape& images)
     : state_(std::make_unique<State>(config, context)) {
-  state_->require_fit(images);
+  together(context.ranks, [&] {
+    if (context.ranks.rank != 0) return;
+    state_->law = fit(state_->reference);
+    state_->require_fit(images);
+  });
 }
 
 ModelScorer::~ModelScorer() = default;
 
-Scored ModelScorer::operator()(const io::TensorFile& model) const {
+std::optional<Scored> ModelScorer::operator()(const io::TensorFile& model) const {
   const Denoiser denoiser = denoiser_of(model, state_->context.device);
   const Generator generator{
       .model = denoiser,
@@ -74,8 +78,9 @@ Scored ModelScorer::operator()(const io::TensorFile& model) const {
       .source = model.path.string(),
       .sha256 = ""};
   const FeatureSet set = collect(generator, state_->config.first_seed, state_->collector);
+  if (state_->context.ranks.rank != 0) return std::nullopt;
   const FidScore result = score(set, fit(set), state_->reference, state_->law);
-  return {result.fid.value, result.se};
+  return Scored{result.fid.value, result.se};
 }
 
 }  // namespace onestep

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "config/check.h"
@@ -37,7 +38,7 @@ struct InTrainingConfig {
 };
 
 /// Scores models as onestep-evaluate would their files. Features of the reference are computed once, when it
-/// is made.
+/// is made. Of several ranks every one must make one and call it: they share the work.
 class ModelScorer {
  public:
   /// For models that make images of that shape. Throws io::FileError and config::ConfigError: what is wrong
@@ -45,8 +46,8 @@ class ModelScorer {
   ModelScorer(const InTrainingConfig& config, const EvaluationContext& context, const ImageShape& images);
   ~ModelScorer();
 
-  /// FID of images drawn from the model. Throws what the context's watch throws.
-  Scored operator()(const io::TensorFile& model) const;
+  /// FID of images drawn from the model; on rank 0 alone. Throws what the context's watch throws.
+  std::optional<Scored> operator()(const io::TensorFile& model) const;
 
  private:
   struct State;

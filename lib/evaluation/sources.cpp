@@ -9,6 +9,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,7 @@
 #include "data/loader.h"
 #include "evaluation/inputs.h"
 #include "evaluation/metric.h"
+#include "evaluation/shared_rows.h"
 #include "io/folder.h"
 #include "io/image.h"
 #include "io/log.h"
@@ -23,6 +25,7 @@
 #include "io/progress.h"
 #include "io/sha256.h"
 #include "io/tensor_bytes.h"
+#include "parallel/together.h"
 #include "samplers/model_data.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
@@ -30,7 +33,7 @@
 namespace onestep {
 namespace {
 
-using io::cached, io::Cached, io::has_array, io::NamedArrays;
+using io::Cached, io::has_array, io::NamedArrays;
 
 /// Raised when what is in the cache would come out otherwise.
 constexpr int kCacheVersion = 2;
@@ -49,40 +52,71 @@ bool has_classes(const NamedArrays& arrays, const std::string& name, int64_t n, 
          arrays.at(name).max().item<int64_t>() < classes;
 }
 
-/// Images of a generator as they are kept in the cache: with their classes, the calls that each took and the
-/// time.
-NamedArrays draw(const Generator& generator, int64_t first_seed, const Collector& collector) {
+/// What a rank draws of a set of images.
+struct Drawn {
+  at::Tensor images;            ///< uint8 [n, C, H, W]
+  std::vector<int64_t> labels;  ///< empty without classes
+  int64_t nfe = 0;
+};
+
+/// `watch` as the share of one rank would have it know of all ranks': they are about as fast.
+StageWatch scaled(const StageWatch& watch, int64_t ranks, int64_t all) {
+  if (!watch || ranks == 1) return watch;
+  return [=](const std::string& stage, int64_t done, int64_t) {
+    watch(stage, std::min(done * ranks, all), all);
+  };
+}
+
+Drawn draw_share(const Generator& generator, int64_t first_seed, const Share& share,
+                 const Collector& collector) {
   const EvaluateConfig& config = collector.config;
   const std::string stage = generator.name + ": images";
   const std::vector<int64_t>& among = generator.classes;
-  const int64_t all = images_to_draw(config);
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<at::Tensor> images;
-  std::vector<int64_t> labels;
-  int64_t nfe = 0;
-  if (collector.context.watch) collector.context.watch(stage, 0, all);  // the clock of its rate starts
+  const Communicator& ranks = collector.context.ranks;
+  const StageWatch watch = scaled(collector.context.watch, ranks.size, images_to_draw(config));
+  const auto [channels, height, width] = image_shape(generator.model);
+  Drawn drawn;
+  std::vector<at::Tensor> images{at::empty({0, channels, height, width}, at::kByte)};
+  if (watch) watch(stage, 0, share.count);  // the clock of its rate starts
   const Workers& workers = collector.context.workers;
   const int64_t some = 4 * workers.count() * config.batch;  // unquantised images that are held at once
-  for (int64_t begin = 0; begin < all; begin += some) {
-    SampleRequest request{.seeds = consecutive_seeds(first_seed + begin, std::min(some, all - begin)),
+  for (int64_t begin = 0; begin < share.count; begin += some) {
+    SampleRequest request{.seeds = consecutive_seeds(first_seed + share.first + begin,
+                                                     std::min(some, share.count - begin)),
                           .among = among};
     if (!among.empty() && config.classes == "balanced")
       for (const int64_t seed : request.seeds) request.classes.push_back(among[seed % among.size()]);
     // Asked at every network pass, so that a long solver can be stopped, too.
     const SampleWatch pass = [&](int64_t done) {
-      if (collector.context.watch) collector.context.watch(stage, begin + done, all);
+      if (watch) watch(stage, begin + done, share.count);
     };
-    const SampleResult drawn =
+    const SampleResult result =
         generate(generator.model, generator.sampler, request, config.batch, pass, workers);
-    images.push_back(io::to_uint8(drawn.samples));
-    labels.insert(labels.end(), drawn.classes.begin(), drawn.classes.end());
-    nfe = drawn.nfe;
+    images.push_back(io::to_uint8(result.samples));
+    drawn.labels.insert(drawn.labels.end(), result.classes.begin(), result.classes.end());
+    drawn.nfe = result.nfe;
   }
+  drawn.images = at::cat(images);
+  return drawn;
+}
+
+/// Images of a generator as they are kept in the cache: with their classes, the calls that each took and the
+/// time. All of them on rank 0, and its own on another.
+NamedArrays draw(const Generator& generator, int64_t first_seed, const SharedRows& rows,
+                 const Collector& collector) {
+  const auto start = std::chrono::steady_clock::now();
+  Drawn drawn;
+  together(rows.ranks, [&] { drawn = draw_share(generator, first_seed, rows.mine, collector); });
+  const auto on_first = [&](const at::Tensor& mine) {
+    const at::Tensor all = gather_on_first(rows.ranks, mine, rows.counts);
+    return all.defined() ? all : mine;
+  };
+  const at::Tensor images = on_first(drawn.images);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  NamedArrays arrays{{"images", at::cat(images)},
-                     {"nfe", at::tensor(std::vector<int64_t>{nfe})},
+  NamedArrays arrays{{"images", images},
+                     {"nfe", at::tensor(std::vector<int64_t>{drawn.nfe})},
                      {"seconds", at::tensor(std::vector<double>{seconds.count()}, at::kDouble)}};
-  if (!labels.empty()) arrays["labels"] = at::tensor(labels);
+  if (!generator.classes.empty()) arrays["labels"] = on_first(at::tensor(drawn.labels, at::kLong));
   return arrays;
 }
 
@@ -127,21 +161,41 @@ FeatureSet draw_images(const Generator& generator, int64_t first_seed, const Col
   expect_images(*collector.extractor, generator.source, image_shape(generator.model));
   FeatureSet set{.source = generator.source, .sha256 = generator.sha256};
   set.sampler = sampler_text(generator.sampler);
-  const Cached drawn = cached(
-      collector.context.cache, description_of_images(set.sha256, generator.sampler, first_seed, collector),
+  const Communicator& ranks = collector.context.ranks;
+  const SharedRows rows = shared_rows(images_to_draw(collector.config), collector.config.batch, ranks);
+  const Cached drawn = cached_by_first(
+      ranks, collector.context.cache,
+      description_of_images(set.sha256, generator.sampler, first_seed, collector),
       [&](const NamedArrays& arrays) { return are_drawn(arrays, generator.model, collector.config); },
-      [&] { return draw(generator, first_seed, collector); }, io::log_warning);
-  set.images = drawn.arrays.at("images");
+      [&] { return draw(generator, first_seed, rows, collector); }, io::log_warning);
+  set.images_reused = drawn.hit;
+  if (drawn.hit) {
+    const auto [channels, height, width] = image_shape(generator.model);
+    const at::Tensor none = at::empty({0, channels, height, width}, at::kByte);
+    const at::Tensor mine =
+        scatter_from_first(ranks, ranks.rank == 0 ? drawn.arrays.at("images") : none, none, rows.counts);
+    if (ranks.rank != 0) set.images = mine;
+  }
+  if (!set.images.defined()) set.images = drawn.arrays.at("images");
+  if (ranks.rank != 0) return set;
   if (const auto labels = drawn.arrays.find("labels"); labels != drawn.arrays.end())
     set.labels = labels->second;
   set.nfe = drawn.arrays.at("nfe").item<int64_t>();
   set.image_seconds = drawn.arrays.at("seconds").item<double>();
-  set.images_reused = drawn.hit;
   return set;
 }
 
 std::string pixels_sha256(const at::Tensor& images) {
   return io::sha256(io::bytes_of(images.contiguous()));
+}
+
+/// A data set, which every rank reads, as rank 0 has it, and as the others: their rows alone.
+FeatureSet shared(FeatureSet set, const Collector& collector) {
+  const Communicator& ranks = collector.context.ranks;
+  if (ranks.rank == 0) return set;
+  const Share mine = shared_rows(set.images.size(0), collector.config.batch, ranks).mine;
+  set.images = set.images.narrow(0, mine.first, mine.count);
+  return set;
 }
 
 FeatureSet whole_dataset(const DatasetConfig& config, const Collector& collector) {
@@ -199,13 +253,36 @@ bool are_features(const NamedArrays& arrays, const FeatureSet& set, const Collec
   });
 }
 
-/// Features of the images that a set holds, through the cache.
+/// Features of a set's images: of all on rank 0, to which the other ranks send those of theirs.
+NamedArrays make_features(const FeatureSet& set, const SharedRows& rows, const std::string& stage,
+                          const Collector& collector) {
+  const Communicator& ranks = rows.ranks;
+  FeatureSet mine{.images = ranks.rank == 0 ? set.images.narrow(0, 0, rows.mine.count) : set.images,
+                  .source = set.source};
+  together(ranks, [&] {
+    if (rows.mine.count > 0)
+      extract_features(mine, *collector.extractor, collector.parts, collector.config.batch, stage,
+                       scaled(collector.context.watch, ranks.size, rows.n), collector.context.workers);
+  });
+  NamedArrays arrays;
+  for (const auto& [name, part] : kFeatureArrays) {
+    if (!(mine.*part).defined()) continue;  // none in this feature space, or no rows here
+    const at::Tensor all = gather_on_first(ranks, mine.*part, rows.counts);
+    if (ranks.rank == 0) arrays[name] = all;
+  }
+  return arrays;
+}
+
+/// Features of the images that a set holds, through the cache; on rank 0 alone.
 void fill_features(FeatureSet& set, const std::string& stage, const Collector& collector) {
   const FeatureExtractor& extractor = *collector.extractor;
   const at::Tensor& images = set.images;
   const ImageShape shape{images.size(1), images.size(2), images.size(3)};
+  const Communicator& ranks = collector.context.ranks;
   expect_images(extractor, set.source, shape);
-  const int64_t n = images.size(0), d = feature_width(extractor, shape);
+  const int64_t n = broadcast(ranks, images.size(0)), d = feature_width(extractor, shape);
+  if (n < 2)
+    throw io::FileError(set.source, "a covariance needs at least 2 images, got " + std::to_string(n));
   io::require_memory(set.source + ": " + io::format_count(n) + " rows of " + io::format_count(d) +
                          " features and their covariance",
                      4.0 * static_cast<double>(n) * static_cast<double>(d) + bytes_of_fit(n, d),
@@ -221,15 +298,15 @@ void fill_features(FeatureSet& set, const std::string& stage, const Collector& c
                                            {"batch", collector.config.batch},
                                            {"device", collector.context.device.str()},
                                            {"threads", collector.context.workers.intra_op()}};
-  const Cached kept = cached(
-      collector.context.cache, description.dump(),
+  const SharedRows rows = shared_rows(n, collector.config.batch, ranks);
+  const Cached kept = cached_by_first(
+      ranks, collector.context.cache, description.dump(),
       [&](const NamedArrays& arrays) { return are_features(arrays, set, collector); },
       [&] {
-        extract_features(set, extractor, collector.parts, collector.config.batch, stage,
-                         collector.context.watch, collector.context.workers);
-        NamedArrays arrays;
-        for (const auto& [name, part] : kFeatureArrays)
-          if ((set.*part).defined()) arrays[name] = set.*part;
+        const auto start = std::chrono::steady_clock::now();
+        NamedArrays arrays = make_features(set, rows, stage, collector);
+        set.feature_seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         return arrays;
       },
       io::log_warning);
@@ -283,7 +360,7 @@ FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Colle
       Overloaded{[&](const ModelSubject& one) {
                    return draw_images(generator_of(one, collector.context.device), first_seed, collector);
                  },
-                 [&](const DatasetSubject& one) { return chosen_images(one, collector); },
+                 [&](const DatasetSubject& one) { return shared(chosen_images(one, collector), collector); },
                  [&](const FeaturesSubject& one) { return features_from_file(one.path); }},
       subject);
   if (set.images.defined()) fill_features(set, subject_name(subject) + ": features", collector);
@@ -298,7 +375,7 @@ FeatureSet collect(const Generator& generator, int64_t first_seed, const Collect
 
 FeatureSet collect(const ReferenceConfig& reference, const Collector& collector) {
   if (const auto* file = std::get_if<FeaturesReference>(&reference)) return features_from_file(file->path);
-  FeatureSet set = whole_dataset(std::get<DatasetReference>(reference).data, collector);
+  FeatureSet set = shared(whole_dataset(std::get<DatasetReference>(reference).data, collector), collector);
   fill_features(set, "reference: features", collector);
   return set;
 }

@@ -42,7 +42,9 @@ Collector make_collector(const EvaluateConfig& config, const EvaluationContext& 
 
 /// Features of what a subject names: images drawn from a model for `images` seeds from `first_seed` on,
 /// images chosen from a dataset (all of it where it has fewer), or a feature file taken whole. Drawn images
-/// and features are taken from the cache where it has them. Throws io::FileError, config::ConfigError and
+/// and features are taken from the cache where it has them. Of several ranks every one must call it, in the
+/// same order: each computes its share (shared_rows.h), and the first has the result; a set of another has
+/// its own images alone. Throws io::FileError, config::ConfigError and
 /// NumericalError as the readers and samplers do, and what the context's watch throws.
 FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Collector& collector);
 

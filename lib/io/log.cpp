@@ -24,10 +24,14 @@ std::shared_ptr<spdlog::logger> make_logger() {
   return logger;
 }
 
+spdlog::logger& logger() {
+  static const auto made = make_logger();
+  return *made;
+}
+
 void log(spdlog::level::level_enum level, std::string_view prefix, std::string_view message) {
-  static const auto logger = make_logger();
   const std::string line = std::string(prefix).append(config::printable(message));
-  logger->log(level, spdlog::string_view_t(line));
+  logger().log(level, spdlog::string_view_t(line));
 }
 
 }  // namespace
@@ -40,6 +44,13 @@ void log_warning(std::string_view message) {
 }
 void log_error(std::string_view message) {
   log(spdlog::level::err, "error: ", message);
+}
+
+void log_errors_only() {
+  logger().set_level(spdlog::level::err);
+}
+bool logs_errors_only() {
+  return !logger().should_log(spdlog::level::warn);
 }
 
 }  // namespace onestep::io

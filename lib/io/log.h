@@ -10,4 +10,8 @@ void log_info(std::string_view message);
 void log_warning(std::string_view message);
 void log_error(std::string_view message);
 
+/// From now on only errors are told, and no progress is shown: of ranks that compute the same, one speaks.
+void log_errors_only();
+bool logs_errors_only();
+
 }  // namespace onestep::io

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "config/printable.h"
+#include "io/log.h"
+#include "io/log.h"
 
 namespace onestep::io {
 namespace {
@@ -70,6 +72,7 @@ ProgressOutput standard_error() {
   return {
       .write =
           [](std::string_view text) {
+            if (logs_errors_only()) return;
             std::fwrite(text.data(), 1, text.size(), stderr), std::fflush(stderr);
           },
       .now =

@@ -18,7 +18,7 @@ struct ProgressOutput {
       false;  ///< a line that is drawn over, about 10 times a second; else a plain line every 10 s
 };
 
-/// Standard error and a steady clock.
+/// Standard error, where not errors alone are told (log.h), and a steady clock.
 ProgressOutput standard_error();
 
 /// What a line of progress says.

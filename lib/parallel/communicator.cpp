@@ -29,6 +29,7 @@ class Group {
   c10::intrusive_ptr<c10d::Store> store;
   Backend host, flags;  ///< Gloo; flags travel while tensors do, and must not share their order
   Backend device;       ///< NCCL; null where all tensors are the host's
+  std::chrono::seconds patience{};
   double seconds = 0;
   bool lost = false;
 
@@ -132,9 +133,10 @@ Backend open_gloo(const c10::intrusive_ptr<c10d::Store>& store, const char* name
 
 }  // namespace
 
-Communicator connect(const Ranks& ranks, at::Device device, std::chrono::seconds patience) {
+Communicator connect(const Ranks& ranks, std::chrono::seconds patience) {
   if (ranks.size == 1) return {};
   const auto group = std::make_shared<Group>();
+  group->patience = patience;
   group->store = open_store(ranks, patience);
   try {
     // All are there before the first group is made, which would wait without a word.
@@ -150,7 +152,6 @@ Communicator connect(const Ranks& ranks, at::Device device, std::chrono::seconds
     }
     group->host = open_gloo(group->store, "host", ranks, patience);
     group->flags = open_gloo(group->store, "flags", ranks, patience);
-    if (!device.is_cpu()) group->device = open_nccl(group->store, ranks.rank, ranks.size, device, patience);
   } catch (const RankLost&) {
     group->lost = true;
     throw;
@@ -158,7 +159,14 @@ Communicator connect(const Ranks& ranks, at::Device device, std::chrono::seconds
     group->lost = true;
     throw RankLost("the ranks did not find each other: " + first_line(error));
   }
-  return {ranks.rank, ranks.size, group};
+  return {ranks.rank, ranks.size, ranks.local_rank, group};
+}
+
+void connect_device(const Communicator& c, at::Device device) {
+  if (c.size == 1 || device.is_cpu()) return;
+  or_lost(*c.group, [&] {
+    c.group->device = open_nccl(c.group->store, c.rank, c.size, device, c.group->patience);
+  });
 }
 
 std::vector<std::string> gather_texts(const Communicator& c, const std::string& text) {

@@ -22,6 +22,7 @@ class Group;  // the connections: communicator.cpp
 /// A handle: copies share the connections.
 struct Communicator {
   int rank = 0, size = 1;
+  int local_rank = 0;            ///< on its machine: which GPU it takes
   std::shared_ptr<Group> group;  ///< null for one rank
 };
 
@@ -32,11 +33,14 @@ class RankLost : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Connects this rank to the others. One that is silent for longer than `patience` counts as lost, so that
-/// it must exceed the longest work that one rank does alone. `device` is where the tensors are that will be
-/// sent beside those of the host. Throws config::ConfigError where the store's port is taken or no store is
-/// found, and RankLost where other ranks don't come.
-Communicator connect(const Ranks& ranks, at::Device device, std::chrono::seconds patience);
+/// Connects this rank to the others, for tensors of the host. One that is silent for longer than `patience`
+/// counts as lost, so that it must exceed the longest work that one rank does alone. Throws
+/// config::ConfigError where the store's port is taken or no store is found, and RankLost where other ranks
+/// don't come.
+Communicator connect(const Ranks& ranks, std::chrono::seconds patience);
+
+/// Connects the ranks' GPUs, too: from here on tensors on this one can be sent. Nothing to do on a CPU.
+void connect_device(const Communicator& communicator, at::Device device);
 
 /// Every rank's text, in the order of ranks; short ones, at the start.
 std::vector<std::string> gather_texts(const Communicator& communicator, const std::string& text);

@@ -42,7 +42,7 @@ TEST_CASE("A group of one is nobody: all functions are the identity") {
   agree(alone, {{"seed", "1"}});
   StopFlag flag(alone);
   CHECK(flag.heard(true));
-  CHECK(connect({}, at::kCPU, std::chrono::seconds(1)).size == 1);
+  CHECK(connect({}, std::chrono::seconds(1)).size == 1);
 }
 
 TEST_CASE("all_reduce is the canonical sum of the ranks' tensors, on all of them, in every bit") {
@@ -180,10 +180,10 @@ TEST_CASE("A rank that hangs counts as lost when the patience is over") {
 TEST_CASE("A port that is taken and a store that is not there are told as such") {
   const int taken = listen_at("127.0.0.1", 0);
   Ranks ranks{.rank = 0, .size = 2, .address = "127.0.0.1", .port = port_of_socket(taken)};
-  CHECK_THROWS_WITH(connect(ranks, at::kCPU, std::chrono::seconds(1)), Catch::Contains("cannot listen at 127.0.0.1:"));
+  CHECK_THROWS_WITH(connect(ranks, std::chrono::seconds(1)), Catch::Contains("cannot listen at 127.0.0.1:"));
   ::close(taken);
   ranks.rank = 1;
-  CHECK_THROWS_AS(connect(ranks, at::kCPU, std::chrono::seconds(1)), config::ConfigError);
+  CHECK_THROWS_AS(connect(ranks, std::chrono::seconds(1)), config::ConfigError);
   ranks.rank = 0;  // nobody else comes
-  CHECK_THROWS_WITH(connect(ranks, at::kCPU, std::chrono::seconds(1)), "rank 1 of 2 did not come within 1 s");
+  CHECK_THROWS_WITH(connect(ranks, std::chrono::seconds(1)), "rank 1 of 2 did not come within 1 s");
 }

@@ -34,7 +34,7 @@ TEST_CASE("A step's shards are consecutive parts that make it up") {
 }
 
 TEST_CASE("Ranks share a step's shards; one that is too short is everybody's") {
-  const Communicator second{.rank = 1, .size = 4, .group = nullptr};
+  const Communicator second{.rank = 1, .size = 4};
   const Step whole = plan_step(64, 32, 4, second);
   CHECK((whole.ranks.size == 4 && whole.mine.first == 2 && whole.mine.count == 2));
   const ShardRange range = range_of(whole, whole.mine.first);

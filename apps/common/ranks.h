@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "parallel/communicator.h"
+
+namespace onestep {
+
+/// --ranks, --rank-timeout and --master, as given.
+struct RankOptions {
+  int64_t ranks = 0;  ///< 0: as a launcher says
+  int64_t timeout_s = 1800;
+  std::string master;
+};
+
+/// Declares them.
+void add_rank_options(CLI::App& command, RankOptions& options);
+
+/// The ranks that --ranks started have ended. To be answered with `code`, without another word.
+struct RanksEnded {
+  int code;
+};
+
+/// This process among its ranks, connected: those of the launcher that started it (parallel/ranks.h), or of
+/// --ranks, which starts them: forks of this process, whose number of threads is their share of the cores.
+/// To be called before LibTorch computes anything.
+///
+/// The process that forked waits for them: it passes signals on, and throws RanksEnded when they have ended.
+/// Where one fails the others have half a minute. Its code is that of the first which had a reason of its
+/// own; 6 where ranks were killed or lost alone.
+///
+/// Rank 0 alone speaks: the others' log is silent from here on, but for errors. Throws config::ConfigError
+/// for --ranks under a launcher of several, what find_ranks and connect refuse, and RankLost as connect does.
+Communicator join_ranks(const RankOptions& options);
+
+/// For what a process says at its end: its rank, and whether there are others.
+int rank_of_process();
+bool is_one_of_several();
+
+/// Whether this rank is the one that writes and speaks.
+inline bool is_first(const Communicator& ranks) {
+  return ranks.rank == 0;
+}
+
+}  // namespace onestep
