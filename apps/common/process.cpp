@@ -56,15 +56,20 @@ void require_threads(int64_t threads) {
 
 }  // namespace
 
-int64_t cores() {
+int64_t machine_cores() {
   if (const char* const wish = std::getenv("OMP_NUM_THREADS"); wish != nullptr && std::atoi(wish) > 0)
     return std::min<int64_t>(std::atoi(wish), kMostThreads);
   cpu_set_t cores;
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;
 }
 
+int64_t cores() {
+  const char* const ranks = std::getenv(kRanksHereVariable);
+  return std::max<int64_t>(machine_cores() / (ranks != nullptr ? std::max(std::atoi(ranks), 1) : 1), 1);
+}
+
 int64_t use_threads(int64_t threads) {
-  if (threads == 0) threads = cores();
+  if (threads == 0) threads = machine_cores();
   require_threads(threads);
   at::set_num_threads(static_cast<int>(threads));
   at::parallel_for(0, threads, 1, [](int64_t, int64_t) {});  // OpenMP takes its threads now, and keeps them

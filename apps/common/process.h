@@ -18,18 +18,22 @@ namespace onestep {
 /// - matrix products do not depend on where their operands lie (matrix_products.h).
 void prepare_process();
 
-/// The number of CPU threads; 0 is what OMP_NUM_THREADS says, and where it says nothing one for each core
-/// that this process may use. Returns the number. Results of float reductions depend on it. Throws
+/// The number of CPU threads of this one; 0 is machine_cores(). Returns the number. Results of float reductions depend on it. Throws
 /// io::TooLittleMemory when so many can't be started.
 int64_t use_threads(int64_t threads);
 
 /// So many workers with `threads` intra-op threads each, beside the calling thread, which has one: what a
-/// training takes. 0 workers: as many as there are cores (as above) for. None where the device is no CPU.
+/// training takes. 0 workers: as many as there are cores for. None where the device is no CPU.
 /// Throws io::TooLittleMemory when so many can't be started.
 Workers use_workers(int64_t workers, int64_t threads, at::Device device);
 
-/// The cores that this process may use, or what OMP_NUM_THREADS says.
+/// The cores that this process may use, or what OMP_NUM_THREADS says; of ranks that --ranks started, its share
+/// of them. `machine_cores` are all, for work that one rank does while the others wait.
 int64_t cores();
+int64_t machine_cores();
+
+/// The variable that tells how many ranks share the cores.
+inline constexpr const char* kRanksHereVariable = "ONESTEP_RANKS_HERE";
 
 /// "cpu", "cuda" or "cuda:N", ready for use; "cuda" is the GPU of this rank of its machine, as many as there
 /// are, in turns. Throws config::ConfigError for another name, and saying why when

@@ -5,9 +5,11 @@
 #include <cstdlib>
 #include <unistd.h>
 
+#include <ATen/Version.h>
 #include <c10/util/Logging.h>
 
 #include "apps/common/arguments.h"
+#include "apps/common/process.h"
 #include "apps/common/spawn.h"
 #include "apps/common/stop.h"
 #include "config/node.h"
@@ -29,23 +31,26 @@ std::optional<std::string> variable(const std::string& name) {
 
 }  // namespace
 
-void add_rank_options(CLI::App& command, RankOptions& options) {
+void add_rank_options(CLI::App& command, RankOptions& options, const std::string& group) {
   command
       .add_option("--ranks", options.ranks,
                   "processes that share the work on this machine; under torchrun, srun, mpirun and mpiexec "
                   "their number is the launcher's")
       ->check(CLI::Range(int64_t{1}, kMostRanks))
-      ->type_name("N");
+      ->type_name("N")
+      ->group(group);
   command
       .add_option("--rank-timeout", options.timeout_s,
                   "seconds after which a rank that is silent counts as lost (default 1800)")
       ->check(CLI::Range(int64_t{1}, kLongestTimeout))
-      ->type_name("SECONDS");
+      ->type_name("SECONDS")
+      ->group(group);
   command
       .add_option("--master", options.master,
                   "where the ranks of an mpirun over several machines meet: the host of rank 0 and a free port")
       ->check(is_given())
-      ->type_name("HOST:PORT");
+      ->type_name("HOST:PORT")
+      ->group(group);
 }
 
 Communicator join_ranks(const RankOptions& options) {
@@ -68,6 +73,12 @@ Communicator join_ranks(const RankOptions& options) {
   const Communicator communicator = connect(ranks, std::chrono::seconds(options.timeout_s));
   catch_stop_signals();
   return communicator;
+}
+
+Facts facts_of_process(at::Device device) {
+  return {{"the version of onestep", version()},
+          {"the version of LibTorch", libtorch_version()},
+          {"the kind of processor", device.is_cpu() ? at::get_cpu_capability() : "GPU"}};
 }
 
 int rank_of_process() {

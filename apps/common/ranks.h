@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "parallel/agreement.h"
 #include "parallel/communicator.h"
 
 namespace onestep {
@@ -17,8 +18,8 @@ struct RankOptions {
   std::string master;
 };
 
-/// Declares them.
-void add_rank_options(CLI::App& command, RankOptions& options);
+/// Declares them, in a group of the command's help.
+void add_rank_options(CLI::App& command, RankOptions& options, const std::string& group = "Ranks");
 
 /// The ranks that --ranks started have ended. To be answered with `code`, without another word.
 struct RanksEnded {
@@ -36,6 +37,9 @@ struct RanksEnded {
 /// Rank 0 alone speaks: the others' log is silent from here on, but for errors. Throws config::ConfigError
 /// for --ranks under a launcher of several, what find_ranks and connect refuse, and RankLost as connect does.
 Communicator join_ranks(const RankOptions& options);
+
+/// What the bits of all work depend on, beside what it is told to do: the versions, and the processor.
+Facts facts_of_process(at::Device device);
 
 /// For what a process says at its end: its rank, and whether there are others.
 int rank_of_process();

@@ -47,8 +47,7 @@ void become_rank(int rank, int ranks, int socket, pid_t parent) {
   set("MASTER_ADDR", "127.0.0.1");
   set("MASTER_PORT", std::to_string(port_of_socket(socket)));
   set(kListeningVariable, std::to_string(socket));
-  if (std::getenv("OMP_NUM_THREADS") == nullptr)
-    set("OMP_NUM_THREADS", std::to_string(std::max<int64_t>(cores() / ranks, 1)));
+  if (std::getenv("OMP_NUM_THREADS") == nullptr) set(kRanksHereVariable, std::to_string(ranks));
   if (rank != 0) close(socket);
 }
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
+#include "apps/common/ranks.h"
 #include "apps/common/run_app.h"
 #include "apps/evaluate/options.h"
 #include "apps/evaluate/stages.h"
@@ -25,6 +26,7 @@
 #include "io/atomic_file.h"
 #include "io/folder.h"
 #include "io/log.h"
+#include "parallel/together.h"
 
 namespace onestep {
 namespace {
@@ -88,19 +90,21 @@ void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
   for (io::AtomicFile* file : {&html_file, &json_file, &yaml_file}) file->commit();
 }
 
-/// `threads` workers on a CPU; the caller's own linear algebra has as many threads.
+/// So many workers on a CPU, 0: as many as there are cores for. The linear algebra of rank 0, while the others
+/// wait, has as many threads as use_threads gave it.
 EvaluationContext make_context(const EvaluateOptions& options, const std::string& device_name,
-                               int64_t threads, StageBars& bars) {
+                               int64_t workers, const Communicator& ranks, StageBars& bars) {
   const io::Cache cache = evaluation_cache(options.cache);
   if (!cache.folder.empty() && io::others_can_write(cache.folder))
     io::log_warning(cache.folder.string() +
                     ": others can write into this cache, and what they put there would be taken for images "
                     "and features; chmod go-w it, or --no-cache");
-  const at::Device device = open_device(device_name);
+  const at::Device device = open_device(device_name, ranks.local_rank);
   return {.device = device,
           .cache = cache,
           .data_cache = data_cache(options.cache),
-          .workers = device.is_cpu() ? Workers(threads) : Workers(),
+          .workers = device.is_cpu() ? Workers(workers > 0 ? workers : cores()) : Workers(),
+          .ranks = ranks,
           .watch = [&](const std::string& stage, int64_t done, int64_t total) {
             bars.update(stage, done, total);
           }};
@@ -115,14 +119,20 @@ void write_statistics_file(const EvaluateOptions& options) {
   config.batch = options.batch.value_or(config.batch);
   require_statistics_suffix(options.out);
   require_writable(options.out);
-  const int64_t threads = use_threads(options.threads.value_or(0));
   const SubjectConfig source = subject_named(options.stats_source, "source");
   if (!std::holds_alternative<FeaturesSubject>(source) && !has_network(config.features))
     throw config::ConfigError("--features is needed: what turns images into features");
+  const Communicator ranks = join_ranks(options.ranks);
   StageBars bars("interrupted; nothing was written");
-  const StatisticsFile statistics =
-      reference_statistics(source, config, make_context(options, config.device, threads, bars));
+  EvaluationContext context;
+  together(ranks, [&] {
+    const int64_t threads = options.threads.value_or(0);
+    use_threads(threads);
+    context = make_context(options, config.device, threads, ranks, bars);
+  });
+  const StatisticsFile statistics = reference_statistics(source, config, context);
   bars.finish();
+  if (!is_first(ranks)) return;
   const int64_t width = statistics.features.mean.size(0);
   if (const std::string few = few_samples(options.stats_source, statistics.n, width); !few.empty())
     io::log_warning(few);
@@ -144,18 +154,29 @@ void print_result(const Evaluation& evaluation) {
 void score_sources(const EvaluateOptions& options, const std::string& command) {
   const EvaluateConfig config = resolve(options);
   if (options.dry_run) return print_plan(config);
+  const Communicator ranks = join_ranks(options.ranks);
   const auto start = std::chrono::steady_clock::now();
   Provenance provenance{
       .command = command, .date = utc_date(), .onestep = version(), .libtorch = libtorch_version()};
   provenance.device = config.device;
-  provenance.threads = use_threads(config.threads);
   StageBars bars("interrupted; no report was written");
-  const EvaluationContext context = make_context(options, config.device, provenance.threads, bars);
-  // Before the work, so that what cannot be written is told at once.
-  io::make_folders(config.out);
-  for (const char* const name : kReportFiles) require_writable(fs::path(config.out) / name);
+  EvaluationContext context;
+  together(ranks, [&] {
+    provenance.threads = use_threads(config.threads);
+    context = make_context(options, config.device, config.threads, ranks, bars);
+    if (!is_first(ranks)) return;
+    // Before the work, so that what cannot be written is told at once.
+    io::make_folders(config.out);
+    for (const char* const name : kReportFiles) require_writable(fs::path(config.out) / name);
+  });
+  Facts facts = facts_of_process(context.device);
+  const auto values = config::values_of(config::encode(config));
+  facts.insert(facts.end(), values.begin(), values.end());
+  agree(ranks, facts);
+  connect_device(ranks, context.device);
   const Evaluation evaluation = evaluate(config, context);
   bars.finish();
+  if (!is_first(ranks)) return;
   provenance.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   write_reports(evaluation, provenance);
   print_result(evaluation);

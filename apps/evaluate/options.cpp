@@ -119,6 +119,7 @@ CLI::App* add_options(CLI::App& app, EvaluateOptions& o) {
     command->add_option("--device", o.device, "cpu, cuda or cuda:N");
     command->add_option("--threads", o.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores")
         ->check(CLI::Range(int64_t{0}, kMostThreads));
+    add_rank_options(*command, o.ranks);
     add_cache_options(*command, o.cache, "drawn images, features and decoded images",
                       "/evaluation and /data");
   }

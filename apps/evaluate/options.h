@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/common/caches.h"
+#include "apps/common/ranks.h"
 #include "evaluation/evaluate_config.h"
 
 namespace onestep {
@@ -20,6 +21,7 @@ struct EvaluateOptions {
   std::string reference, baseline, trend, features, seeds, out, metrics, protocol, device;
   std::optional<int64_t> batch, threads;
   CacheOptions cache;
+  RankOptions ranks;
   std::optional<double> fail_above;
   bool dry_run = false, help_config = false;
   std::string stats_source;  ///< of `stats`

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "apps/common/process.h"
+#include "apps/common/ranks.h"
 #include "apps/common/run_app.h"
 #include "apps/common/stop.h"
 #include "apps/sample/compare.h"
@@ -14,7 +15,9 @@
 #include "config/printable.h"
 #include "io/progress.h"
 #include "io/sha256.h"
+#include "parallel/together.h"
 #include "samplers/magnitude_score.h"
+#include "samplers/sample_by_ranks.h"
 
 namespace onestep {
 namespace {
@@ -43,8 +46,16 @@ void print_paths(const std::vector<std::filesystem::path>& paths) {
 
 void sample(const Options& options, const Plan& plan) {
   const auto samples = static_cast<int64_t>(plan.request.seeds.size());
-  nlohmann::ordered_json settings = settings_of(options, plan);
-  if (plan.folder) require_same_run(*plan.folder, settings, plan.subdirs);
+  nlohmann::ordered_json settings;
+  together(plan.ranks, [&] { settings = settings_of(options, plan); });
+  Facts facts = facts_of_process(plan.device);
+  facts.emplace_back("seeds", options.seeds);
+  for (const auto& [name, value] : settings.items()) facts.emplace_back(name, value.dump());
+  agree(plan.ranks, facts);
+  connect_device(plan.ranks, plan.device);
+  together(plan.ranks, [&] {
+    if (plan.folder && is_first(plan.ranks)) require_same_run(*plan.folder, settings, plan.subdirs);
+  });
   io::Progress progress("sample", samples);
   const auto start = std::chrono::steady_clock::now();
   const SampleWatch watch = [&](int64_t done) {
@@ -52,14 +63,16 @@ void sample(const Options& options, const Plan& plan) {
     progress.update(done);
   };
   const SampleResult result =
-      generate(plan.denoiser, plan.sampler, plan.request, options.batch, watch, plan.workers);
+      generate_by_ranks(plan.ranks, plan.denoiser, plan.sampler, plan.request, options.batch, watch, plan.workers);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   progress.finish();
+  if (!is_first(plan.ranks)) return;
 
   settings["nfe"] = result.nfe;
   nlohmann::ordered_json run{{"batch", options.batch},
                              {"device", options.device},
                              {"threads", plan.workers.count()},
+                             {"ranks", plan.ranks.size},
                              {"seconds", seconds.count()}};
   std::string score;
   if (plan.data && plan.request.stop_after == 0) {
@@ -76,6 +89,9 @@ void sample(const Options& options, const Plan& plan) {
 }
 
 void compare_samplers(const Options& options, const Plan& plan) {
+  together(plan.ranks, [&] {
+    if (plan.ranks.size > 1) throw config::ConfigError("--compare is the work of one process, without --ranks");
+  });
   const Comparison comparison = run_comparison(options, plan);
   const auto written = write_comparison(plan, comparison, settings_of(options, plan));
   std::printf("%s", comparison_csv(comparison).c_str());
@@ -83,7 +99,9 @@ void compare_samplers(const Options& options, const Plan& plan) {
 }
 
 void run(const Options& options) {
-  const Plan plan = make_plan(options);
+  const Communicator ranks = join_ranks(options.ranks);
+  Plan plan;
+  together(ranks, [&] { plan = make_plan(options, ranks); });
   if (options.compare.empty()) {
     sample(options, plan);
   } else {

@@ -165,6 +165,7 @@ void declare(CLI::App& app, Options& o) {
       ->check(CLI::Range(int64_t{0}, kMostThreads))
       ->capture_default_str()
       ->group(machine);
+  add_rank_options(app, o.ranks, machine);
 }
 
 }  // namespace onestep

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/common/ranks.h"
 #include "samplers/sampler_config.h"
 
 namespace onestep {
@@ -27,6 +28,7 @@ struct Options {
   std::optional<std::string> dtype;
   std::string device = "cpu";
   int64_t threads = 0;
+  RankOptions ranks;
 };
 
 /// Declares all options; what is parsed goes into `options`. `--list` prints the solvers and ends the

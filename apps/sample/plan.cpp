@@ -124,15 +124,15 @@ SampleRequest make_request(const Options& o, const Denoiser& denoiser, const std
 
 }  // namespace
 
-Plan make_plan(const Options& o) {
+Plan make_plan(const Options& o, const Communicator& ranks) {
   check_outputs(o);
   std::optional<Cells> cells;
   if (!o.grid.empty()) cells = parse_cells(o.grid);
   std::vector<int64_t> seeds;
   if (!o.seeds.empty()) seeds = parse_seeds(o.seeds);  // a bad list is said before a model is loaded
 
-  Plan plan;
-  const at::Device device = open_device(o.device);
+  Plan plan{.ranks = ranks};
+  const at::Device device = plan.device = open_device(o.device, ranks.local_rank);
   plan.workers = use_workers(o.threads, /*threads=*/1, device);
   SamplerConfig own = sampler_of_model(o.model);
   std::optional<State> state;
@@ -180,8 +180,11 @@ Plan make_plan(const Options& o) {
       !problem.empty())
     throw ConfigError(problem);
 
-  const auto file = [](const std::string& path) {
-    if (!path.empty()) require_writable(path);
+  const auto require_place = [&](const fs::path& path) {
+    if (ranks.rank == 0) require_writable(path);
+  };
+  const auto file = [&](const std::string& path) {
+    if (!path.empty()) require_place(path);
     return path.empty() ? std::optional<fs::path>() : std::optional<fs::path>(path);
   };
   plan.zip = file(o.zip);
@@ -195,7 +198,7 @@ Plan make_plan(const Options& o) {
     plan.sheet = Sheet{o.grid_file.empty() ? sheet_beside(*plan.folder) : fs::path(o.grid_file), rows,
                        columns, o.zoom};
     refuse_among_samples("--grid-file", plan.sheet->file, plan.folder);
-    require_writable(plan.sheet->file);
+    require_place(plan.sheet->file);
   }
   if (plan.trajectory) refuse_among_samples("--trajectory", *plan.trajectory, plan.folder);
   if (!o.compare.empty()) refuse_among_samples("--compare", *plan.folder / "compare.png", std::nullopt);
@@ -203,7 +206,7 @@ Plan make_plan(const Options& o) {
   for (const auto& beside : {plan.sheet ? std::optional(plan.sheet->file) : std::nullopt, plan.zip, plan.npz,
                              plan.trajectory, plan.raw})
     if (plan.sidecar.empty() && beside) plan.sidecar = beside->string() + ".json";
-  require_writable(plan.sidecar);
+  require_place(plan.sidecar);
   return plan;
 }
 

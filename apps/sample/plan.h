@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apps/sample/options.h"
+#include "parallel/communicator.h"
 #include "samplers/model_data.h"
 #include "samplers/sample.h"
 
@@ -18,6 +19,8 @@ struct Sheet {
 /// Everything that is drawn and written, decided and checked before any sampling.
 struct Plan {
   Workers workers;  ///< --threads of them on a CPU
+  Communicator ranks;
+  at::Device device = at::kCPU;
   Denoiser denoiser;
   SamplerConfig sampler;
   SampleRequest request;
@@ -32,7 +35,7 @@ struct Plan {
 
 /// Loads the models, lays the options over the model's own sampler, and reads latents. Throws
 /// config::ConfigError for options that do not fit together or the model, io::FileError for files that are
-/// bad or can't be written.
-Plan make_plan(const Options& options);
+/// bad or can't be written: by rank 0, the others write nothing.
+Plan make_plan(const Options& options, const Communicator& ranks);
 
 }  // namespace onestep

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 
-#include <ATen/Version.h>
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
 
@@ -22,7 +21,6 @@
 #include "io/log.h"
 #include "io/memory.h"
 #include "io/progress.h"
-#include "parallel/agreement.h"
 #include "parallel/deal.h"
 #include "parallel/together.h"
 #include "tasks/train_config.h"
@@ -171,9 +169,7 @@ Experiment make_experiment(const Options& options, const Communicator& ranks) {
 
 /// What the bits of a run depend on, where ranks may differ.
 Facts facts_of(const Experiment& e) {
-  Facts facts{{"the version of onestep", version()},
-              {"the version of LibTorch", libtorch_version()},
-              {"the kind of processor", e.device.is_cpu() ? at::get_cpu_capability() : "GPU"}};
+  Facts facts = facts_of_process(e.device);
   const auto values = config::values_of(e.identity.configuration);
   facts.insert(facts.end(), values.begin(), values.end());
   for (const Source& source : e.identity.sources) facts.emplace_back(source.what + " (sha256)", source.sha256);

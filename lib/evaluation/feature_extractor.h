@@ -57,11 +57,10 @@ int64_t feature_width(const FeatureExtractor& extractor, const ImageShape& shape
 /// Throws io::FileError naming `source` unless the extractor takes such images.
 void expect_images(const FeatureExtractor& extractor, const std::string& source, const ImageShape& shape);
 
-/// Fills `features`, the wanted parts, `predicted` (where the network knows the data's classes) and
-/// `feature_seconds` of a set from its images, `batch` at a time. Images enter as they would from a file,
-/// uint8, so that a generator gains nothing from finer values; the workers share the batches. Throws
-/// io::FileError naming set.source when the extractor can't take them or they are fewer than two,
-/// NumericalError when a feature is not finite, and what `watch` throws.
+/// Fills `features`, the wanted parts and `predicted` (where the network knows the data's classes) of a set
+/// from its images, `batch` at a time. Images enter as they would from a file, uint8, so that a generator
+/// gains nothing from finer values; the workers share the batches. Throws io::FileError naming set.source
+/// when the extractor can't take them, NumericalError when a feature is not finite, and what `watch` throws.
 void extract_features(FeatureSet& set, const FeatureExtractor& extractor, FeatureParts parts, int64_t batch,
                       const std::string& stage, const StageWatch& watch = {}, const Workers& workers = {});
 

@@ -31,12 +31,12 @@ TEST_CASE("FID in training is that of onestep-evaluate") {
   const Evaluation expected = evaluate(whole);
   const ModelScorer scorer(config_of(folder), {}, kToyShape);
   for (int i = 0; i < 2; ++i) {  // again and again
-    const Scored scored = scorer(io::read_safetensors(toy_generator(folder)));
+    const Scored scored = scorer(io::read_safetensors(toy_generator(folder))).value();
     CHECK(scored.fid == Approx(expected.subjects[0].score.fid.value).epsilon(1e-12));
     CHECK(*scored.se == Approx(*expected.subjects[0].score.se).epsilon(1e-12));
   }
   const ModelScorer quick(config_of(folder, "sampler: {solver: one_step}\n"), {}, kToyShape);
-  CHECK(quick(io::read_safetensors(toy_generator(folder))).fid ==
+  CHECK(quick(io::read_safetensors(toy_generator(folder)))->fid ==
         Approx(expected.subjects[1].score.fid.value).epsilon(1e-12));
 }
 
