@@ -31,7 +31,7 @@ struct RanksEnded {
 /// To be called before LibTorch computes anything.
 ///
 /// The process that forked waits for them: it passes signals on, and throws RanksEnded when they have ended.
-/// Where one fails the others have half a minute. Its code is that of the first which had a reason of its
+/// Where one fails the others have ten seconds. Its code is that of the first which had a reason of its
 /// own; 6 where ranks were killed or lost alone.
 ///
 /// Rank 0 alone speaks: the others' log is silent from here on, but for errors. Throws config::ConfigError

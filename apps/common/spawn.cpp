@@ -22,7 +22,7 @@
 namespace onestep {
 namespace {
 
-constexpr std::chrono::seconds kGrace{30};  // for the others, when one has failed
+constexpr std::chrono::seconds kGrace{10};  // for the others, when one has failed
 constexpr useconds_t kPoll = 20'000;
 
 volatile std::sig_atomic_t noted = 0;  // a signal handler has nowhere else to put it

@@ -46,7 +46,9 @@ namespace {
 /// c10 appends where an error was thrown.
 std::string first_line(const std::exception& error) {
   const auto* const c10_error = dynamic_cast<const c10::Error*>(&error);
-  const std::string text = c10_error != nullptr ? c10_error->what_without_backtrace() : error.what();
+  std::string text = c10_error != nullptr ? c10_error->what_without_backtrace() : error.what();
+  // Gloo's begin with where they were thrown: "[/…/pair.cc:547] Connection closed by peer".
+  if (text.starts_with("[/") && text.find("] ") != std::string::npos) text.erase(0, text.find("] ") + 2);
   return text.substr(0, text.find('\n'));
 }
 
