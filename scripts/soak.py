@@ -4,8 +4,11 @@
 had happened? Tiny networks on tiny images; standard library only.
 
   scripts/soak.py [--kills 200] [--seed 0] [--bin build/release/bin] [--keep FOLDER]
+  scripts/soak.py --ranks 2                        several processes, of which any is killed
+  scripts/soak.py --ranks 2 --torchrun 'PYTHON -m torch.distributed.run'
+                                                   the same under torchrun, which starts them anew by itself
 
-Compared with an unbroken run, byte for byte: the model's tensors, the models on the way, the best model's, the sample
+Compared with an unbroken run of one process, byte for byte: the model's tensors, the models on the way, the best model's, the sample
 sheets, the last checkpoint, and the scores of the log. Lost are the images between the last line of the log before a
 kill and the checkpoint that the run goes on from; at most one checkpoint's interval may be. Exit code 1 on any
 difference.
@@ -17,15 +20,18 @@ import os
 import pathlib
 import random
 import re
+import shlex
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 CHECKPOINT, IMAGES, BATCH = 160, 2400, 16
 SIGNALS = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+RANK_LOST, RANK_STOPPED = 6, 143  # what is left of a run when one of its ranks was killed, or stopped
 
 
 def write_data(folder: pathlib.Path) -> None:
@@ -64,7 +70,8 @@ def experiments(folder: pathlib.Path) -> dict[str, str]:
 
 class Soak:
     def __init__(self, options: argparse.Namespace, folder: pathlib.Path) -> None:
-        self.train, self.folder = str(pathlib.Path(options.bin) / 'onestep-train'), folder
+        self.train, self.folder = os.path.abspath(pathlib.Path(options.bin) / 'onestep-train'), folder
+        self.ranks, self.torchrun = options.ranks, shlex.split(options.torchrun)
         self.random = random.Random(options.seed)
         self.kills, self.lost, self.differences = collections.Counter(), [], []
         self.whole_seconds: dict[str, float] = {}
@@ -79,6 +86,37 @@ class Soak:
                 f'data: {{kind: idx, classes: 2, images: {self.folder}/images, labels: {self.folder}/labels}}\n{yaml}\n')
         return [self.train, str(config), f'run.dir={run}']
 
+    def command_of_ranks(self, name: str, run: pathlib.Path, yaml: str) -> list[str]:
+        command = self.command(name, run, yaml)
+        if self.torchrun:
+            return self.torchrun + ['--nproc-per-node', str(self.ranks), '--max-restarts', '1000', '--monitor-interval',
+                                    '0.1', '--no-python'] + command
+        return command + (['--ranks', str(self.ranks)] if self.ranks > 1 else [])
+
+    def processes(self, run: pathlib.Path) -> list[int]:
+        """Those that train in this folder."""
+        found = []
+        for proc in pathlib.Path('/proc').glob('[0-9]*'):
+            try:
+                arguments = (proc / 'cmdline').read_bytes().split(b'\0')
+            except OSError:
+                continue
+            if arguments[0].decode() == self.train and f'run.dir={run}'.encode() in arguments:
+                found.append(int(proc.name))
+        return found
+
+    def kill_one(self, run: pathlib.Path) -> signal.Signals | None:
+        """Of the processes of a run; which signal it was."""
+        running = self.processes(run)
+        if not running:
+            return None
+        chosen = self.random.choice(SIGNALS)
+        try:
+            os.kill(self.random.choice(running), chosen)
+        except ProcessLookupError:
+            return None
+        return chosen
+
     def unbroken(self, name: str, yaml: str) -> None:
         start = time.monotonic()
         said = subprocess.run(self.command(name, self.folder / name / 'whole', yaml), stderr=subprocess.PIPE, text=True)
@@ -88,28 +126,38 @@ class Soak:
 
     def broken(self, name: str, yaml: str, run: pathlib.Path, limit: int) -> None:
         """One run to its end, killed again and again."""
-        command = self.command(name, run, yaml)
+        command = self.command_of_ranks(name, run, yaml)
         while True:
             before = last_image(run)
-            process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+            process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors='replace')
+            said = threading.Thread(target=lambda: setattr(process, 'said', process.stderr.read()))
+            said.start()
             killed = None
-            if sum(self.kills.values()) < limit:
+            while sum(self.kills.values()) < limit and (killed is None or self.torchrun):
                 try:
-                    process.wait(self.random.uniform(0.02, 0.6 * self.whole_seconds[name]))
+                    process.wait(self.random.uniform(0.02, 0.6 * self.whole_seconds[name]) + (2 if self.torchrun else 0))
+                    break
                 except subprocess.TimeoutExpired:
-                    killed = self.random.choice(SIGNALS)
-                    process.send_signal(killed)
-            error = process.communicate()[1]
-            resumed = re.search(r'resuming .* at ([\d,]+) images', error)
+                    killed = self.kill_one(run)
+                    if killed and self.torchrun:
+                        self.kills[killed.name] += 1
+            process.wait()
+            said.join()
+            while self.processes(run):  # ranks whose parent is gone stop in good order
+                time.sleep(0.02)
+            resumed = re.search(r'resuming .* at ([\d,]+) images', process.said)
             if before and resumed:
                 self.lost.append(before - int(resumed[1].replace(',', '')))
-            if killed and process.returncode in (-killed, 128 + killed):
+            if process.returncode == 0:
+                return
+            expected = (-killed, 128 + killed) if killed else ()
+            if self.ranks > 1:
+                expected += (RANK_LOST, RANK_STOPPED)
+            if killed and not self.torchrun and process.returncode in expected:
                 self.kills[killed.name] += 1
-            elif process.returncode == 0:
-                return
-            else:
-                self.differences.append(f'{name}: exit {process.returncode}: {error.strip()[-200:]}')
-                return
+                continue
+            self.differences.append(f'{name}: exit {process.returncode}: {process.said.strip()[-200:]}')
+            return
 
     def compare(self, name: str, run: pathlib.Path) -> None:
         whole = self.folder / name / 'whole'
@@ -156,6 +204,8 @@ def main() -> int:
     parser.add_argument('--kills', type=int, default=200)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--bin', default='build/release/bin')
+    parser.add_argument('--ranks', type=int, default=1)
+    parser.add_argument('--torchrun', default='', help='the command of torchrun, which then starts the ranks')
     parser.add_argument('--keep', help='work in this folder and leave it there')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
