@@ -18,8 +18,8 @@ namespace onestep {
 /// - matrix products do not depend on where their operands lie (matrix_products.h).
 void prepare_process();
 
-/// The number of CPU threads of this one; 0 is machine_cores(). Returns the number. Results of float reductions depend on it. Throws
-/// io::TooLittleMemory when so many can't be started.
+/// The number of CPU threads of this one; 0 is machine_cores(). Returns the number. Results of float
+/// reductions depend on it. Throws io::TooLittleMemory when so many can't be started.
 int64_t use_threads(int64_t threads);
 
 /// So many workers with `threads` intra-op threads each, beside the calling thread, which has one: what a
@@ -27,8 +27,8 @@ int64_t use_threads(int64_t threads);
 /// Throws io::TooLittleMemory when so many can't be started.
 Workers use_workers(int64_t workers, int64_t threads, at::Device device);
 
-/// The cores that this process may use, or what OMP_NUM_THREADS says; of ranks that --ranks started, its share
-/// of them. `machine_cores` are all, for work that one rank does while the others wait.
+/// The cores that this process may use, or what OMP_NUM_THREADS says; of ranks that --ranks started, its
+/// share of them. `machine_cores` are all, for work that one rank does while the others wait.
 int64_t cores();
 int64_t machine_cores();
 

@@ -46,8 +46,9 @@ void add_rank_options(CLI::App& command, RankOptions& options, const std::string
       ->type_name("SECONDS")
       ->group(group);
   command
-      .add_option("--master", options.master,
-                  "where the ranks of an mpirun over several machines meet: the host of rank 0 and a free port")
+      .add_option(
+          "--master", options.master,
+          "where the ranks of an mpirun over several machines meet: the host of rank 0 and a free port")
       ->check(is_given())
       ->type_name("HOST:PORT")
       ->group(group);

@@ -90,8 +90,8 @@ void write_reports(const Evaluation& evaluation, const Provenance& provenance) {
   for (io::AtomicFile* file : {&html_file, &json_file, &yaml_file}) file->commit();
 }
 
-/// So many workers on a CPU, 0: as many as there are cores for. The linear algebra of rank 0, while the others
-/// wait, has as many threads as use_threads gave it.
+/// So many workers on a CPU, 0: as many as there are cores for. The linear algebra of rank 0, while the
+/// others wait, has as many threads as use_threads gave it.
 EvaluationContext make_context(const EvaluateOptions& options, const std::string& device_name,
                                int64_t workers, const Communicator& ranks, StageBars& bars) {
   const io::Cache cache = evaluation_cache(options.cache);

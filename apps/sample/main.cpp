@@ -62,8 +62,8 @@ void sample(const Options& options, const Plan& plan) {
     if (stop_signal() != 0) throw Interrupted("interrupted, nothing was written");
     progress.update(done);
   };
-  const SampleResult result =
-      generate_by_ranks(plan.ranks, plan.denoiser, plan.sampler, plan.request, options.batch, watch, plan.workers);
+  const SampleResult result = generate_by_ranks(plan.ranks, plan.denoiser, plan.sampler, plan.request,
+                                                options.batch, watch, plan.workers);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   progress.finish();
   if (!is_first(plan.ranks)) return;
@@ -90,7 +90,8 @@ void sample(const Options& options, const Plan& plan) {
 
 void compare_samplers(const Options& options, const Plan& plan) {
   together(plan.ranks, [&] {
-    if (plan.ranks.size > 1) throw config::ConfigError("--compare is the work of one process, without --ranks");
+    if (plan.ranks.size > 1)
+      throw config::ConfigError("--compare is the work of one process, without --ranks");
   });
   const Comparison comparison = run_comparison(options, plan);
   const auto written = write_comparison(plan, comparison, settings_of(options, plan));

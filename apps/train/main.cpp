@@ -96,8 +96,8 @@ void require_shareable(const RunConfig& run, int64_t ranks) {
   std::string possible;
   for (const int64_t count : possible_ranks(shards))
     possible += (possible.empty() ? "" : ", ") + std::to_string(count);
-  throw config::ConfigError(c10::str(ranks, " ranks cannot share a batch of ", run.batch, " in shards of ", shard,
-                                     " (run.micro_batch): ", possible,
+  throw config::ConfigError(c10::str(ranks, " ranks cannot share a batch of ", run.batch, " in shards of ",
+                                     shard, " (run.micro_batch): ", possible,
                                      " can, and more with smaller shards or a larger batch"));
 }
 
@@ -162,8 +162,7 @@ Experiment make_experiment(const Options& options, const Communicator& ranks) {
   e.identity = {.configuration = config::encode(config),
                 .sources = sources_of(config.task),
                 .budget_problem = budget_problem(config)};
-  e.identity.sources.push_back(
-      {.what = "data", .place = e.data.name, .sha256 = content_sha256(e.data)});
+  e.identity.sources.push_back({.what = "data", .place = e.data.name, .sha256 = content_sha256(e.data)});
   return e;
 }
 
@@ -172,7 +171,8 @@ Facts facts_of(const Experiment& e) {
   Facts facts = facts_of_process(e.device);
   const auto values = config::values_of(e.identity.configuration);
   facts.insert(facts.end(), values.begin(), values.end());
-  for (const Source& source : e.identity.sources) facts.emplace_back(source.what + " (sha256)", source.sha256);
+  for (const Source& source : e.identity.sources)
+    facts.emplace_back(source.what + " (sha256)", source.sha256);
   return facts;
 }
 
@@ -187,17 +187,17 @@ void train(const Options& options) {
   together(ranks, [&] { e = make_experiment(options, ranks); });
   agree(ranks, facts_of(e));
   connect_device(ranks, e.device);
-  const Scoring scoring =
-      make_scoring(e.config,
-                   {.device = e.device, .data_cache = data_cache(options.cache), .workers = e.workers, .ranks = ranks},
-                   e.data);
+  const Scoring scoring = make_scoring(
+      e.config,
+      {.device = e.device, .data_cache = data_cache(options.cache), .workers = e.workers, .ranks = ranks},
+      e.data);
   std::optional<Run> run;  // the folder is rank 0's
   together(ranks, [&] {
     if (is_first(ranks)) run.emplace(open_run(e.run.dir, e.identity));
   });
   const RunEnd end = run_training(
-      e.run, task_name(e.config.task), run ? &*run : nullptr, e.data, e.task, [] { return stop_signal() != 0; },
-      scoring, ranks);
+      e.run, task_name(e.config.task), run ? &*run : nullptr, e.data, e.task,
+      [] { return stop_signal() != 0; }, scoring, ranks);
   if (end == RunEnd::interrupted) throw Interrupted("stopped; the same command goes on from there");
   if (end == RunEnd::finished) io::log_info("wrote " + RunFolder{e.run.dir}.model().string());
 }

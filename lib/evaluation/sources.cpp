@@ -81,9 +81,9 @@ Drawn draw_share(const Generator& generator, int64_t first_seed, const Share& sh
   const Workers& workers = collector.context.workers;
   const int64_t some = 4 * workers.count() * config.batch;  // unquantised images that are held at once
   for (int64_t begin = 0; begin < share.count; begin += some) {
-    SampleRequest request{.seeds = consecutive_seeds(first_seed + share.first + begin,
-                                                     std::min(some, share.count - begin)),
-                          .among = among};
+    SampleRequest request{
+        .seeds = consecutive_seeds(first_seed + share.first + begin, std::min(some, share.count - begin)),
+        .among = among};
     if (!among.empty() && config.classes == "balanced")
       for (const int64_t seed : request.seeds) request.classes.push_back(among[seed % among.size()]);
     // Asked at every network pass, so that a long solver can be stopped, too.
@@ -305,8 +305,7 @@ void fill_features(FeatureSet& set, const std::string& stage, const Collector& c
       [&] {
         const auto start = std::chrono::steady_clock::now();
         NamedArrays arrays = make_features(set, rows, stage, collector);
-        set.feature_seconds =
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        set.feature_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         return arrays;
       },
       io::log_warning);

@@ -10,7 +10,6 @@
 
 #include "config/printable.h"
 #include "io/log.h"
-#include "io/log.h"
 
 namespace onestep::io {
 namespace {

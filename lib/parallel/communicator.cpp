@@ -106,7 +106,9 @@ c10::intrusive_ptr<c10d::Store> open_store(const Ranks& ranks, std::chrono::seco
   options.timeout = patience;
   const std::string place = ranks.address + ":" + std::to_string(ranks.port);
   if (options.isServer) {
-    const int socket = ranks.listening >= 0 ? ranks.listening : listen_at(ranks.one_machine ? "127.0.0.1" : "0.0.0.0", ranks.port);
+    const int socket = ranks.listening >= 0
+                           ? ranks.listening
+                           : listen_at(ranks.one_machine ? "127.0.0.1" : "0.0.0.0", ranks.port);
     if (socket < 0)
       throw config::ConfigError("cannot listen at " + place + ": " + std::generic_category().message(errno) +
                                 "; another run may meet there (MASTER_PORT, --master)");
@@ -126,11 +128,11 @@ Backend open_gloo(const c10::intrusive_ptr<c10d::Store>& store, const char* name
   using c10d::ProcessGroupGloo;
   auto options = ProcessGroupGloo::Options::create(patience);
   const char* const interface = std::getenv("GLOO_SOCKET_IFNAME");
-  options->devices.push_back(ranks.one_machine ? ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
+  options->devices.push_back(ranks.one_machine      ? ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
                              : interface != nullptr ? ProcessGroupGloo::createDeviceForInterface(interface)
                                                     : ProcessGroupGloo::createDefaultDevice());
-  return c10::make_intrusive<ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>(name, store), ranks.rank,
-                                               ranks.size, options);
+  return c10::make_intrusive<ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>(name, store),
+                                               ranks.rank, ranks.size, options);
 }
 
 }  // namespace
@@ -166,9 +168,8 @@ Communicator connect(const Ranks& ranks, std::chrono::seconds patience) {
 
 void connect_device(const Communicator& c, at::Device device) {
   if (c.size == 1 || device.is_cpu()) return;
-  or_lost(*c.group, [&] {
-    c.group->device = open_nccl(c.group->store, c.rank, c.size, device, c.group->patience);
-  });
+  or_lost(*c.group,
+          [&] { c.group->device = open_nccl(c.group->store, c.rank, c.size, device, c.group->patience); });
 }
 
 std::vector<std::string> gather_texts(const Communicator& c, const std::string& text) {

@@ -12,12 +12,14 @@ int listen_at(const std::string& address, uint16_t port) {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
   if (socket < 0) return -1;
   const int yes = 1;
-  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);  // one that was closed a moment ago is free
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes,
+               sizeof yes);  // one that was closed a moment ago is free
   sockaddr_in place{};
   place.sin_family = AF_INET;
   place.sin_port = htons(port);
   ::inet_pton(AF_INET, address.c_str(), &place.sin_addr);
-  if (::bind(socket, reinterpret_cast<sockaddr*>(&place), sizeof place) == 0 && ::listen(socket, SOMAXCONN) == 0)
+  if (::bind(socket, reinterpret_cast<sockaddr*>(&place), sizeof place) == 0 &&
+      ::listen(socket, SOMAXCONN) == 0)
     return socket;
   const int problem = errno;
   ::close(socket);

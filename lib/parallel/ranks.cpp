@@ -68,11 +68,12 @@ void find_place(Ranks& ranks, const Variables& variables) {
   const auto nodes = variables("SLURM_STEP_NODELIST"), job = variables("SLURM_JOB_ID");
   if (ranks.launcher == "srun" || (!ranks.one_machine && nodes && job)) {
     const std::string set = "SLURM_STEP_NUM_TASKS";
-    ranks.address = ranks.one_machine ? "127.0.0.1"
-                                      : first_host(required(variables, "SLURM_STEP_NODELIST", set));
+    ranks.address =
+        ranks.one_machine ? "127.0.0.1" : first_host(required(variables, "SLURM_STEP_NODELIST", set));
     const auto step = variables("SLURM_STEP_ID");
-    ranks.port = port_of(number("SLURM_JOB_ID", required(variables, "SLURM_JOB_ID", set), 0, INT64_MAX / 64) * 31 +
-                         (step ? number("SLURM_STEP_ID", *step, 0, UINT32_MAX) : 0));
+    ranks.port =
+        port_of(number("SLURM_JOB_ID", required(variables, "SLURM_JOB_ID", set), 0, INT64_MAX / 64) * 31 +
+                (step ? number("SLURM_STEP_ID", *step, 0, UINT32_MAX) : 0));
     return;
   }
   if (!ranks.one_machine)
@@ -105,8 +106,8 @@ Ranks find_ranks(const Variables& variables, const std::string& master) {
     ranks.launcher = launcher.name;
     ranks.size = static_cast<int>(
         number(launcher.size, required(variables, launcher.size, launcher.rank), 1, kMostRanks));
-    ranks.rank = static_cast<int>(number(launcher.rank, required(variables, launcher.rank, set(launcher.rank)),
-                                         0, ranks.size - 1));
+    ranks.rank = static_cast<int>(
+        number(launcher.rank, required(variables, launcher.rank, set(launcher.rank)), 0, ranks.size - 1));
     const auto local = variables(launcher.local_rank);
     ranks.local_rank =
         local ? static_cast<int>(number(launcher.local_rank, *local, 0, ranks.size - 1)) : ranks.rank;
@@ -138,7 +139,8 @@ Ranks find_ranks(const Variables& variables, const std::string& master) {
   ranks.attempt = variables("TORCHELASTIC_RESTART_COUNT").value_or("0");
   if (const auto socket = variables(kListeningVariable)) {
     ranks.launcher = "--ranks";
-    if (ranks.rank == 0) ranks.listening = static_cast<int>(number(kListeningVariable, *socket, 0, INT32_MAX));
+    if (ranks.rank == 0)
+      ranks.listening = static_cast<int>(number(kListeningVariable, *socket, 0, INT32_MAX));
   }
   return ranks;
 }

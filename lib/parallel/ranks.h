@@ -10,14 +10,14 @@ namespace onestep {
 /// Who this process is among those that a launcher started.
 struct Ranks {
   int rank = 0, size = 1;
-  int local_rank = 0;        ///< on its machine
-  bool one_machine = true;   ///< all are on the same one
-  std::string launcher;      ///< "torchrun", "srun", "mpirun", "mpiexec", "--ranks"; "" for a process alone
-  std::string address;       ///< where the store is that they meet in
+  int local_rank = 0;       ///< on its machine
+  bool one_machine = true;  ///< all are on the same one
+  std::string launcher;     ///< "torchrun", "srun", "mpirun", "mpiexec", "--ranks"; "" for a process alone
+  std::string address;      ///< where the store is that they meet in
   uint16_t port = 0;
-  bool served = false;       ///< the launcher serves the store, and rank 0 is a client of it
-  int listening = -1;        ///< a socket that listens there already, handed to rank 0; -1: none
-  std::string attempt = "0"; ///< of a launcher that starts ranks anew and keeps the store
+  bool served = false;        ///< the launcher serves the store, and rank 0 is a client of it
+  int listening = -1;         ///< a socket that listens there already, handed to rank 0; -1: none
+  std::string attempt = "0";  ///< of a launcher that starts ranks anew and keeps the store
 };
 
 /// The value of a variable of the environment; none where it is not set.

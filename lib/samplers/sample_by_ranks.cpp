@@ -55,7 +55,8 @@ SampleResult generate_by_ranks(const Communicator& ranks, const Denoiser& denois
   if (request.trajectory) result.trajectory = collect(result.trajectory);
   if (label_dim(denoiser) > 0) {
     const at::Tensor classes = collect(at::tensor(result.classes, at::kLong));
-    result.classes.assign(classes.const_data_ptr<int64_t>(), classes.const_data_ptr<int64_t>() + classes.numel());
+    result.classes.assign(classes.const_data_ptr<int64_t>(),
+                          classes.const_data_ptr<int64_t>() + classes.numel());
   }
   return result;
 }

@@ -30,7 +30,8 @@ void require_same_state(const Communicator& ranks, const NamedTensors& state, in
       for (size_t i = 0; i < state.size(); ++i)
         if (all[rank][i].item<int64_t>() != all[0][i].item<int64_t>())
           throw NumericalError(c10::str("after ", nimg, " images rank ", rank, " has other numbers in ",
-                                        state[i].first, " than rank 0: unlike processors, or a fault of one"));
+                                        state[i].first,
+                                        " than rank 0: unlike processors, or a fault of one"));
   });
 }
 

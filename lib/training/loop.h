@@ -21,10 +21,10 @@ enum class RunEnd { finished, interrupted, already_finished };
 /// its checkpoint and its model gets the model first.
 ///
 /// Throws NumericalError at the tick that finds `max_skipped` updates left out in a row (the last checkpoint
-/// stays valid), io::FileError when something can't be written, or there are checkpoints and none can be used, config::ConfigError when
-/// the run has seen more images than it is now to see, was ended within a batch, or left its model alone (all
-/// of these before anything is changed). A log that is damaged costs its unreadable lines and a warning:
-/// nothing is trained by it.
+/// stays valid), io::FileError when something can't be written, or there are checkpoints and none can be
+/// used, config::ConfigError when the run has seen more images than it is now to see, was ended within a
+/// batch, or left its model alone (all of these before anything is changed). A log that is damaged costs its
+/// unreadable lines and a warning: nothing is trained by it.
 ///
 /// Of several ranks each calls it with the same task and the same data; folder, log and terminal are rank 0's
 /// alone, whose `run` is not null, and the others go on from what it read. Every bit is that of one rank. All

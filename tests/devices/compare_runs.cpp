@@ -77,7 +77,8 @@ void look_for_syncs(Compared& compared, const std::filesystem::path& dir, const 
   Task task =
       ready_task(config.task, {.run = config.run, .device = device, .data = e.data, .provenance = {}});
   const auto step = [&](int64_t i) {
-    task.step(step_of(read_batch(e.data, config.run.seed, 16 * i, 16, /*flip=*/true), shard_size(config.run)));
+    task.step(
+        step_of(read_batch(e.data, config.run.seed, 16 * i, 16, /*flip=*/true), shard_size(config.run)));
   };
   step(0);
   const std::vector<std::string> syncs = kernels::cuda_syncs([&] {

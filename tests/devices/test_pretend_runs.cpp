@@ -25,7 +25,8 @@ std::vector<std::string> waits_of(const std::filesystem::path& dir, const Experi
   TickMeans means;
   for (int64_t nimg = 0; nimg <= 64;
        nimg += 16) {  // the last ones have every term, and look at both branches
-    means.add(task.step(step_of(read_batch(e.data, config.run.seed, nimg, 16, /*flip=*/true), shard_size(config.run))));
+    means.add(task.step(
+        step_of(read_batch(e.data, config.run.seed, nimg, 16, /*flip=*/true), shard_size(config.run))));
     if (nimg == 0) reset_pretend_syncs();
   }
   return pretend_syncs();

@@ -24,7 +24,8 @@ namespace {
 /// Numbers of which every order of addition shows: those of a rank, or of a shard.
 at::Tensor rough(int64_t number, int64_t n) {
   const at::Tensor place = at::arange(n, at::kDouble) + 1;
-  return ((place * (number + 3)).sin() * (place * 0.7 + static_cast<double>(number)).cos().exp2() * 1e3).to(at::kFloat);
+  return ((place * (number + 3)).sin() * (place * 0.7 + static_cast<double>(number)).cos().exp2() * 1e3)
+      .to(at::kFloat);
 }
 
 }  // namespace
@@ -139,7 +140,8 @@ TEST_CASE("Ranks that disagree are told which, and in what") {
             agree(c, {{"seed", c.rank == 2 ? "6" : "5"}, {"data", "a"}});
           } catch (const config::ConfigError& error) {
             require(c.rank == 0, "rank 0 tells");
-            require(std::string(error.what()) == "rank 2 differs from rank 0 in seed (6, not 5)", error.what());
+            require(std::string(error.what()) == "rank 2 differs from rank 0 in seed (6, not 5)",
+                    error.what());
             throw;
           }
         }) == std::vector<int>{kConfig, kFailedElsewhere, kFailedElsewhere});

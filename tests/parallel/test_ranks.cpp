@@ -33,9 +33,10 @@ const std::map<std::string, std::string> kMpirun{{"OMPI_COMM_WORLD_RANK", "1"},
                                                  {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
                                                  {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"},
                                                  {kParentVariable, "4711"}};
-const std::map<std::string, std::string> kSrun{{"SLURM_PROCID", "5"},    {"SLURM_STEP_NUM_TASKS", "8"},
-                                               {"SLURM_LOCALID", "1"},   {"SLURM_STEP_NODELIST", "gpu[07-08]"},
-                                               {"SLURM_JOB_ID", "1234"}, {"SLURM_STEP_ID", "0"}};
+const std::map<std::string, std::string> kSrun{
+    {"SLURM_PROCID", "5"},    {"SLURM_STEP_NUM_TASKS", "8"},
+    {"SLURM_LOCALID", "1"},   {"SLURM_STEP_NODELIST", "gpu[07-08]"},
+    {"SLURM_JOB_ID", "1234"}, {"SLURM_STEP_ID", "0"}};
 
 std::map<std::string, std::string> without(std::map<std::string, std::string> set, const std::string& name) {
   set.erase(name);
@@ -90,8 +91,8 @@ TEST_CASE("mpirun's ranks meet on their machine at a port that they all know, or
 }
 
 TEST_CASE("mpiexec of MPICH and Intel") {
-  const Ranks ranks = found(
-      {{"PMI_RANK", "2"}, {"PMI_SIZE", "3"}, {"MPI_LOCALRANKID", "2"}, {"MPI_LOCALNRANKS", "3"}});
+  const Ranks ranks =
+      found({{"PMI_RANK", "2"}, {"PMI_SIZE", "3"}, {"MPI_LOCALRANKID", "2"}, {"MPI_LOCALNRANKS", "3"}});
   CHECK(ranks.launcher == "mpiexec");
   CHECK((ranks.rank == 2 && ranks.size == 3 && ranks.one_machine));
 }

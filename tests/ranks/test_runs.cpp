@@ -3,7 +3,7 @@
 // forks, that of one rank, too.
 #include <csignal>
 
-#include <ATen/core/Tensor.h>
+#include <c10/util/Logging.h>  // before Catch: both have a CHECK
 #include <catch2/catch.hpp>
 
 #include "forked_ranks.h"
@@ -91,29 +91,28 @@ TEST_CASE("A rank whose numbers drift is found at the next checkpoint, by networ
   const TrainConfig config = config_of(folder / "run", kTeacher, kShards);
   const Dataset data = halves();
   const std::vector<int> ends = forked_ranks(2, [&](const Communicator& ranks) {
-          Task task = make_task(config.task, {.run = config.run,
-                                              .device = at::kCPU,
-                                              .data = data,
-                                              .provenance = {},
-                                              .ranks = ranks});
-          const auto step = task.step;
-          task.step = [&](const Step& images) {
-            StepStats stats = step(images);
-            if (ranks.rank == 1 && images.nimg == 16)  // a unit in the last place of one number
-              task.state.front().second.view(-1)[3].view(at::kInt).add_(1);
-            return stats;
-          };
-          try {
-            train(config, task, data, [] { return false; }, ranks);
-          } catch (const NumericalError& error) {
-            require(ranks.rank == 0, "rank 0 tells");
-            require(std::string(error.what()).find("after 48 images rank 1 has other numbers in "
-                                                   "network.parameters") == 0,
-                    error.what());
-          }
-          require(!fs::exists(RunFolder{config.run.dir}.checkpoints() / "000000000048.safetensors"),
-                  "no checkpoint of it");
-        });
+    Task task = make_task(
+        config.task, {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}, .ranks = ranks});
+    const auto step = task.step;
+    task.step = [&](const Step& images) {
+      StepStats stats = step(images);
+      if (ranks.rank == 1 && images.nimg == 16)  // a unit in the last place of one number
+        task.state.front().second.view(-1)[3].view(at::kInt).add_(1);
+      return stats;
+    };
+    try {
+      train(
+          config, task, data, [] { return false; }, ranks);
+    } catch (const NumericalError& error) {
+      require(ranks.rank == 0, "rank 0 tells");
+      require(std::string(error.what())
+                      .find("after 48 images rank 1 has other numbers in "
+                            "network.parameters") == 0,
+              error.what());
+    }
+    require(!fs::exists(RunFolder{config.run.dir}.checkpoints() / "000000000048.safetensors"),
+            "no checkpoint of it");
+  });
   // Rank 0 has told, and waits for nobody.
   CHECK(ends.front() != kOther);
   CHECK(ends.back() == kFailedElsewhere);
@@ -128,18 +127,17 @@ TEST_CASE("A rank that is killed in training takes no checkpoint with it, and th
     std::vector<int> ends(2, kLost);
     ends[killed] = kKilled;
     const std::vector<int> found = forked_ranks(2, [&](const Communicator& ranks) {
-            Task task = make_task(config.task, {.run = config.run,
-                                                .device = at::kCPU,
-                                                .data = data,
-                                                .provenance = {},
-                                                .ranks = ranks});
-            const auto step = task.step;
-            task.step = [&](const Step& images) {
-              if (ranks.rank == killed && images.nimg >= 64) raise(SIGKILL);
-              return step(images);
-            };
-            train(config, task, data, [] { return false; }, ranks);
-          });
+      Task task =
+          make_task(config.task,
+                    {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}, .ranks = ranks});
+      const auto step = task.step;
+      task.step = [&](const Step& images) {
+        if (ranks.rank == killed && images.nimg >= 64) raise(SIGKILL);
+        return step(images);
+      };
+      train(
+          config, task, data, [] { return false; }, ranks);
+    });
     CHECK(found == ends);
     CHECK(fs::exists(folder / "cut/checkpoints/000000000048.safetensors"));
   }

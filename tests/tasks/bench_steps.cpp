@@ -166,8 +166,7 @@ void run(const Options& options) {
                               {"ms_per_step", 1e3 * step},
                               {"outside_passes", 1 - pass / step}};
   if (peak) line["peak_mib"] = *peak;
-  if (device.is_cuda())
-    line["syncs_per_step"] = kernels::cuda_syncs(step).size();
+  if (device.is_cuda()) line["syncs_per_step"] = kernels::cuda_syncs(step).size();
   std::printf("%s\n", line.dump().c_str());
 }
 

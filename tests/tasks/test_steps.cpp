@@ -30,7 +30,8 @@ struct Steps {
                         {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}})) {}
 
   StepStats step(int64_t nimg) {
-    return task.step(step_of(read_batch(data, config.run.seed, nimg, config.run.batch, false), shard_size(config.run)));
+    return task.step(
+        step_of(read_batch(data, config.run.seed, nimg, config.run.batch, false), shard_size(config.run)));
   }
   at::Tensor operator[](const std::string& name) const {
     for (const auto& [key, tensor] : task.state)

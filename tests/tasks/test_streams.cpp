@@ -76,7 +76,8 @@ TEST_CASE("Every task: no two draws share a stream of random numbers") {
                 Task task = ready_task(
                     config.task, {.run = config.run, .device = at::kCPU, .data = e.data, .provenance = {}});
                 task.step(step_of(read_batch(e.data, config.run.seed, 0, 16, false), shard_size(config.run)));
-                task.step(step_of(read_batch(e.data, config.run.seed, 16, 16, false), shard_size(config.run)));
+                task.step(
+                    step_of(read_batch(e.data, config.run.seed, 16, 16, false), shard_size(config.run)));
               },
               &purposes) == std::vector<std::string>{});
   }
