@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What workers and intra-op threads are worth: images/s of a training step, alone and beside busy processes.
+# What workers, intra-op threads and ranks are worth: images/s of a training step, alone and beside busy processes.
 #
 #   scripts/bench_workers.sh [SECONDS]   each figure takes so long (8)
 set -euo pipefail
@@ -26,7 +26,8 @@ with_busy() {
 
 printf '%-12s %-34s %8s %8s %8s\n' step run alone '1 busy' '2 busy'
 for config in teacher f_distill; do
-  for run in "workers=1 run.batch=64" "workers=2 run.batch=64" "workers=2 run.batch=32" "workers=1 run.threads=2 run.batch=64"; do
+  for run in "workers=1 run.batch=64" "workers=2 run.batch=64" "workers=2 run.batch=32" \
+    "workers=1 run.threads=2 run.batch=64" "workers=1 run.batch=64 --ranks 2"; do
     printf '%-12s %-34s' "$config" "$run"
     for others in 0 1 2; do
       with_busy "$others"

@@ -71,15 +71,47 @@ int64_t class_of(const TeacherPairs& pairs, int64_t pair) {
   return pairs.classes[static_cast<size_t>(pair) % pairs.classes.size()];
 }
 
-/// What the teacher makes of `count` latents from pair `begin` on.
-SampleResult draw(const RegressionConfig& config, const Denoiser& teacher, const TeacherPairs& pairs,
-                  const std::vector<int64_t>& shape, int64_t begin, int64_t count, const Workers& workers,
-                  const SampleWatch& watch) {
-  SampleRequest request{.seeds = consecutive_seeds(begin, count)};
-  request.latents = latents_of(pairs, at::arange(begin, begin + count), shape, at::kCPU);
+/// What the teacher makes of a shard's latents, the passes shared by ranks: all images on rank 0, undefined
+/// on the others. No value where a rank was asked to stop.
+std::optional<at::Tensor> make_images(const RegressionConfig& config, const Denoiser& teacher,
+                                      const TeacherPairs& pairs, int64_t begin, int64_t count,
+                                      const SampleWatch& watch, const Workers& workers,
+                                      const Communicator& ranks) {
+  const auto [channels, height, width] = image_shape(teacher);
+  const std::vector<int64_t> shape{channels, height, width};
+  const Share mine = share_of_passes(count, kPass, ranks.rank, ranks.size);
+  const int64_t first = begin + mine.first;
+  SampleRequest request{.seeds = consecutive_seeds(first, mine.count)};
+  request.latents = latents_of(pairs, at::arange(first, first + mine.count), shape, at::kCPU);
   if (!pairs.classes.empty())
-    for (int64_t i = begin; i < begin + count; ++i) request.classes.push_back(class_of(pairs, i));
-  return generate(teacher, config.sampler, request, kPass, watch, workers);
+    for (int64_t i = first; i < first + mine.count; ++i) request.classes.push_back(class_of(pairs, i));
+  SampleResult made;
+  bool stopped = false;
+  together(ranks, [&] {
+    try {
+      made = generate(teacher, config.sampler, request, kPass, watch, workers);
+    } catch (const Stopped&) {
+      stopped = true;
+    }
+  });
+  if (any(ranks, stopped)) return std::nullopt;
+  std::vector<int64_t> rows;
+  for (int rank = 0; rank < ranks.size; ++rank)
+    rows.push_back(share_of_passes(count, kPass, rank, ranks.size).count);
+  return gather_on_first(ranks, made.samples.to(at::kFloat), rows);
+}
+
+/// Rank 0's images in a file, and mapped from there: the file's pages instead of memory. It was written just
+/// now, and is not read through for its checksum.
+at::Tensor kept_by_first(const at::Tensor& images, const std::filesystem::path& file, const std::string& what,
+                         const Communicator& ranks) {
+  at::Tensor mapped;
+  together(ranks, [&] {
+    if (ranks.rank != 0) return;
+    io::write_safetensors(file, {{"images", images}}, {{kPairsKey, what}});
+    mapped = io::read_safetensors(file, io::Checksum::left_to_caller).at("images");
+  });
+  return mapped;
 }
 
 }  // namespace
@@ -90,52 +122,32 @@ std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const 
                                           const std::function<bool()>& stop, const Workers& workers,
                                           const Communicator& ranks) {
   const auto [channels, height, width] = image_shape(teacher);
-  const std::vector<int64_t> shape{channels, height, width};
   TeacherPairs pairs{
       .count = config.pairs, .seed = seed, .classes = classes, .label_dim = label_dim(teacher)};
   nlohmann::ordered_json what = identity(config, teacher, pairs);
-  const bool first = ranks.rank == 0;  // who writes
   together(ranks, [&] {
-    if (first) io::make_folders(folder);
+    if (ranks.rank == 0) io::make_folders(folder);
   });
   std::optional<io::Progress> progress;  // of those that are made
   for (int64_t begin = 0; begin < pairs.count; begin += kPairsInShard) {
-    const int64_t end = std::min(begin + kPairsInShard, pairs.count);
+    const int64_t end = std::min(begin + kPairsInShard, pairs.count), count = end - begin;
     const std::filesystem::path file = folder / (std::to_string(begin) + ".safetensors");
+    const std::vector<int64_t> shape{count, channels, height, width};
     what["pairs"] = {begin, end};
-    at::Tensor images = kept_shard(file, what.dump(), {end - begin, channels, height, width});
+    at::Tensor images = kept_shard(file, what.dump(), shape);
     if (broadcast(ranks, images.defined()) == 0) {
-      if (first && !progress) progress.emplace("teacher's pairs", pairs.count, begin);
-      // Smaller passes than a rank alone would make: an image does not depend on the others in its pass.
-      const auto [own, count] = share_of_passes(end - begin, kPass, ranks.rank, ranks.size);
-      SampleResult made;
-      bool stopped = false;
-      together(ranks, [&] {
-        try {
-          made = draw(config, teacher, pairs, shape, begin + own, count, workers, [&](int64_t done) {
-            if (progress) progress->update(begin + std::min(done * ranks.size, end - begin));
-            if (stop()) throw Stopped();
-          });
-        } catch (const Stopped&) {
-          stopped = true;
-        }
-      });
-      if (any(ranks, stopped)) return std::nullopt;
-      std::vector<int64_t> rows;
-      for (int rank = 0; rank < ranks.size; ++rank)
-        rows.push_back(share_of_passes(end - begin, kPass, rank, ranks.size).count);
-      images = gather_on_first(ranks, made.samples.to(at::kFloat), rows);
-      together(ranks, [&] {
-        if (!first) return;
-        io::write_safetensors(file, {{"images", images}}, {{kPairsKey, what.dump()}});
-        // The file's pages instead of memory; it was written just now, and is not read through for its
-        // checksum.
-        images = io::read_safetensors(file, io::Checksum::left_to_caller).at("images");
-      });
-      if (!first) images = kept_shard(file, what.dump(), {end - begin, channels, height, width});
+      if (!progress) progress.emplace("teacher's pairs", pairs.count, begin);
+      const SampleWatch watch = [&](int64_t done) {
+        progress->update(begin + std::min(done * ranks.size, count));
+        if (stop()) throw Stopped();
+      };
+      const auto made = make_images(config, teacher, pairs, begin, count, watch, workers, ranks);
+      if (!made) return std::nullopt;
+      images = kept_by_first(*made, file, what.dump(), ranks);
+      if (ranks.rank != 0) images = kept_shard(file, what.dump(), shape);
     }
-    if (any(ranks, !images.defined())) {  // a folder of rank 0's machine alone
-      if (!images.defined()) images = at::empty({end - begin, channels, height, width});
+    if (any(ranks, !images.defined())) {  // the folder is rank 0's machine's alone
+      if (!images.defined()) images = at::empty(shape);
       broadcast(ranks, images);
     }
     pairs.shards.push_back(images);

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
+#include "apps/common/ranks.h"
 #include "apps/common/run_app.h"
 #include "bench.h"
 #include "config/config.h"
@@ -99,19 +100,27 @@ struct Options {
   bool tf32 = false, json = false;
   int64_t steps = 1, repeats = 60;
   double seconds = 0;
+  RankOptions ranks;
 };
 
 void run(const Options& options) {
+  const Communicator ranks = join_ranks(options.ranks);
   const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
-  const at::Device device = open_device(config.run.device);
+  const at::Device device = open_device(config.run.device, ranks.local_rank);
+  connect_device(ranks, device);
   const Workers workers = use_workers(config.run.workers, config.run.threads, device);
   bench::allow_tf32(options.tf32);
   const Dataset data = load_dataset(config.data);
-  Task task = make_task(
-      config.task, {.run = config.run, .device = device, .data = data, .provenance = {}, .workers = workers});
+  Task task = make_task(config.task, {.run = config.run,
+                                      .device = device,
+                                      .data = data,
+                                      .provenance = {},
+                                      .workers = workers,
+                                      .ranks = ranks});
   int64_t nimg = 0;
+  const auto plan = [&] { return plan_step(nimg, config.run.batch, shard_size(config.run), ranks); };
   const auto step = [&] {
-    Step next = plan_step(nimg, config.run.batch, shard_size(config.run), {});
+    Step next = plan();
     next.read = [&](int64_t number) {
       return read_shard(data, config.run.seed, range_of(next, number), config.run.flip);
     };
@@ -122,9 +131,9 @@ void run(const Options& options) {
   // the networks of the bare passes beside it would be too much.
   step();
   const std::optional<double> peak = bench::peak_mib(device);
-  // The bare passes of as many shards, shared by as many workers.
+  // The bare passes of as many shards as this rank has, shared by as many workers.
   const Batch first = read_batch(data, 0, 0, shard_size(config.run), false);
-  const int64_t shards = (config.run.batch + shard_size(config.run) - 1) / shard_size(config.run);
+  const int64_t shards = plan().mine.count;
   std::vector<std::function<void()>> networks;
   for (int64_t worker = 0; worker < workers.count(); ++worker)
     networks.push_back(std::visit(Passes{first.images.to(device), first.labels.to(device)}, config.task));
@@ -136,23 +145,30 @@ void run(const Options& options) {
                           }) /
            static_cast<double>(options.steps);
   };
-  std::vector<double> whole, alone;
+  std::vector<double> whole, alone, communication;
   double start = bench::now();
   for (int64_t repeat = 0; repeat <= options.repeats; ++repeat) {
     if (repeat == 1) start = bench::now();
-    if (repeat > 3 && options.seconds > 0 && bench::now() - start > options.seconds) break;
-    const double one = times(step), pass = times(passes);
+    if (repeat > 3 && options.seconds > 0 && broadcast(ranks, bench::now() - start > options.seconds) != 0)
+      break;
+    barrier(ranks);
+    const double before = seconds_in_communication(ranks);
+    const double one = times(step), sent = seconds_in_communication(ranks) - before, pass = times(passes);
     if (repeat == 0) continue;  // the first of all passes does so, too
     whole.push_back(one);
     alone.push_back(pass);
+    communication.push_back(sent / static_cast<double>(options.steps) / one);
   }
-  const double step = bench::median(whole), pass = bench::median(alone),
-               images = static_cast<double>(config.run.batch);
+  barrier(ranks);
+  if (!is_first(ranks)) return;
+  const double whole_step = bench::median(whole), pass = bench::median(alone),
+               share = bench::median(communication), images = static_cast<double>(config.run.batch);
   if (!options.json) {
     std::printf(
-        "workers %lld x %lld  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them %.1f %%\n",
-        static_cast<long long>(workers.count()), static_cast<long long>(workers.intra_op()), 1e3 * step,
-        images / step, 1e3 * pass, 100 * (1 - pass / step));
+        "ranks %d  workers %lld x %lld  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them "
+        "%.1f %%, of which communication %.1f %%\n",
+        ranks.size, static_cast<long long>(workers.count()), static_cast<long long>(workers.intra_op()),
+        1e3 * whole_step, images / whole_step, 1e3 * pass, 100 * (1 - pass / whole_step), 100 * share);
     return;
   }
   nlohmann::ordered_json line{{"config", options.config},
@@ -162,9 +178,11 @@ void run(const Options& options) {
                               {"threads", workers.intra_op()},
                               {"tf32", options.tf32},
                               {"parameters", task.cost.parameters.front().second},
-                              {"images_per_sec", images / step},
-                              {"ms_per_step", 1e3 * step},
-                              {"outside_passes", 1 - pass / step}};
+                              {"ranks", ranks.size},
+                              {"images_per_sec", images / whole_step},
+                              {"ms_per_step", 1e3 * whole_step},
+                              {"outside_passes", 1 - pass / whole_step},
+                              {"communication_share", share}};
   if (peak) line["peak_mib"] = *peak;
   if (device.is_cuda()) line["syncs_per_step"] = kernels::cuda_syncs(step).size();
   std::printf("%s\n", line.dump().c_str());
@@ -183,6 +201,7 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--seconds", options.seconds,
                  "stop after about so long, with three repeats at least; 0: never");
+  add_rank_options(app, options.ranks);
   app.add_flag("--json", options.json, "print one line of JSON");
   return run_app(app, argc, argv, [&] { run(options); });
 }
