@@ -11,7 +11,7 @@
 #include "config/printable.h"
 #include "config/suggest.h"
 #include "io/atomic_file.h"
-#include "io/chart_style.h"
+#include "pages/chart_style.h"
 #include "samplers/solver_names.h"
 #include "samplers/stability.h"
 #include "samplers/stability_chart.h"
@@ -49,7 +49,7 @@ void draw(const StabilityOptions& options) {
     lines += solver_name(base) == names[i] ? "\n" : "; " + solver_name(base) + ": " + limit(base) + "\n";
   }
   const std::string out = options.out.empty() ? config::join(names, "_") + ".svg" : options.out;
-  io::write_file_atomically(out, io::standalone_svg(stability_chart(solvers)));
+  io::write_file_atomically(out, pages::standalone_svg(stability_chart(solvers)));
   std::printf("%s%s\n", lines.c_str(), config::printable(out).c_str());
 }
 

@@ -13,7 +13,7 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
-#include "io/svg_field.h"
+#include "pages/svg_field.h"
 
 namespace onestep {
 namespace {
@@ -59,18 +59,19 @@ std::vector<Figure> on_a_line(const ScoreFigureInputs& s) {
   };
   const std::vector<double> axis = numbers(x);
   const auto curve = [&](const char* name, const std::vector<double>& y) {
-    return io::Series{name, axis, y};
+    return pages::Series{name, axis, y};
   };
   const at::Tensor x32 = points.to(at::kFloat), level32 = level.to(at::kFloat);
-  return {{"densities", "The data's density and the student's",
-           io::line_chart(
-               {curve("data p", density(s.teacher)),
-                curve("student q", s.density ? density(*s.density) : numbers(kernel_density(s.student, x)))},
-               {.x_label = "y", .y_label = "density"})},
-          {"scores", "The scores of teacher and student; the student is pushed along their difference",
-           io::line_chart({curve("teacher", numbers(score(s.teacher_denoised(x32, level32), x32, s.sigma))),
-                           curve("fake", numbers(score(s.fake_denoised(x32, level32), x32, s.sigma)))},
-                          {.x_label = "x", .y_label = "score" + at_level(s.sigma)})}};
+  return {
+      {"densities", "The data's density and the student's",
+       pages::line_chart(
+           {curve("data p", density(s.teacher)),
+            curve("student q", s.density ? density(*s.density) : numbers(kernel_density(s.student, x)))},
+           {.x_label = "y", .y_label = "density"})},
+      {"scores", "The scores of teacher and student; the student is pushed along their difference",
+       pages::line_chart({curve("teacher", numbers(score(s.teacher_denoised(x32, level32), x32, s.sigma))),
+                          curve("fake", numbers(score(s.fake_denoised(x32, level32), x32, s.sigma)))},
+                         {.x_label = "x", .y_label = "score" + at_level(s.sigma)})}};
 }
 
 std::vector<Figure> in_the_plane(const ScoreFigureInputs& s) {
@@ -82,13 +83,13 @@ std::vector<Figure> in_the_plane(const ScoreFigureInputs& s) {
   const at::Tensor level = at::full({x.size(0)}, s.sigma, narrow);
   const at::Tensor gap = (s.teacher_denoised(x, level) - s.fake_denoised(x, level)) / (s.sigma * s.sigma);
   const auto cloud = [](const char* name, const at::Tensor& points) {
-    return io::Series{name, coordinate(points, 0), coordinate(points, 1)};
+    return pages::Series{name, coordinate(points, 0), coordinate(points, 1)};
   };
   return {{"plane", "Data, the student's points, and the gap of the scores" + at_level(s.sigma),
-           io::field_chart(
+           pages::field_chart(
                {cloud("data", s.data), cloud("student", s.student)},
                {"score gap", coordinate(x, 0), coordinate(x, 1), coordinate(gap, 0), coordinate(gap, 1)},
-               {.x_label = "y1", .y_label = "y2"}, io::Window{low, high, low, high})}};
+               {.x_label = "y1", .y_label = "y2"}, pages::Window{low, high, low, high})}};
 }
 
 }  // namespace

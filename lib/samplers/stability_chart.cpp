@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "config/suggest.h"
-#include "io/svg_region.h"
+#include "pages/svg_region.h"
 #include "samplers/solver_names.h"
 #include "samplers/stability.h"
 
@@ -15,8 +15,8 @@ namespace {
 
 constexpr int64_t kLocusPoints = 720, kRows = 160;
 
-io::Outline outline_of(const Curve& curve) {
-  io::Outline outline;
+pages::Outline outline_of(const Curve& curve) {
+  pages::Outline outline;
   for (const std::complex<double> z : curve) outline.x.push_back(z.real()), outline.y.push_back(z.imag());
   return outline;
 }
@@ -28,13 +28,13 @@ Curve boundary_of(const Amplification& m, Curve locus) {
   return locus;
 }
 
-io::Region region_of(const Solver& solver) {
+pages::Region region_of(const Solver& solver) {
   const Amplification m = amplification(solver);
   const std::vector<Curve> locus = boundary_locus(m, kLocusPoints);
   const double limit = real_axis_limit(m);
   char text[64];
   std::snprintf(text, sizeof text, ": on the real axis z ≥ %.4g", limit);
-  io::Region region{.name = solver_name(solver) + text, .mark = limit};
+  pages::Region region{.name = solver_name(solver) + text, .mark = limit};
   for (const Curve& area : stable_region(m, locus, kRows)) region.areas.push_back(outline_of(area));
   for (const Curve& curve : locus) {
     region.lines.push_back(outline_of(curve));
@@ -44,10 +44,10 @@ io::Region region_of(const Solver& solver) {
 }
 
 /// All that is stable, and some ground around it.
-io::Window window_around(const std::vector<io::Region>& regions) {
-  io::Window w{0, 0, 0, 0};
-  for (const io::Region& region : regions) {
-    for (const io::Outline& area : region.areas) {
+pages::Window window_around(const std::vector<pages::Region>& regions) {
+  pages::Window w{0, 0, 0, 0};
+  for (const pages::Region& region : regions) {
+    for (const pages::Outline& area : region.areas) {
       const auto [left, right] = std::ranges::minmax(area.x);
       const auto [bottom, top] = std::ranges::minmax(area.y);
       w = {std::min(w.x_low, left), std::max(w.x_high, right), std::min(w.y_low, bottom),
@@ -63,7 +63,7 @@ io::Window window_around(const std::vector<io::Region>& regions) {
 std::string stability_chart(const std::vector<Solver>& solvers) {
   std::vector<Solver> all = solvers;
   for (const Solver& solver : solvers) all.push_back(base_method(solver));
-  std::vector<io::Region> regions;
+  std::vector<pages::Region> regions;
   std::vector<std::string> names;
   for (const Solver& solver : all) {
     const std::string name = solver_name(solver);
@@ -73,8 +73,8 @@ std::string stability_chart(const std::vector<Solver>& solvers) {
   }
   std::vector<std::string> asked;
   for (const Solver& solver : solvers) asked.push_back(solver_name(solver));
-  return io::region_chart("Stability of " + config::join(asked, ", "), regions, {"Re z", "Im z"},
-                          window_around(regions));
+  return pages::region_chart("Stability of " + config::join(asked, ", "), regions, {"Re z", "Im z"},
+                             window_around(regions));
 }
 
 }  // namespace onestep

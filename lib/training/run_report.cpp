@@ -6,31 +6,31 @@
 #include <vector>
 
 #include "io/atomic_file.h"
-#include "io/chart_style.h"
 #include "io/file.h"
 #include "io/folder.h"
-#include "io/html.h"
 #include "io/progress.h"
-#include "io/svg_chart.h"
+#include "pages/chart_style.h"
+#include "pages/html.h"
+#include "pages/svg_chart.h"
 
 namespace onestep {
 namespace {
 
 /// A number over the run.
 std::string chart_of(const Curve& curve) {
-  io::Series series{.name = curve.key, .x = curve.x, .y = curve.y};
+  pages::Series series{.name = curve.key, .x = curve.x, .y = curve.y};
   if (curve.waiting > 0) {
     series.x.push_back(curve.x_sum / static_cast<double>(curve.waiting));
     series.y.push_back(curve.y_sum / static_cast<double>(curve.waiting));
   }
-  return io::line_chart({series}, {.x_label = "images", .y_label = curve.key});
+  return pages::line_chart({series}, {.x_label = "images", .y_label = curve.key});
 }
 
 /// A list, one number for each bin of noise levels, as it was last.
 std::string chart_of(const LastList& list) {
-  io::Series series{.name = list.key, .x = {}, .y = list.values};
+  pages::Series series{.name = list.key, .x = {}, .y = list.values};
   for (size_t i = 0; i < list.values.size(); ++i) series.x.push_back(static_cast<double>(i));
-  return io::line_chart({series}, {.x_label = "bin of ln sigma, at the end", .y_label = list.key});
+  return pages::line_chart({series}, {.x_label = "bin of ln sigma, at the end", .y_label = list.key});
 }
 
 std::string digits(double value) {
@@ -49,14 +49,14 @@ std::string score_section(const RunFolder& folder, const RunHistory& history) {
     caption += " ± " + digits(error->second);
   caption +=
       " after " + io::format_count(*best) + " images, kept as " + folder.best().filename().string() + ".";
-  io::Series series{.name = history.score, .x = {}, .y = {}};
+  pages::Series series{.name = history.score, .x = {}, .y = {}};
   for (const auto& [nimg, value] : history.scores) {
     series.x.push_back(static_cast<double>(nimg));
     series.y.push_back(value);
   }
-  return io::section(
+  return pages::section(
       "Score",
-      io::figure(io::line_chart({series}, {.x_label = "images", .y_label = history.score}), caption));
+      pages::figure(pages::line_chart({series}, {.x_label = "images", .y_label = history.score}), caption));
 }
 
 std::string curves(const RunHistory& history) {
@@ -70,8 +70,8 @@ std::string curves(const RunHistory& history) {
   };
   for (const Curve& curve : history.curves) add(curve);
   for (const LastList& list : history.lists) add(list);
-  for (const auto& [group, charts] : details) main += io::details(group, charts);
-  return main.empty() ? io::paragraph("Nothing has been logged yet.") : main;
+  for (const auto& [group, charts] : details) main += pages::details(group, charts);
+  return main.empty() ? pages::paragraph("Nothing has been logged yet.") : main;
 }
 
 std::string newest_sheet(const RunFolder& folder) {
@@ -80,8 +80,8 @@ std::string newest_sheet(const RunFolder& folder) {
     if (path.extension() == ".png") newest = path;
   if (newest.empty()) return "";
   const io::MappedFile png(newest);
-  return io::section(
-      "Samples", io::image_figure(png.bytes(), "fixed seeds, after " + newest.stem().string() + " images"));
+  return pages::section("Samples", pages::image_figure(png.bytes(), "fixed seeds, after " +
+                                                                        newest.stem().string() + " images"));
 }
 
 }  // namespace
@@ -90,15 +90,17 @@ void write_run_report(const RunFolder& folder, const std::string& title, const s
                       const RunHistory& history) {
   std::string shown;
   for (const Figure& figure : figures) {
-    shown += io::figure(figure.svg, figure.caption);
-    io::write_file_atomically(folder.root / (figure.name + ".svg"), io::standalone_svg(figure.svg));
+    shown += pages::figure(figure.svg, figure.caption);
+    io::write_file_atomically(folder.root / (figure.name + ".svg"), pages::standalone_svg(figure.svg));
   }
-  if (!shown.empty()) shown = io::section("Figures", shown);
+  if (!shown.empty()) shown = pages::section("Figures", shown);
   const io::MappedFile yaml(folder.config());
   const std::string body =
-      score_section(folder, history) + shown + newest_sheet(folder) + io::section("Course", curves(history)) +
-      io::section("Configuration", io::details("config.yaml", io::preformatted(yaml.bytes())));
-  io::write_file_atomically(folder.root / "report.html", io::page(folder.root.string() + ": " + title, body));
+      score_section(folder, history) + shown + newest_sheet(folder) +
+      pages::section("Course", curves(history)) +
+      pages::section("Configuration", pages::details("config.yaml", pages::preformatted(yaml.bytes())));
+  io::write_file_atomically(folder.root / "report.html",
+                            pages::page(folder.root.string() + ": " + title, body));
 }
 
 }  // namespace onestep

@@ -82,8 +82,8 @@ Launched launch(int size, const std::string& command, const std::string& more = 
 
 /// A shell command that signals one of the ranks of a training: `which` is head or tail.
 void signal_rank(const Points& points, const std::string& signal, const std::string& which) {
-  const std::string children =
-      "ps -o pid= --ppid $(pgrep -of '^" + std::string(ONESTEP_BIN) + "/onestep-train " + points.config + "')";
+  const std::string children = "ps -o pid= --ppid $(pgrep -of '^" + std::string(ONESTEP_BIN) +
+                               "/onestep-train " + points.config + "')";
   CHECK(std::system(("kill -" + signal + " $(" + children + " | " + which + " -n 1)").c_str()) == 0);
 }
 

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "command.h"
-#include "io/xml.h"
+#include "pages/xml.h"
 
 using namespace onestep;
 using Catch::Matchers::Contains;

@@ -7,8 +7,8 @@
 #include <catch2/catch.hpp>
 
 #include "distillation/score_figures.h"
-#include "io/chart_style.h"
-#include "io/xml.h"
+#include "pages/chart_style.h"
+#include "pages/xml.h"
 #include "toys.h"
 
 using namespace onestep;
@@ -39,7 +39,7 @@ std::vector<Figure> pictures(int64_t dimensions, bool density, double spread = 0
 void check_svg(const Figure& figure) {
   INFO(figure.name);
   CHECK(xml_problem(figure.svg).empty());
-  CHECK(xml_problem(io::standalone_svg(figure.svg)).empty());
+  CHECK(xml_problem(pages::standalone_svg(figure.svg)).empty());
   CHECK_FALSE(figure.caption.empty());
   CHECK(figure.svg.find("nan") == std::string::npos);
   CHECK(figure.svg.find("no data") == std::string::npos);

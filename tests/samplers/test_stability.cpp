@@ -10,8 +10,8 @@
 #include <catch2/catch.hpp>
 
 #include "config/node.h"
-#include "io/chart_style.h"
-#include "io/xml.h"
+#include "pages/chart_style.h"
+#include "pages/xml.h"
 #include "samplers/integrate.h"
 #include "samplers/solver_names.h"
 #include "samplers/stability.h"
@@ -265,7 +265,7 @@ TEST_CASE("stability: the picture names each solver and its limit once") {
   const std::string chart =
       stability_chart({parse_solver("ghvb3.8"), parse_solver("ghvb3.5"), parse_solver("ghvb3.8")});
   CHECK(xml_problem(chart) == "");
-  CHECK(xml_problem(io::standalone_svg(chart)) == "");
+  CHECK(xml_problem(pages::standalone_svg(chart)) == "");
   CHECK_THAT(chart, !Contains("nan") && !Contains("inf"));
   for (const std::string text :
        {">ghvb3.8: on the real axis z ≥ -0.3529<", ">ghvb3.5: on the real axis z ≥ -0.4286<",

@@ -7,10 +7,10 @@
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
-#include "io/html.h"
 #include "io/image.h"
 #include "io/jsonl.h"
-#include "io/svg_chart.h"
+#include "pages/html.h"
+#include "pages/svg_chart.h"
 #include "temporary_folder.h"
 #include "training/loop.h"
 #include "training/run_report.h"
@@ -86,13 +86,13 @@ TEST_CASE("A run's report: figures, kept as files of their own too, and the newe
   io::write_png(folder.samples() / (nimg_stem(1000) + ".png"), at::zeros({1, 8, 8}, at::kByte));
   io::write_png(folder.samples() / (nimg_stem(20'000) + ".png"), at::full({1, 8, 8}, 99, at::kByte));
   write_bytes(folder.samples() / "zzz.txt", "no picture");
-  const std::string svg = io::line_chart({{"line", {0, 1}, {0, 1}}}, {"x", "y"});
+  const std::string svg = pages::line_chart({{"line", {0, 1}, {0, 1}}}, {"x", "y"});
   const std::string html = write_and_read(folder, {{"plane", "A plane", svg}, {"scores", "<Scores>", svg}});
   CHECK_THAT(html, Contains(svg) && Contains("A plane</figcaption>") && Contains("&lt;Scores&gt;"));
   for (const char* name : {"plane.svg", "scores.svg"})
     CHECK_THAT(read_bytes(folder.root / name), Catch::StartsWith("<?xml"));
   CHECK(count(html, "data:image/png;base64,") == 1);
-  CHECK_THAT(html, Contains(io::png_data_uri(read_bytes(folder.samples() / "000000020000.png"))) &&
+  CHECK_THAT(html, Contains(pages::png_data_uri(read_bytes(folder.samples() / "000000020000.png"))) &&
                        Contains("after 000000020000 images"));
 }
 

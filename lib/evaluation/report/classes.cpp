@@ -6,8 +6,8 @@
 #include "evaluation/report/facts.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
@@ -67,7 +67,7 @@ double largest(const std::vector<ClassFacts>& classes, const Column& column) {
 std::string table(const Evaluation& evaluation, const std::vector<ClassFacts>& classes) {
   std::vector<std::string> header{"class"};
   std::vector<Row> rows;
-  for (const ClassFacts& one : classes) rows.push_back({io::escape(class_name(evaluation, one.index))});
+  for (const ClassFacts& one : classes) rows.push_back({pages::escape(class_name(evaluation, one.index))});
   for (const Column& column : columns()) {
     if (!is_known(classes, column)) continue;
     header.push_back(column.name);
@@ -104,7 +104,7 @@ std::string all_sets(const Evaluation& evaluation, const std::vector<ClassFacts>
     }
     rows.push_back(row);
   }
-  return io::details("Classes seen in every set", io::table(header, rows));
+  return pages::details("Classes seen in every set", pages::table(header, rows));
 }
 
 }  // namespace
@@ -126,7 +126,7 @@ Section classes_section(const Evaluation& evaluation) {
         " A class whose mean influence is above 0 by more than twice its error raises FID more than others "
         "do.";
   return {"classes", "Classes",
-          io::paragraph(text) + table(evaluation, classes) + all_sets(evaluation, classes)};
+          pages::paragraph(text) + table(evaluation, classes) + all_sets(evaluation, classes)};
 }
 
 }  // namespace onestep

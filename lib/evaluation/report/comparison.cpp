@@ -5,15 +5,15 @@
 #include "evaluation/number_text.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
-#include "io/svg_chart.h"
+#include "pages/html.h"
+#include "pages/svg_chart.h"
 
 namespace onestep {
 namespace {
 
 std::string chart(const Evaluation& evaluation) {
-  std::vector<io::Dot> dots;
+  std::vector<pages::Dot> dots;
   double low = INFINITY, high = 0;
   for (const Subject& subject : evaluation.subjects) {
     const double fid = subject.score.fid.value;
@@ -23,7 +23,7 @@ std::string chart(const Evaluation& evaluation) {
   if (dots.size() < 2) return "";
   const bool log = low > 0 && high > 20 * low;
   return chart_figure(
-      io::dot_chart(dots, {.x_label = log ? "FID (logarithmic)" : "FID", .y_label = "", .log_x = log}),
+      pages::dot_chart(dots, {.x_label = log ? "FID (logarithmic)" : "FID", .y_label = "", .log_x = log}),
       "FID with one standard error each way. A bar shorter than its dot does not show.");
 }
 
@@ -51,8 +51,8 @@ Section comparison_section(const Evaluation& evaluation) {
       "evaluations an image. “Class right” is the share that the classifier sees as the class asked for, or "
       "as the label. Images/s is for drawing the images on this machine.";
   return {"comparison", "Comparison",
-          chart(evaluation) + io::table({"", "FID", "SE", "NFE", "N", "class right", "images/s"}, rows) +
-              io::paragraph(text)};
+          chart(evaluation) + pages::table({"", "FID", "SE", "NFE", "N", "class right", "images/s"}, rows) +
+              pages::paragraph(text)};
 }
 
 }  // namespace onestep

@@ -12,7 +12,7 @@
 #include "evaluation/number_text.h"
 #include "evaluation/report/facts.h"
 #include "evaluation/report/pictures.h"
-#include "io/html.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
@@ -73,7 +73,7 @@ std::string harmful_table(const Subject& subject, int64_t count) {
   std::vector<std::vector<std::string>> rows;
   for (const int64_t row : first_of(subject.score.influence, true, count))
     rows.push_back({std::to_string(row), number_text(subject.score.influence[row].item<double>())});
-  return io::table({"row of the file", "I(x)"}, rows);
+  return pages::table({"row of the file", "I(x)"}, rows);
 }
 
 /// One tile a row of the subject, with a text for each.
@@ -106,7 +106,7 @@ std::string class_gallery(const Evaluation& evaluation, const Subject& subject, 
     const Rows chosen = first_where(classes == k, columns);
     if (chosen.empty()) continue;
     const std::string name = class_name(evaluation, k);
-    rows += "<span>" + io::escape(name) + "</span>" +
+    rows += "<span>" + pages::escape(name) + "</span>" +
             pictures(images_of(set.images, chosen), name + " by " + subject.name);
   }
   return "<div class=\"classes\">" + rows + "</div>\n";

@@ -5,8 +5,8 @@
 #include "evaluation/remarks.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
@@ -14,18 +14,18 @@ namespace {
 /// What makes a number worthless stands above it.
 std::string warnings(const Evaluation& evaluation) {
   std::string html;
-  for (const std::string& warning : evaluation.warnings) html += io::notice(warning);
+  for (const std::string& warning : evaluation.warnings) html += pages::notice(warning);
   return html;
 }
 
 std::string pill(const std::string& style, const std::string& text) {
-  return "<span class=\"pill " + style + "\">" + io::escape(text) + "</span>";
+  return "<span class=\"pill " + style + "\">" + pages::escape(text) + "</span>";
 }
 
 std::string verdict(const Evaluation& evaluation) {
   if (!evaluation.verdict) return "";
   const std::string outcome = outcome_name(evaluation.verdict->outcome);
-  return "<p>" + pill(outcome, outcome) + io::escape(verdict_sentence(evaluation)) + "</p>\n";
+  return "<p>" + pill(outcome, outcome) + pages::escape(verdict_sentence(evaluation)) + "</p>\n";
 }
 
 /// The badge, or what keeps the evaluation from it.
@@ -39,7 +39,7 @@ std::string protocol(const Evaluation& evaluation) {
 std::string second_line(const Subject& first) {
   std::string items;
   const auto add = [&](const std::string& name, const std::string& value) {
-    items += "<div><dt>" + io::escape(name) + "</dt><dd>" + io::escape(value) + "</dd></div>\n";
+    items += "<div><dt>" + pages::escape(name) + "</dt><dd>" + pages::escape(value) + "</dd></div>\n";
   };
   if (!first.seed_sets.empty()) {
     const SeedSetSummary summary = summary_of(first.seed_sets);
@@ -67,28 +67,29 @@ std::string what_was_compared(const Evaluation& evaluation) {
 std::string hero(const Evaluation& evaluation) {
   const Subject& first = evaluation.subjects.front();
   const std::string which = first.seed_sets.empty() ? "" : ", first set of seeds";
-  return "<div class=\"hero\">\n<p class=\"what\">FID of " + io::escape(first.name + which) +
+  return "<div class=\"hero\">\n<p class=\"what\">FID of " + pages::escape(first.name + which) +
          "</p>\n<p class=\"fid\">" + value_text(first.score.fid.value, first.score.se) + " <small>" +
          error_text(first.score.se) + "</small></p>\n" + verdict(evaluation) + second_line(first) +
-         "<p class=\"what\">" + io::escape(what_was_compared(evaluation)) + "</p>\n" + protocol(evaluation) +
-         "</div>\n";
+         "<p class=\"what\">" + pages::escape(what_was_compared(evaluation)) + "</p>\n" +
+         protocol(evaluation) + "</div>\n";
 }
 
 std::string others(const Evaluation& evaluation) {
-  std::vector<io::Figure> figures;
+  std::vector<pages::Figure> figures;
   for (size_t i = 1; i < evaluation.subjects.size(); ++i) {
     const Subject& other = evaluation.subjects[i];
     figures.push_back({fid_text(other), other.name,
                        other.set.nfe ? counted(*other.set.nfe, "network evaluation")
                                      : counted(other.set.size(), "sample")});
   }
-  return figures.empty() ? "" : io::headline(figures);
+  return figures.empty() ? "" : pages::headline(figures);
 }
 
 }  // namespace
 
 std::string headline(const Evaluation& evaluation) {
-  return warnings(evaluation) + hero(evaluation) + others(evaluation) + io::notice(comparability(evaluation));
+  return warnings(evaluation) + hero(evaluation) + others(evaluation) +
+         pages::notice(comparability(evaluation));
 }
 
 }  // namespace onestep

@@ -5,8 +5,8 @@
 #include <cstdio>
 
 #include "evaluation/number_text.h"
-#include "io/html.h"
 #include "io/progress.h"
+#include "pages/html.h"
 
 namespace onestep {
 
@@ -40,17 +40,17 @@ dl.definitions { max-width: 46rem; } dl.definitions dt { font-weight: 600; margi
 }
 
 std::string heading(const std::string& text) {
-  return "<h3>" + io::escape(text) + "</h3>\n";
+  return "<h3>" + pages::escape(text) + "</h3>\n";
 }
 
 std::string list(const std::vector<std::string>& lines) {
   std::string items;
-  for (const std::string& line : lines) items += "<li>" + io::escape(line) + "</li>\n";
+  for (const std::string& line : lines) items += "<li>" + pages::escape(line) + "</li>\n";
   return "<ul>\n" + items + "</ul>\n";
 }
 
 std::string chart_figure(const std::string& chart_html, const std::string& caption) {
-  return "<div class=\"chart-box\">" + io::figure(chart_html, caption) + "</div>\n";
+  return "<div class=\"chart-box\">" + pages::figure(chart_html, caption) + "</div>\n";
 }
 
 std::string chart_name(const std::string& name) {
@@ -73,7 +73,7 @@ std::string html_table(const std::vector<std::string>& header, const std::vector
     return "<tr>" + html + "</tr>\n";
   };
   Row names;
-  for (const std::string& name : header) names.push_back(io::escape(name));
+  for (const std::string& name : header) names.push_back(pages::escape(name));
   std::string html = "<div class=\"scroll\"><table>\n<thead>" + cells(names, "th") + "</thead>\n<tbody>\n";
   for (const Row& row : rows_html) html += cells(row, "td");
   return html + "</tbody></table></div>\n";
@@ -86,7 +86,7 @@ std::string bar_cell(const std::string& text, double share, const std::string& s
     std::snprintf(width, sizeof width, "%.1f", 100.0 * std::min(share, 1.0));
     bar = "<i class=\"table-bar " + style + "\" style=\"width:" + width + "%\"></i>";
   }
-  return "<span class=\"cell-bar\">" + io::escape(text) + bar + "</span>";
+  return "<span class=\"cell-bar\">" + pages::escape(text) + bar + "</span>";
 }
 
 std::string fid_text(const Subject& subject) {

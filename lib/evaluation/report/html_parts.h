@@ -6,8 +6,8 @@
 
 #include "evaluation/evaluate.h"
 
-/// Small pieces of report.html that several sections use. As in io/html.h, text is escaped unless a name ends
-/// in `_html` or says body.
+/// Small pieces of report.html that several sections use. As in pages/html.h, text is escaped unless a name
+/// ends in `_html` or says body.
 namespace onestep {
 
 using Row = std::vector<std::string>;

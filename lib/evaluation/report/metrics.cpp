@@ -6,8 +6,8 @@
 #include "evaluation/number_text.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
@@ -58,7 +58,7 @@ std::string values(const Evaluation& evaluation) {
     }
     rows.push_back(row);
   }
-  return io::table(header, rows);
+  return pages::table(header, rows);
 }
 
 /// What was asked for and no subject has, by reason.
@@ -72,7 +72,7 @@ std::string missing(const Evaluation& evaluation) {
   }
   std::string html;
   for (const auto& [reason, list] : names)
-    html += io::paragraph("Not measured: " + list + " (" + reason + ").");
+    html += pages::paragraph("Not measured: " + list + " (" + reason + ").");
   return html;
 }
 
@@ -81,7 +81,7 @@ std::string beside(const MetricValue& metric) {
 }
 
 std::string small_print(const std::string& text) {
-  return text.empty() ? "" : "<dd><small>" + io::escape(text) + "</small></dd>\n";
+  return text.empty() ? "" : "<dd><small>" + pages::escape(text) + "</small></dd>\n";
 }
 
 /// A metric's definition, and for each subject what came out beside it or why nothing did; once where it is
@@ -91,7 +91,7 @@ std::string explanation(const Evaluation& evaluation, size_t i) {
   const std::vector<Subject>& subjects = evaluation.subjects;
   const MetricInfo& info = metric_info(subjects.front().measured.values[i].key);
   const std::string html =
-      "<dt>" + io::escape(info.title) + "</dt>\n<dd>" + io::escape(info.definition) + "</dd>\n";
+      "<dt>" + pages::escape(info.title) + "</dt>\n<dd>" + pages::escape(info.definition) + "</dd>\n";
   const std::string first = text_of(subjects.front());
   if (std::ranges::all_of(subjects, [&](const Subject& one) { return text_of(one) == first; }))
     return html + small_print(first);
@@ -109,16 +109,16 @@ Section metrics_section(const Evaluation& evaluation) {
   if (count == 0) return {};
   std::string definitions =
       "<dt>FID</dt>\n<dd>" +
-      io::escape(
+      pages::escape(
           "Fréchet distance (Heusel et al. 2017): ‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂) − 2 tr (Σ₁Σ₂)^½ of the means and "
           "covariances of the features.") +
       "</dd>\n";
   for (size_t i = 0; i < count; ++i) definitions += explanation(evaluation, i);
   return {"metrics", "All metrics",
           values(evaluation) + missing(evaluation) +
-              io::paragraph("↓ lower is better, ↑ higher is better; ± is one standard error.") +
-              io::details("What they are, with their parameters",
-                          "<dl class=\"definitions\">\n" + definitions + "</dl>\n")};
+              pages::paragraph("↓ lower is better, ↑ higher is better; ± is one standard error.") +
+              pages::details("What they are, with their parameters",
+                             "<dl class=\"definitions\">\n" + definitions + "</dl>\n")};
 }
 
 }  // namespace onestep

@@ -7,14 +7,14 @@
 #include "evaluation/report/galleries.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
-#include "io/svg_bars.h"
+#include "pages/html.h"
+#include "pages/svg_bars.h"
 
 namespace onestep {
 namespace {
 
 std::string terms(const Evaluation& evaluation) {
-  std::vector<io::Bar> bars;
+  std::vector<pages::Bar> bars;
   for (const Subject& subject : evaluation.subjects) {
     const Frechet& fid = subject.score.fid;
     // Equal laws leave rounding on either side of 0.
@@ -23,7 +23,7 @@ std::string terms(const Evaluation& evaluation) {
                     value_text(fid.value, subject.score.se)});
   }
   return chart_figure(
-      io::bar_chart(bars, {"mean term", "covariance term"}, {.x_label = "FID", .y_label = ""}),
+      pages::bar_chart(bars, {"mean term", "covariance term"}, {.x_label = "FID", .y_label = ""}),
       "FID is a sum of two terms. The mean term tells how far the average features are apart: something is "
       "there too much or too little throughout. The covariance term tells how the spread differs: too little "
       "variety, or variety of another kind.");
@@ -57,11 +57,11 @@ std::string directions(const Evaluation& evaluation) {
     const DirectionFacts facts = direction_facts(evaluation, direction);
     const std::string text = in_words(facts);
     html += heading(std::to_string(++rank) + ". " + percent_text(facts.share) + " of FID") +
-            (text.empty() ? "" : io::paragraph(text)) + direction_gallery(evaluation, direction, kImages);
+            (text.empty() ? "" : pages::paragraph(text)) + direction_gallery(evaluation, direction, kImages);
   }
   if (html.empty()) return "";
   return heading("Directions in which the sets differ most") +
-         io::paragraph(
+         pages::paragraph(
              "FID is a sum over directions of feature space. For each of the largest, these are the images "
              "farthest out at both ends: they show what the direction is about.") +
          html;

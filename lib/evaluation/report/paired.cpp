@@ -6,7 +6,7 @@
 #include "evaluation/report/galleries.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
@@ -26,9 +26,10 @@ std::string side_by_side(const Evaluation& evaluation) {
   const std::string worse = paired_gallery(evaluation, true, kPairs);
   if (worse.empty()) return "";
   const std::string first = evaluation.subjects.front().name, other = evaluation.config.baseline;
-  return io::paragraph("Each pair shows one seed: " + first + " on the left, " + other +
-                       " on the right. The number is the difference of their influences on FID: above 0 the "
-                       "left one does more harm.") +
+  return pages::paragraph(
+             "Each pair shows one seed: " + first + " on the left, " + other +
+             " on the right. The number is the difference of their influences on FID: above 0 the "
+             "left one does more harm.") +
          heading("Where " + first + " does worse") + worse + heading("Where " + first + " does better") +
          paired_gallery(evaluation, false, kPairs);
 }
@@ -42,7 +43,7 @@ Section paired_section(const Evaluation& evaluation) {
       "Both drew their images from the same seeds, so what a seed does to both cancels in "
       "the gap of " +
       value_and_error(verdict.gap, verdict.se) + "." + gain_text(*verdict.se, independent_error(evaluation));
-  return {"paired", "Same seeds, side by side", io::paragraph(text) + side_by_side(evaluation)};
+  return {"paired", "Same seeds, side by side", pages::paragraph(text) + side_by_side(evaluation)};
 }
 
 }  // namespace onestep

@@ -6,8 +6,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/adaptive_avg_pool2d.h>
 
-#include "io/html.h"
 #include "io/image.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
@@ -59,8 +59,8 @@ int64_t affordable(const at::Tensor& images, int64_t wanted) {
 std::string picture(const at::Tensor& image, const std::string& text) {
   if (!io::has_image_files()) return "<small>(this build draws no images)</small>";
   const at::Tensor small = thumbnail(image);
-  return "<img alt=\"" + io::escape(text) + "\" width=\"" + std::to_string(shown_width(image.size(2))) +
-         "\" src=\"" + io::png_data_uri(io::encode_png(small)) + "\">";
+  return "<img alt=\"" + pages::escape(text) + "\" width=\"" + std::to_string(shown_width(image.size(2))) +
+         "\" src=\"" + pages::png_data_uri(io::encode_png(small)) + "\">";
 }
 
 std::string pictures(const at::Tensor& images, const std::string& text) {
@@ -78,8 +78,8 @@ std::string tiles(const std::vector<Tile>& tiles) {
       shown += picture(image, tile.lines.empty() ? tile.value : tile.lines.front());
     pairs = pairs || tile.images.size() > 1;
     html += "<figure>" + (tile.images.size() > 1 ? "<div class=\"pictures\">" + shown + "</div>" : shown);
-    if (!tile.value.empty()) html += "<b>" + io::escape(tile.value) + "</b>";
-    for (const std::string& line : tile.lines) html += "<small>" + io::escape(line) + "</small>";
+    if (!tile.value.empty()) html += "<b>" + pages::escape(tile.value) + "</b>";
+    for (const std::string& line : tile.lines) html += "<small>" + pages::escape(line) + "</small>";
     html += "</figure>\n";
   }
   return "<div class=\"tiles" + std::string(pairs ? " pairs" : "") + "\">" + html + "</div>\n";

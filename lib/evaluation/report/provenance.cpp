@@ -4,19 +4,19 @@
 #include "evaluation/report/citations.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
 
 std::string machine(const Provenance& provenance) {
-  return io::table({}, {{"OneStep", provenance.onestep},
-                        {"LibTorch", provenance.libtorch},
-                        {"device", provenance.device},
-                        {"threads", std::to_string(provenance.threads)},
-                        {"date", provenance.date},
-                        {"whole evaluation", io::format_duration(provenance.seconds)}});
+  return pages::table({}, {{"OneStep", provenance.onestep},
+                           {"LibTorch", provenance.libtorch},
+                           {"device", provenance.device},
+                           {"threads", std::to_string(provenance.threads)},
+                           {"date", provenance.date},
+                           {"whole evaluation", io::format_duration(provenance.seconds)}});
 }
 
 std::string seconds_text(double seconds, bool reused) {
@@ -37,8 +37,8 @@ std::string timings(const Evaluation& evaluation) {
   for (const Subject& subject : evaluation.subjects) add(subject.name, subject.set);
   add("reference", evaluation.reference.set);
   if (rows.empty()) return "";
-  return heading("Timings") + io::table({"", "drawing images, s", "features, s", "sampler"}, rows) +
-         (reused ? io::paragraph(
+  return heading("Timings") + pages::table({"", "drawing images, s", "features, s", "sampler"}, rows) +
+         (reused ? pages::paragraph(
                        "What comes from the cache was not computed again: its seconds are those of then.")
                  : "");
 }
@@ -46,7 +46,8 @@ std::string timings(const Evaluation& evaluation) {
 std::string files(const Evaluation& evaluation) {
   std::vector<Row> rows;
   const auto add = [&](const std::string& name, const std::string& source, const std::string& sha256) {
-    rows.push_back({io::escape(name), io::escape(source), "<code>" + io::escape(sha256) + "</code>"});
+    rows.push_back(
+        {pages::escape(name), pages::escape(source), "<code>" + pages::escape(sha256) + "</code>"});
   };
   const NetworkFile& network = evaluation.network;
   const std::string origin = network.origin.empty() ? "" : ", converted from " + network.origin;
@@ -60,18 +61,19 @@ std::string files(const Evaluation& evaluation) {
 }
 
 std::string how_to_cite(const Evaluation& evaluation, const Provenance& provenance) {
-  return io::details("How to cite", heading("Methods") + io::paragraph(methods_text(evaluation, provenance)) +
-                                        heading("What was used") +
-                                        io::preformatted(bibliography(evaluation)));
+  return pages::details("How to cite",
+                        heading("Methods") + pages::paragraph(methods_text(evaluation, provenance)) +
+                            heading("What was used") + pages::preformatted(bibliography(evaluation)));
 }
 
 }  // namespace
 
 Section provenance_section(const Evaluation& evaluation, const Provenance& provenance) {
-  return {"provenance", "Provenance",
-          io::preformatted(provenance.command) + machine(provenance) + timings(evaluation) +
-              files(evaluation) + how_to_cite(evaluation, provenance) +
-              io::details("Resolved configuration", io::preformatted(config::to_yaml(evaluation.config)))};
+  return {
+      "provenance", "Provenance",
+      pages::preformatted(provenance.command) + machine(provenance) + timings(evaluation) +
+          files(evaluation) + how_to_cite(evaluation, provenance) +
+          pages::details("Resolved configuration", pages::preformatted(config::to_yaml(evaluation.config)))};
 }
 
 }  // namespace onestep

@@ -4,8 +4,8 @@
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/published.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
-#include "io/svg_chart.h"
+#include "pages/html.h"
+#include "pages/svg_chart.h"
 
 namespace onestep {
 namespace {
@@ -24,7 +24,7 @@ Section published_section(const Evaluation& evaluation) {
   const int64_t resolution = published_resolution(evaluation);
   if (resolution == 0) return {};
   const Subject& first = evaluation.subjects.front();
-  std::vector<io::Dot> dots{{chart_name(first.name), first.score.fid.value, first.score.se.value_or(0.0)}};
+  std::vector<pages::Dot> dots{{chart_name(first.name), first.score.fid.value, first.score.se.value_or(0.0)}};
   std::vector<Row> rows;
   for (const PublishedFid& one : published_fids()) {
     if (one.resolution != resolution) continue;
@@ -40,11 +40,11 @@ Section published_section(const Evaluation& evaluation) {
            ? "They compare with this evaluation where its reference is that training set."
            : "This evaluation departs from that protocol: no fair comparison.");
   return {"published", "Published FIDs",
-          chart_figure(io::dot_chart(
+          chart_figure(pages::dot_chart(
                            dots, {.x_label = log ? "FID (logarithmic)" : "FID", .y_label = "", .log_x = log}),
                        caution) +
-              io::details("where these numbers come from",
-                          io::table({"method", "setting", "FID", "source"}, rows))};
+              pages::details("where these numbers come from",
+                             pages::table({"method", "setting", "FID", "source"}, rows))};
 }
 
 }  // namespace onestep

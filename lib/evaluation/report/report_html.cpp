@@ -3,7 +3,7 @@
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/pictures.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
@@ -23,7 +23,7 @@ std::vector<Section> sections_of(const Evaluation& evaluation, const Provenance&
 std::string contents(const std::vector<Section>& sections) {
   std::string links;
   for (const Section& section : sections)
-    links += "<a href=\"#" + section.id + "\">" + io::escape(section.title) + "</a>\n";
+    links += "<a href=\"#" + section.id + "\">" + pages::escape(section.title) + "</a>\n";
   return "<nav class=\"contents\" aria-label=\"Contents\">\n" + links + "</nav>\n";
 }
 
@@ -33,8 +33,8 @@ std::string report_html(const Evaluation& evaluation, const Provenance& provenan
   const std::vector<Section> sections = sections_of(evaluation, provenance);
   std::string body = "<style>" + report_style() + pictures_style() + "</style>\n" + headline(evaluation) +
                      contents(sections);
-  for (const Section& section : sections) body += io::section(section.title, section.body, section.id);
-  return io::page(evaluation.config.title, body);
+  for (const Section& section : sections) body += pages::section(section.title, section.body, section.id);
+  return pages::page(evaluation.config.title, body);
 }
 
 }  // namespace onestep

@@ -10,21 +10,21 @@
 #include "evaluation/report/galleries.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
 
 /// A gallery with what it shows, under a heading; "" where there is none.
 std::string shown(const std::string& title, const std::string& text, const std::string& gallery) {
-  return gallery.empty() ? "" : heading(title) + io::paragraph(text) + gallery;
+  return gallery.empty() ? "" : heading(title) + pages::paragraph(text) + gallery;
 }
 
 /// The same, folded: the line that stays tells the finding.
 std::string folded(const std::string& finding, const std::string& text, const std::string& gallery) {
-  if (gallery.empty()) return text.empty() ? "" : io::paragraph(finding + ". " + text);
-  return io::details(finding, io::paragraph(text) + gallery);
+  if (gallery.empty()) return text.empty() ? "" : pages::paragraph(finding + ". " + text);
+  return pages::details(finding, pages::paragraph(text) + gallery);
 }
 
 std::string share_text(int64_t count, int64_t all, const std::string& what) {
@@ -112,7 +112,7 @@ Section others_section(const Evaluation& evaluation) {
     if (!other.set.images.defined()) continue;
     ++count;
     html += heading(other.name + ", FID " + fid_text(other)) + random_gallery(evaluation, other, 24) +
-            io::details("Most harmful to FID", harmful_gallery(evaluation, other, 12));
+            pages::details("Most harmful to FID", harmful_gallery(evaluation, other, 12));
   }
   return {"others", "Samples of the others", html};
 }

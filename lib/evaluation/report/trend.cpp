@@ -4,27 +4,27 @@
 #include "evaluation/number_text.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
-#include "io/svg_chart.h"
+#include "pages/html.h"
+#include "pages/svg_chart.h"
 
 namespace onestep {
 namespace {
 
 std::string chart(const std::vector<TrendPoint>& trend, const TrendPoint& best) {
-  io::Series line{.name = "FID of the model kept then", .x = {}, .y = {}, .has_dots = true};
+  pages::Series line{.name = "FID of the model kept then", .x = {}, .y = {}, .has_dots = true};
   for (const TrendPoint& point : trend) {
     line.x.push_back(static_cast<double>(point.nimg));
     line.y.push_back(point.fid);
     line.error.push_back(point.se.value_or(0.0));
   }
-  const io::Series mark{.name = "best: " + value_and_error(best.fid, best.se) + " after " +
-                                io::format_count(best.nimg) + " images",
-                        .x = {static_cast<double>(best.nimg)},
-                        .y = {best.fid},
-                        .has_line = false,
-                        .has_dots = true};
-  return io::line_chart({line, mark}, {.x_label = "training images", .y_label = "FID"});
+  const pages::Series mark{.name = "best: " + value_and_error(best.fid, best.se) + " after " +
+                                   io::format_count(best.nimg) + " images",
+                           .x = {static_cast<double>(best.nimg)},
+                           .y = {best.fid},
+                           .has_line = false,
+                           .has_dots = true};
+  return pages::line_chart({line, mark}, {.x_label = "training images", .y_label = "FID"});
 }
 
 /// A minimum among neighbours within noise of it is luck as much as merit.
@@ -53,8 +53,8 @@ Section trend_section(const Evaluation& evaluation) {
       "trend", "Along the training run",
       chart_figure(chart(trend, best), "FID of each model that the run " + evaluation.config.trend +
                                            " kept, on the same seeds, with one standard error each way.") +
-          (text.empty() ? "" : io::paragraph(text)) +
-          io::details("The numbers", io::table({"training images", "FID", "SE", ""}, rows))};
+          (text.empty() ? "" : pages::paragraph(text)) +
+          pages::details("The numbers", pages::table({"training images", "FID", "SE", ""}, rows))};
 }
 
 }  // namespace onestep

@@ -2,9 +2,9 @@
 #include "evaluation/number_text.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
-#include "io/svg_chart.h"
+#include "pages/html.h"
+#include "pages/svg_chart.h"
 
 namespace onestep {
 namespace {
@@ -12,23 +12,23 @@ namespace {
 /// FID of subsets against 1000/N, the line through them and its end at N = ∞.
 std::string sample_size_chart(const FidInfinity& fit) {
   constexpr double kUnit = 1000;  // 1/N itself has labels such as 0.0005
-  io::Series subsets{
+  pages::Series subsets{
       .name = "random subsets of the samples", .x = {}, .y = {}, .has_line = false, .has_dots = true};
   for (size_t i = 0; i < fit.sizes.size(); ++i) {
     subsets.x.push_back(kUnit / static_cast<double>(fit.sizes[i]));
     subsets.y.push_back(fit.fids[i]);
   }
   const double limit = fit.intercept.value, widest = subsets.x.front();
-  const io::Series line{
+  const pages::Series line{
       .name = "fitted line", .x = {0, widest}, .y = {limit, limit + fit.slope * widest / kUnit}};
-  const io::Series end{.name = "FID∞ " + value_and_error(limit, fit.intercept.se),
-                       .x = {0},
-                       .y = {limit},
-                       .error = {fit.intercept.se.value_or(0.0)},
-                       .has_line = false,
-                       .has_dots = true};
-  return io::line_chart({subsets, line, end},
-                        {.x_label = "1000 / N (0: infinitely many samples)", .y_label = "FID"});
+  const pages::Series end{.name = "FID∞ " + value_and_error(limit, fit.intercept.se),
+                          .x = {0},
+                          .y = {limit},
+                          .error = {fit.intercept.se.value_or(0.0)},
+                          .has_line = false,
+                          .has_dots = true};
+  return pages::line_chart({subsets, line, end},
+                           {.x_label = "1000 / N (0: infinitely many samples)", .y_label = "FID"});
 }
 
 std::string sample_size(const Subject& first) {
@@ -48,13 +48,13 @@ std::string sample_size(const Subject& first) {
 
 std::string seed_sets(const Subject& first) {
   if (first.seed_sets.empty()) return "";
-  std::vector<io::Dot> dots;
+  std::vector<pages::Dot> dots;
   for (const SeedSet& set : first.seed_sets)
     dots.push_back({"seeds from " + io::format_count(set.first_seed), set.fid, set.se.value_or(0.0)});
   const SeedSetSummary summary = summary_of(first.seed_sets);
   dots.push_back({"mean ± sd", summary.mean, summary.sd});
   return heading("Sets of seeds") +
-         chart_figure(io::dot_chart(dots, {.x_label = "FID", .y_label = ""}),
+         chart_figure(pages::dot_chart(dots, {.x_label = "FID", .y_label = ""}),
                       "Each set with one standard error each way, and their mean with the standard deviation "
                       "of the sets. Papers report the smallest, " +
                           value_text(summary.min, summary.sd) + "; the mean is the fairer number.");

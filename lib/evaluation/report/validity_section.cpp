@@ -2,8 +2,8 @@
 #include "evaluation/number_text.h"
 #include "evaluation/report/html_parts.h"
 #include "evaluation/report/sections.h"
-#include "io/html.h"
 #include "io/progress.h"
+#include "pages/html.h"
 
 namespace onestep {
 namespace {
@@ -78,7 +78,7 @@ std::string validity_table(const Evaluation& evaluation) {
     }
     if (known) rows.push_back(row);
   }
-  return io::table(header, rows);
+  return pages::table(header, rows);
 }
 
 }  // namespace
@@ -88,7 +88,7 @@ Section validity_section(const Evaluation& evaluation) {
   const std::string n = reference.size() > 0 ? io::format_count(reference.size()) : "not known";
   return {"validity", "Validity",
           validity_table(evaluation) + heading("Reference") + "<div class=\"wide\">" +
-              io::table({}, {{"name", reference.source}, {"N", n}, {"SHA-256", reference.sha256}}) +
+              pages::table({}, {{"name", reference.source}, {"N", n}, {"SHA-256", reference.sha256}}) +
               "</div>\n" + heading("To be kept in mind") + list(evaluation.notes)};
 }
 

@@ -6,11 +6,11 @@
 
 #include <catch2/catch.hpp>
 
-#include "io/svg_bars.h"
-#include "io/svg_chart.h"
+#include "pages/svg_bars.h"
+#include "pages/svg_chart.h"
 #include "xml.h"
 
-using namespace onestep::io;
+using namespace onestep::pages;
 using Catch::Contains;
 
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 /// What all charts are made of. Lengths are pixels of a picture kWidth wide; texts are escaped here.
-namespace onestep::io::svg {
+namespace onestep::pages::svg {
 
 inline constexpr double kWidth = 720, kLeft = 64, kRight = 16, kTop = 12, kBottom = 44, kLegendRow = 20;
 
@@ -40,4 +40,4 @@ std::string y_axis(const Scale& y, double left, double right, const std::string&
 /// The <svg> element; `name` is what a screen reader says.
 std::string chart(double height, const std::string& name, const std::string& body);
 
-}  // namespace onestep::io::svg
+}  // namespace onestep::pages::svg

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "io/svg_chart.h"
+#include "pages/svg_chart.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 
 /// A sum and its parts, which are ≥ 0 and finite.
 struct Bar {
@@ -19,4 +19,4 @@ struct Bar {
 /// that is negative or not finite.
 std::string bar_chart(const std::vector<Bar>& bars, const std::vector<std::string>& parts, const Axes& axes);
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

@@ -7,7 +7,7 @@
 /// Pieces of a self-contained report: functions from text to HTML. No scripts, nothing from a network; one
 /// stylesheet for screen, phone and paper, light and dark. Arguments named `…_html` and `body` are HTML, all
 /// others plain text and escaped here.
-namespace onestep::io {
+namespace onestep::pages {
 
 /// Text to HTML: & < > " ' replaced, bytes that no HTML may hold (control characters) dropped.
 std::string escape(std::string_view text);
@@ -45,4 +45,4 @@ std::string details(std::string_view summary, std::string_view body);
 /// Text in fixed width with its lines kept.
 std::string preformatted(std::string_view text);
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/chart_style.h"
+#include "pages/chart_style.h"
 
 #include <stdexcept>
 
-namespace onestep::io {
+namespace onestep::pages {
 namespace {
 
 constexpr Colour kPalette[] = {
@@ -58,4 +58,4 @@ std::string standalone_svg(std::string_view chart) {
          std::string(chart.substr(inside + 1));
 }
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

@@ -5,10 +5,10 @@
 
 #include <catch2/catch.hpp>
 
-#include "io/svg_region.h"
+#include "pages/svg_region.h"
 #include "xml.h"
 
-using namespace onestep::io;
+using namespace onestep::pages;
 using Catch::Contains;
 
 namespace {

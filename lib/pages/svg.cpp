@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/svg.h"
+#include "pages/svg.h"
 
 #include <algorithm>
 #include <cstdio>
 
-#include "io/html.h"
-#include "io/ticks.h"
+#include "pages/html.h"
+#include "pages/ticks.h"
 
-namespace onestep::io::svg {
+namespace onestep::pages::svg {
 namespace {
 
 constexpr size_t kColours = 6;
@@ -87,4 +87,4 @@ std::string chart(double height, const std::string& name, const std::string& bod
          "</svg>\n";
 }
 
-}  // namespace onestep::io::svg
+}  // namespace onestep::pages::svg

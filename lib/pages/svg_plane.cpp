@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/svg_plane.h"
+#include "pages/svg_plane.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "io/ticks.h"
+#include "pages/ticks.h"
 
-namespace onestep::io::svg {
+namespace onestep::pages::svg {
 
 bool Plane::shows(double px, double py) const {
   return x.shows(px) && y.shows(py) && px >= x.ticks.front() && px <= x.ticks.back() &&
@@ -50,4 +50,4 @@ std::string inside(const Plane& plane, const std::string& body) {
          "\">" + body + "</svg>\n";
 }
 
-}  // namespace onestep::io::svg
+}  // namespace onestep::pages::svg

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "io/svg_chart.h"
-#include "io/svg_plane.h"
+#include "pages/svg_chart.h"
+#include "pages/svg_plane.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 
 /// Vectors (dx, dy) at points (x, y), all of one length. On a chart their own lengths are relative: the
 /// longest tenth are drawn as long as the points are apart, the others in proportion.
@@ -23,4 +23,4 @@ struct Arrows {
 std::string field_chart(const std::vector<Series>& clouds, const Arrows& arrows, const Axes& axes,
                         const std::optional<Window>& window = {});
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

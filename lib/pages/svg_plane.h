@@ -2,19 +2,19 @@
 #pragma once
 #include <string>
 
-#include "io/svg.h"
+#include "pages/svg.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 
 /// What of the plane is shown.
 struct Window {
   double x_low, x_high, y_low, y_high;
 };
 
-}  // namespace onestep::io
+}  // namespace onestep::pages
 
 /// What pictures of the plane are made of.
-namespace onestep::io::svg {
+namespace onestep::pages::svg {
 
 /// Two axes of one scale: a unit is as many pixels across as upwards.
 struct Plane {
@@ -29,4 +29,4 @@ Plane make_plane(Window window, double top = kTop);
 /// `body`, in the picture's coordinates, without what reaches beyond the plane.
 std::string inside(const Plane& plane, const std::string& body);
 
-}  // namespace onestep::io::svg
+}  // namespace onestep::pages::svg

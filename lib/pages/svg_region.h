@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "io/svg_chart.h"
-#include "io/svg_plane.h"
+#include "pages/svg_chart.h"
+#include "pages/svg_plane.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 
 /// Points joined by a line.
 struct Outline {
@@ -28,4 +28,4 @@ struct Region {
 std::string region_chart(const std::string& title, const std::vector<Region>& regions, const Axes& axes,
                          const Window& window);
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

@@ -5,7 +5,7 @@
 #include <string_view>
 
 /// How charts look, on a page of html.h and in files of their own.
-namespace onestep::io {
+namespace onestep::pages {
 
 /// A named colour, used in CSS as var(--name).
 struct Colour {
@@ -22,4 +22,4 @@ std::string_view chart_rules();
 /// colours, a white ground. Throws std::invalid_argument for any other text.
 std::string standalone_svg(std::string_view chart);
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

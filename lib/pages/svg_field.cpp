@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/svg_field.h"
+#include "pages/svg_field.h"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
-#include "io/svg.h"
-#include "io/svg_plane.h"
+#include "pages/svg.h"
+#include "pages/svg_plane.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 namespace {
 
 using namespace svg;
@@ -141,4 +141,4 @@ std::string field_chart(const std::vector<Series>& clouds, const Arrows& arrows,
   return chart(legend - 8, axes.y_label + " over " + axes.x_label, svg);
 }
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/ticks.h"
+#include "pages/ticks.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace onestep::io {
+namespace onestep::pages {
 
 std::vector<double> linear_ticks(double low, double high, double count) {
   const double size = std::max(std::abs(low), std::abs(high));
@@ -39,4 +39,4 @@ std::vector<double> log_ticks(double low, double high) {
   return ticks;
 }
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

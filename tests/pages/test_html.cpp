@@ -5,11 +5,11 @@
 
 #include <catch2/catch.hpp>
 
-#include "io/html.h"
-#include "io/svg_chart.h"
-#include "io/ticks.h"
+#include "pages/html.h"
+#include "pages/svg_chart.h"
+#include "pages/ticks.h"
 
-using namespace onestep::io;
+using namespace onestep::pages;
 using Catch::Contains;
 using Catch::EndsWith;
 using Catch::StartsWith;

@@ -7,12 +7,12 @@
 
 #include <catch2/catch.hpp>
 
-#include "io/chart_style.h"
-#include "io/html.h"
-#include "io/svg_field.h"
+#include "pages/chart_style.h"
+#include "pages/html.h"
+#include "pages/svg_field.h"
 #include "xml.h"
 
-using namespace onestep::io;
+using namespace onestep::pages;
 using Catch::Contains;
 
 namespace {

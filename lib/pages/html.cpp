@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/html.h"
+#include "pages/html.h"
 
 #include <algorithm>
 #include <cstdint>
 
 #include "config/printable.h"
-#include "io/chart_style.h"
+#include "pages/chart_style.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 namespace {
 
 /// Everything but charts, which chart_style.h dresses.
@@ -181,4 +181,4 @@ std::string preformatted(std::string_view text) {
   return element("pre", as_html(config::printable_lines(text)));
 }
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

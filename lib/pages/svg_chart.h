@@ -5,7 +5,7 @@
 
 /// Charts as inline SVG, coloured by the stylesheet of html.h's page(), so that they suit light and dark
 /// alike; chart_style.h makes files of them that stand alone.
-namespace onestep::io {
+namespace onestep::pages {
 
 /// Texts are escaped. On a logarithmic axis values ≤ 0 are left out.
 struct Axes {
@@ -34,4 +34,4 @@ struct Dot {
 /// Only x_label and log_x of `axes` are used.
 std::string dot_chart(const std::vector<Dot>& dots, const Axes& axes);
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

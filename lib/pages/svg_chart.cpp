@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/svg_chart.h"
+#include "pages/svg_chart.h"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <utility>
 
-#include "io/svg.h"
+#include "pages/svg.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 namespace {
 
 using namespace svg;
@@ -139,4 +139,4 @@ std::string dot_chart(const std::vector<Dot>& dots, const Axes& axes) {
   return chart(bottom + kBottom, axes.x_label, svg);
 }
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

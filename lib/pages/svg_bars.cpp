@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/svg_bars.h"
+#include "pages/svg_bars.h"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
-#include "io/svg.h"
+#include "pages/svg.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 namespace {
 
 using namespace svg;
@@ -57,4 +57,4 @@ std::string bar_chart(const std::vector<Bar>& bars, const std::vector<std::strin
   return chart(legend - 8, axes.x_label, svg);
 }
 
-}  // namespace onestep::io
+}  // namespace onestep::pages

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "io/svg_region.h"
+#include "pages/svg_region.h"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
-#include "io/svg.h"
+#include "pages/svg.h"
 
-namespace onestep::io {
+namespace onestep::pages {
 namespace {
 
 using namespace svg;
@@ -86,4 +86,4 @@ std::string region_chart(const std::string& title, const std::vector<Region>& re
   return chart(legend - 8, title, svg + inside(plane, areas + lines + marks));
 }
 
-}  // namespace onestep::io
+}  // namespace onestep::pages
