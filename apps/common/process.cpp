@@ -63,9 +63,15 @@ int64_t machine_cores() {
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;
 }
 
-int64_t cores() {
+int64_t ranks_here() {
   const char* const ranks = std::getenv(kRanksHereVariable);
-  return std::max<int64_t>(machine_cores() / (ranks != nullptr ? std::max(std::atoi(ranks), 1) : 1), 1);
+  return ranks != nullptr ? std::max(std::atoi(ranks), 1) : 1;
+}
+
+int64_t cores() {
+  const char* const wish = std::getenv("OMP_NUM_THREADS");
+  const bool each = wish != nullptr && std::atoi(wish) > 0;  // what a rank is to have
+  return std::max<int64_t>(machine_cores() / (each ? 1 : ranks_here()), 1);
 }
 
 int64_t use_threads(int64_t threads) {
@@ -102,8 +108,10 @@ at::Device open_device(const std::string& name, int local_rank) {
     throw config::ConfigError(error.what_without_backtrace());
   }
   const int devices = c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount();
-  const int chosen = name == "cuda" ? local_rank % devices : std::stoi(index);
-  if (chosen >= devices) refuse("there are " + std::to_string(devices) + " GPUs");
+  const int chosen = name == "cuda" ? local_rank : std::stoi(index);
+  if (chosen >= devices)
+    refuse("there are " + std::to_string(devices) + " GPUs" +
+           (name == "cuda" ? ", and this is rank " + std::to_string(local_rank) + " of its machine" : ""));
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(chosen));
 }
 

@@ -32,12 +32,14 @@ Workers use_workers(int64_t workers, int64_t threads, at::Device device);
 int64_t cores();
 int64_t machine_cores();
 
+/// How many ranks --ranks has started here; 1 without it.
+int64_t ranks_here();
+
 /// The variable that tells how many ranks share the cores.
 inline constexpr const char* kRanksHereVariable = "ONESTEP_RANKS_HERE";
 
-/// "cpu", "cuda" or "cuda:N", ready for use; "cuda" is the GPU of this rank of its machine, as many as there
-/// are, in turns. Throws config::ConfigError for another name, and saying why when
-/// there is no such GPU.
+/// "cpu", "cuda" or "cuda:N", ready for use; "cuda" is the GPU of this rank of its machine. Throws
+/// config::ConfigError for another name, and saying why when there is no such GPU.
 at::Device open_device(const std::string& name, int local_rank = 0);
 
 /// "0.1.0", and that of LibTorch.

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <ATen/Version.h>
@@ -14,6 +15,7 @@
 #include "apps/common/stop.h"
 #include "config/node.h"
 #include "io/log.h"
+#include "kernels/cuda_plugin.h"
 
 namespace onestep {
 namespace {
@@ -22,11 +24,28 @@ constexpr int64_t kMostRanks = 1024, kLongestTimeout = 7 * 24 * 3600;
 
 int own_rank = 0;  // of this process: what it says at its end is marked by it
 int own_ranks = 1;
+bool own_parent_speaks = false;
 
 std::optional<std::string> variable(const std::string& name) {
   if (name == kParentVariable) return std::to_string(getppid());
   const char* const value = std::getenv(name.c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+/// As many as the system lets: each rank has several to each other.
+void allow_many_connections() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// LibTorch looks for its CUDA half once, when it is first used. What fails is told by who opens the device.
+void open_cuda_early() {
+  try {
+    kernels::load_cuda_plugin();
+  } catch (const c10::Error&) {
+  }
 }
 
 }  // namespace
@@ -54,8 +73,10 @@ void add_rank_options(CLI::App& command, RankOptions& options, const std::string
       ->group(group);
 }
 
-Communicator join_ranks(const RankOptions& options) {
+Communicator join_ranks(const RankOptions& options, const std::string& device) {
   Ranks ranks = find_ranks(variable, options.master);
+  if (!options.master.empty() && ranks.size == 1)
+    throw config::ConfigError("--master: there are no ranks of a launcher that would meet there");
   if (options.ranks > 0 && ranks.size > 1)
     throw config::ConfigError("--ranks " + std::to_string(options.ranks) + ": " + ranks.launcher +
                               " has started " + std::to_string(ranks.size) + " ranks already; leave it out");
@@ -66,10 +87,13 @@ Communicator join_ranks(const RankOptions& options) {
   if (ranks.size == 1) return {};
   own_rank = ranks.rank;
   own_ranks = ranks.size;
+  own_parent_speaks = ranks.launcher == "--ranks";
+  allow_many_connections();
   std::signal(SIGPIPE, SIG_IGN);  // Gloo writes to ranks that are gone
   // What c10d tells of connections is told by us, in a line. TORCH_CPP_LOG_LEVEL brings it back.
   if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
   if (ranks.rank != 0) io::log_errors_only();
+  if (device.starts_with("cuda")) open_cuda_early();
   release_stop_signals();  // who waits for others can be ended at once
   const Communicator communicator = connect(ranks, std::chrono::seconds(options.timeout_s));
   catch_stop_signals();
@@ -84,6 +108,10 @@ Facts facts_of_process(at::Device device) {
 
 int rank_of_process() {
   return own_rank;
+}
+
+bool has_parent_that_speaks() {
+  return own_parent_speaks;
 }
 
 bool is_one_of_several() {

@@ -32,11 +32,13 @@ struct RanksEnded {
 ///
 /// The process that forked waits for them: it passes signals on, and throws RanksEnded when they have ended.
 /// Where one fails the others have ten seconds. Its code is that of the first which had a reason of its
-/// own; 6 where ranks were killed or lost alone.
+/// own; where ranks were killed or silent alone it throws RankLost, and speaks for all.
 ///
 /// Rank 0 alone speaks: the others' log is silent from here on, but for errors. Throws config::ConfigError
 /// for --ranks under a launcher of several, what find_ranks and connect refuse, and RankLost as connect does.
-Communicator join_ranks(const RankOptions& options);
+/// `device`: where it will be, as far as that is known by now; CUDA has to be looked for before the ranks
+/// meet.
+Communicator join_ranks(const RankOptions& options, const std::string& device = "");
 
 /// What the bits of all work depend on, beside what it is told to do: the versions, and the processor.
 Facts facts_of_process(at::Device device);
@@ -44,6 +46,7 @@ Facts facts_of_process(at::Device device);
 /// For what a process says at its end: its rank, and whether there are others.
 int rank_of_process();
 bool is_one_of_several();
+bool has_parent_that_speaks();
 
 /// Whether this rank is the one that writes and speaks.
 inline bool is_first(const Communicator& ranks) {

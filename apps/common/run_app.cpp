@@ -79,6 +79,7 @@ int code_of(FailureKind kind) {
       return kFile;
     case FailureKind::numerical:
       return kNumerical;
+    case FailureKind::interrupted:  // all ranks throw Interrupted themselves
     case FailureKind::other:
       break;
   }
@@ -131,7 +132,7 @@ int end_of(CLI::App& app, int argc, char** argv, const std::function<void()>& bo
   } catch (const RankFailed& error) {
     return code_of(error.kind());
   } catch (const RankLost& error) {
-    return report(app, error.what(), kRankLost);
+    return has_parent_that_speaks() ? kRankLost : report(app, error.what(), kRankLost);
   } catch (const RanksEnded& ended) {
     return ended.code;
   } catch (const io::TooLittleMemory& error) {

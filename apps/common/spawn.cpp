@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "apps/common/spawn.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -15,7 +14,9 @@
 
 #include "apps/common/exit_code.h"
 #include "apps/common/process.h"
+#include "apps/common/stop.h"
 #include "config/node.h"
+#include "parallel/communicator.h"
 #include "parallel/listen.h"
 #include "parallel/ranks.h"
 
@@ -39,7 +40,7 @@ void set(const char* name, const std::string& value) {
 void become_rank(int rank, int ranks, int socket, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);  // who starts them takes them along
   if (getppid() != parent) _exit(kSignal + SIGTERM);
-  setpgid(0, 0);  // a terminal's Ctrl-C comes once, from the parent
+  release_stop_signals();  // until it is connected
   set("RANK", std::to_string(rank));
   set("LOCAL_RANK", std::to_string(rank));
   set("WORLD_SIZE", std::to_string(ranks));
@@ -47,26 +48,42 @@ void become_rank(int rank, int ranks, int socket, pid_t parent) {
   set("MASTER_ADDR", "127.0.0.1");
   set("MASTER_PORT", std::to_string(port_of_socket(socket)));
   set(kListeningVariable, std::to_string(socket));
-  if (std::getenv("OMP_NUM_THREADS") == nullptr) set(kRanksHereVariable, std::to_string(ranks));
+  for (const char* of_torchrun : {"TORCHELASTIC_USE_AGENT_STORE", "TORCHELASTIC_RESTART_COUNT"})
+    unsetenv(of_torchrun);
+  set(kRanksHereVariable, std::to_string(ranks));
   if (rank != 0) close(socket);
 }
 
+struct Rank {
+  int number;
+  pid_t process;
+};
+
+/// The ranks, and what became of those that have ended.
 struct Processes {
-  std::vector<pid_t> running;
+  std::vector<Rank> running;
   int code = kDone;       // of the first that ended for a reason of its own
   bool any_lost = false;  // ended by a signal, or because another was gone
+  std::string lost;       // what is known of the first of them
 
-  void send(int signal) const {
-    for (const pid_t process : running) kill(process, signal);
-  }
-
-  void ended(pid_t process, int status) {
-    std::erase(running, process);
+  void ended(int rank, int status) {
     if (WIFEXITED(status) && WEXITSTATUS(status) != kRankLost) {
       if (code == kDone) code = WEXITSTATUS(status);
-    } else {
-      any_lost = true;
+      return;
     }
+    any_lost = true;
+    if (WIFSIGNALED(status) && lost.empty())
+      lost = "rank " + std::to_string(rank) + " was killed by signal " + std::to_string(WTERMSIG(status));
+  }
+
+  /// Whether any has ended since the last call. Other children of this process are none of ours.
+  bool look() {
+    return std::erase_if(running, [&](const Rank& rank) {
+      int status = 0;
+      const pid_t process = waitpid(rank.process, &status, WNOHANG);
+      if (process == rank.process) ended(rank.number, status);
+      return process != 0 && !(process < 0 && errno == EINTR);
+    });
   }
 };
 
@@ -78,22 +95,17 @@ int wait_for(Processes processes) {
     if (noted != 0) {
       last_signal = noted;
       noted = 0;
-      processes.send(last_signal);
+      for (const Rank& rank : processes.running) forward_signal(rank.process, last_signal);
     }
-    int status = 0;
-    const pid_t process = waitpid(-1, &status, WNOHANG);
-    if (process > 0) {
-      processes.ended(process, status);
-      if (!failed && (processes.code != kDone || processes.any_lost)) failed = Clock::now();
-      continue;
-    }
-    if (process < 0 && errno != EINTR) break;
-    if (failed && Clock::now() - *failed > kGrace) processes.send(SIGKILL);
+    if (processes.look() && !failed && (processes.code != kDone || processes.any_lost)) failed = Clock::now();
+    if (failed && Clock::now() - *failed > kGrace)
+      for (const Rank& rank : processes.running) kill(rank.process, SIGKILL);
     usleep(kPoll);
   }
-  if (processes.code != kDone) return processes.code;
-  if (!processes.any_lost) return kDone;
-  return last_signal != 0 ? kSignal + last_signal : kRankLost;
+  if (processes.code != kDone || !processes.any_lost) return processes.code;
+  if (last_signal != 0) return kSignal + last_signal;
+  throw RankLost(processes.lost.empty() ? "a rank was silent for longer than --rank-timeout allows"
+                                        : processes.lost);
 }
 
 }  // namespace
@@ -102,6 +114,7 @@ std::optional<int> spawn_ranks(int ranks) {
   const int socket = listen_at("127.0.0.1", 0);
   if (socket < 0)
     throw config::ConfigError("--ranks: no port to meet at: " + std::generic_category().message(errno));
+  std::signal(SIGCHLD, SIG_DFL);  // who ignores it is not told how they ended
   struct sigaction action {};
   action.sa_handler = note;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
@@ -119,11 +132,11 @@ std::optional<int> spawn_ranks(int ranks) {
     }
     if (process < 0) {
       const std::string why = std::generic_category().message(errno);
-      processes.send(SIGKILL);
+      for (const Rank& started : processes.running) kill(started.process, SIGKILL);
       throw config::ConfigError("--ranks " + std::to_string(ranks) + ": process " + std::to_string(rank + 1) +
                                 " cannot be started: " + why);
     }
-    processes.running.push_back(process);
+    processes.running.push_back({rank, process});
   }
   close(socket);
   return wait_for(std::move(processes));

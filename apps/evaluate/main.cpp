@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <tuple>
 
+#include <ATen/Parallel.h>
 #include <nlohmann/json.hpp>
 
 #include "apps/common/process.h"
@@ -110,6 +112,26 @@ EvaluationContext make_context(const EvaluateOptions& options, const std::string
           }};
 }
 
+/// The context of the ranks that do the work, once they agree on it. `first` is done by rank 0 alone: what is
+/// to be found out before.
+EvaluationContext join(const EvaluateOptions& options, const EvaluateConfig& config, int64_t threads,
+                       const std::string& what, StageBars& bars, const std::function<void()>& first) {
+  const Communicator ranks = join_ranks(options.ranks, config.device);
+  EvaluationContext context;
+  together(ranks, [&] {
+    use_threads(threads);
+    context = make_context(options, config.device, threads, ranks, bars);
+    if (is_first(ranks)) first();
+  });
+  Facts facts = facts_of_process(context.device);
+  facts.emplace_back("what is evaluated", what);
+  const auto values = config::values_of(config::encode(config));
+  facts.insert(facts.end(), values.begin(), values.end());
+  agree(ranks, facts);
+  connect_device(ranks, context.device);
+  return context;
+}
+
 void write_statistics_file(const EvaluateOptions& options) {
   EvaluateConfig config;
   config.draw_images = 50000;
@@ -118,21 +140,15 @@ void write_statistics_file(const EvaluateOptions& options) {
   if (!options.device.empty()) config.device = options.device;
   config.batch = options.batch.value_or(config.batch);
   require_statistics_suffix(options.out);
-  require_writable(options.out);
   const SubjectConfig source = subject_named(options.stats_source, "source");
   if (!std::holds_alternative<FeaturesSubject>(source) && !has_network(config.features))
     throw config::ConfigError("--features is needed: what turns images into features");
-  const Communicator ranks = join_ranks(options.ranks);
   StageBars bars("interrupted; nothing was written");
-  EvaluationContext context;
-  together(ranks, [&] {
-    const int64_t threads = options.threads.value_or(0);
-    use_threads(threads);
-    context = make_context(options, config.device, threads, ranks, bars);
-  });
+  const EvaluationContext context = join(options, config, options.threads.value_or(0), options.stats_source,
+                                         bars, [&] { require_writable(options.out); });
   const StatisticsFile statistics = reference_statistics(source, config, context);
   bars.finish();
-  if (!is_first(ranks)) return;
+  if (!is_first(context.ranks)) return;
   const int64_t width = statistics.features.mean.size(0);
   if (const std::string few = few_samples(options.stats_source, statistics.n, width); !few.empty())
     io::log_warning(few);
@@ -154,29 +170,20 @@ void print_result(const Evaluation& evaluation) {
 void score_sources(const EvaluateOptions& options, const std::string& command) {
   const EvaluateConfig config = resolve(options);
   if (options.dry_run) return print_plan(config);
-  const Communicator ranks = join_ranks(options.ranks);
-  const auto start = std::chrono::steady_clock::now();
-  Provenance provenance{
-      .command = command, .date = utc_date(), .onestep = version(), .libtorch = libtorch_version()};
-  provenance.device = config.device;
   StageBars bars("interrupted; no report was written");
-  EvaluationContext context;
-  together(ranks, [&] {
-    provenance.threads = use_threads(config.threads);
-    context = make_context(options, config.device, config.threads, ranks, bars);
-    if (!is_first(ranks)) return;
+  const auto start = std::chrono::steady_clock::now();
+  const EvaluationContext context = join(options, config, config.threads, config.out, bars, [&] {
     // Before the work, so that what cannot be written is told at once.
     io::make_folders(config.out);
     for (const char* const name : kReportFiles) require_writable(fs::path(config.out) / name);
   });
-  Facts facts = facts_of_process(context.device);
-  const auto values = config::values_of(config::encode(config));
-  facts.insert(facts.end(), values.begin(), values.end());
-  agree(ranks, facts);
-  connect_device(ranks, context.device);
+  Provenance provenance{
+      .command = command, .date = utc_date(), .onestep = version(), .libtorch = libtorch_version()};
+  provenance.device = config.device;
+  provenance.threads = at::get_num_threads();
   const Evaluation evaluation = evaluate(config, context);
   bars.finish();
-  if (!is_first(ranks)) return;
+  if (!is_first(context.ranks)) return;
   provenance.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   write_reports(evaluation, provenance);
   print_result(evaluation);

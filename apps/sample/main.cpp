@@ -49,7 +49,13 @@ void sample(const Options& options, const Plan& plan) {
   nlohmann::ordered_json settings;
   together(plan.ranks, [&] { settings = settings_of(options, plan); });
   Facts facts = facts_of_process(plan.device);
-  facts.emplace_back("seeds", options.seeds);
+  const SampleRequest& request = plan.request;
+  facts.emplace_back("what is drawn", nlohmann::json{{"seeds", request.seeds},
+                                                     {"classes", request.classes},
+                                                     {"batch", options.batch},
+                                                     {"stop_after", request.stop_after},
+                                                     {"trajectory", request.trajectory}}
+                                          .dump());
   for (const auto& [name, value] : settings.items()) facts.emplace_back(name, value.dump());
   agree(plan.ranks, facts);
   connect_device(plan.ranks, plan.device);
@@ -89,10 +95,6 @@ void sample(const Options& options, const Plan& plan) {
 }
 
 void compare_samplers(const Options& options, const Plan& plan) {
-  together(plan.ranks, [&] {
-    if (plan.ranks.size > 1)
-      throw config::ConfigError("--compare is the work of one process, without --ranks");
-  });
   const Comparison comparison = run_comparison(options, plan);
   const auto written = write_comparison(plan, comparison, settings_of(options, plan));
   std::printf("%s", comparison_csv(comparison).c_str());
@@ -100,8 +102,12 @@ void compare_samplers(const Options& options, const Plan& plan) {
 }
 
 void run(const Options& options) {
-  const Communicator ranks = join_ranks(options.ranks);
+  const Communicator ranks = join_ranks(options.ranks, options.device);
   Plan plan;
+  together(ranks, [&] {
+    if (ranks.size > 1 && !options.compare.empty())
+      throw config::ConfigError("--compare is the work of one process, without --ranks");
+  });
   together(ranks, [&] { plan = make_plan(options, ranks); });
   if (options.compare.empty()) {
     sample(options, plan);

@@ -75,7 +75,8 @@ TaskCost cost_of(const TrainConfig& config, const Dataset& data, const Workers& 
 void require_room(const TaskCost& cost, at::Device device) {
   if (!device.is_cpu()) return;
   io::require_memory(
-      "this training", cost.bytes,
+      ranks_here() > 1 ? "this training by so many ranks" : "this training",
+      cost.bytes * static_cast<double>(ranks_here()),
       "lower run.workers or run.micro_batch, have blocks recomputed, or take a smaller network");
 }
 
@@ -117,7 +118,8 @@ TrainConfig read_config(const Options& options) {
 
 void dry_run(const Options& options) {
   const auto config = read_config(options);
-  require_shareable(shared_by(config.run, options.ranks.ranks), std::max<int64_t>(options.ranks.ranks, 1));
+  const int64_t ranks = std::max<int64_t>(options.ranks.ranks, 1);
+  require_shareable(shared_by(config.run, ranks), ranks);
   const at::Device device = open_device(config.run.device);
   const Workers workers = use_workers(config.run.workers, config.run.threads, device);
   print_plan(config::to_yaml(config), config, cost_of(config, outline_of_dataset(config.data), workers));
@@ -134,14 +136,19 @@ struct Experiment {
   RunIdentity identity;
 };
 
-Experiment make_experiment(const Options& options, const Communicator& ranks) {
+Experiment read_experiment(const Options& options, const Communicator& ranks) {
   Experiment e{.config = read_config(options)};
   const TrainConfig& config = e.config;
   e.run = shared_by(config.run, ranks.size);
   require_shareable(e.run, ranks.size);
   e.device = open_device(config.run.device, ranks.local_rank);
   e.workers = use_workers(config.run.workers, config.run.threads, e.device);
-  e.data = load_dataset(config.data, data_cache(options.cache));
+  return e;
+}
+
+/// What is made of configuration and data.
+void complete(Experiment& e, const Communicator& ranks) {
+  const TrainConfig& config = e.config;
   if (!e.data.passed_over.empty()) io::log_warning("data: " + e.data.passed_over);
   if (const std::string classes = empty_classes(class_counts(e.data)); !classes.empty())
     io::log_warning("data: " + classes);
@@ -163,7 +170,15 @@ Experiment make_experiment(const Options& options, const Communicator& ranks) {
                 .sources = sources_of(config.task),
                 .budget_problem = budget_problem(config)};
   e.identity.sources.push_back({.what = "data", .place = e.data.name, .sha256 = content_sha256(e.data)});
-  return e;
+}
+
+/// The device that the configuration names; "" where that cannot be read, which is told later.
+std::string device_of(const Options& options) {
+  try {
+    return read_config(options).run.device;
+  } catch (const std::exception&) {
+    return "";
+  }
 }
 
 /// What the bits of a run depend on, where ranks may differ.
@@ -182,9 +197,11 @@ void train(const Options& options) {
     return;
   }
   if (options.dry_run) return dry_run(options);
-  const Communicator ranks = join_ranks(options.ranks);
+  const Communicator ranks = join_ranks(options.ranks, device_of(options));
   Experiment e;
-  together(ranks, [&] { e = make_experiment(options, ranks); });
+  together(ranks, [&] { e = read_experiment(options, ranks); });
+  one_of_a_machine_first(ranks, [&] { e.data = load_dataset(e.config.data, data_cache(options.cache)); });
+  together(ranks, [&] { complete(e, ranks); });
   agree(ranks, facts_of(e));
   connect_device(ranks, e.device);
   const Scoring scoring = make_scoring(

@@ -77,7 +77,7 @@ Subject evaluate_subject(const SubjectConfig& config, const Reference& reference
 std::vector<TrendPoint> trend_of(const Reference& reference, const Collector& collector) {
   std::vector<TrendPoint> trend;
   if (collector.config.trend.empty()) return trend;
-  for (const KeptModel& kept : kept_models(collector.config.trend)) {
+  for (const KeptModel& kept : kept_models(collector.config.trend, collector.context.ranks)) {
     const FidScore score =
         score_of(collect(trend_subject(kept), collector.config.first_seed, collector), reference);
     trend.push_back({kept.nimg, score.fid.value, score.se});
@@ -124,7 +124,7 @@ void help_to_evaluate(const Collector& collector) {
   for (const SubjectConfig& subject : config.subjects)
     for (const int64_t first_seed : first_seeds_of(subject, config)) collect(subject, first_seed, collector);
   if (config.trend.empty()) return;
-  for (const KeptModel& kept : kept_models(config.trend))
+  for (const KeptModel& kept : kept_models(config.trend, collector.context.ranks))
     collect(trend_subject(kept), config.first_seed, collector);
 }
 

@@ -20,7 +20,7 @@ struct ModelScorer::State {
   EvaluateConfig config;
   EvaluationContext context;
   config::Partial<SamplerConfig> sampler;
-  Collector collector;
+  std::optional<Collector> collector;
   FeatureSet reference;
   Gaussian law;  ///< of the reference; rank 0's
 
@@ -31,9 +31,7 @@ struct ModelScorer::State {
                .classes = wanted.classes,
                .batch = wanted.batch},
         context(where),
-        sampler(wanted.sampler),
-        collector(make_collector(config, context)),
-        reference(collect(config.reference, collector)) {}
+        sampler(wanted.sampler) {}
 
   /// Throws config::ConfigError where such images can't be compared with the reference.
   void require_fit(const ImageShape& shape) const {
@@ -47,9 +45,9 @@ struct ModelScorer::State {
         refuse("reference", c10::str(reference.source, " has ", shape_text(real), " images, the model makes ",
                                      shape_text(shape)));
     }
-    if (const std::string problem = collector.extractor->problem(shape); !problem.empty())
+    if (const std::string problem = collector->extractor->problem(shape); !problem.empty())
       refuse("features", c10::str("the model makes ", shape_text(shape), " images, but ", problem));
-    const int64_t width = feature_width(*collector.extractor, shape);
+    const int64_t width = feature_width(*collector->extractor, shape);
     if (width != reference.width())
       refuse("reference", c10::str(reference.source, " has ", reference.width(),
                                    " dimensions, the features of the model's images ", width));
@@ -59,25 +57,31 @@ struct ModelScorer::State {
 ModelScorer::ModelScorer(const InTrainingConfig& config, const EvaluationContext& context,
                          const ImageShape& images)
     : state_(std::make_unique<State>(config, context)) {
+  State& state = *state_;
+  together(context.ranks, [&] { state.collector.emplace(make_collector(state.config, state.context)); });
+  state.reference = collect(state.config.reference, *state.collector);
   together(context.ranks, [&] {
     if (context.ranks.rank != 0) return;
-    state_->law = fit(state_->reference);
-    state_->require_fit(images);
+    state.law = fit(state.reference);
+    state.require_fit(images);
   });
 }
 
 ModelScorer::~ModelScorer() = default;
 
 std::optional<Scored> ModelScorer::operator()(const io::TensorFile& model) const {
-  const Denoiser denoiser = denoiser_of(model, state_->context.device);
-  const Generator generator{
-      .model = denoiser,
-      .sampler = with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
-      .classes = trained_classes(denoiser, data_of_metadata(model.metadata, model.path)),
-      .name = "evaluation",
-      .source = model.path.string(),
-      .sha256 = ""};
-  const FeatureSet set = collect(generator, state_->config.first_seed, state_->collector);
+  std::optional<Generator> generator;
+  together(state_->context.ranks, [&] {
+    const Denoiser denoiser = denoiser_of(model, state_->context.device);
+    generator.emplace(
+        Generator{.model = denoiser,
+                  .sampler = with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
+                  .classes = trained_classes(denoiser, data_of_metadata(model.metadata, model.path)),
+                  .name = "evaluation",
+                  .source = model.path.string(),
+                  .sha256 = ""});
+  });
+  const FeatureSet set = collect(*generator, state_->config.first_seed, *state_->collector);
   if (state_->context.ranks.rank != 0) return std::nullopt;
   const FidScore result = score(set, fit(set), state_->reference, state_->law);
   return Scored{result.fid.value, result.se};

@@ -25,6 +25,7 @@
 #include "io/progress.h"
 #include "io/sha256.h"
 #include "io/tensor_bytes.h"
+#include "parallel/agreement.h"
 #include "parallel/together.h"
 #include "samplers/model_data.h"
 #include "samplers/sample.h"
@@ -156,12 +157,21 @@ Generator generator_of(const ModelSubject& subject, at::Device device) {
           .sha256 = io::sha256_of_file(subject.path)};
 }
 
+/// Ranks may have read other files by the same names.
+void agree_on(const FeatureSet& set, const Collector& collector) {
+  agree(collector.context.ranks,
+        {{set.source + " (sha256)", set.sha256},
+         {"the feature network (sha256)", collector.extractor ? collector.extractor->network.sha256 : ""}});
+}
+
 FeatureSet draw_images(const Generator& generator, int64_t first_seed, const Collector& collector) {
-  // Before an hour of drawing, not after.
-  expect_images(*collector.extractor, generator.source, image_shape(generator.model));
+  const Communicator& ranks = collector.context.ranks;
+  together(ranks, [&] {  // before an hour of drawing, not after
+    expect_images(*collector.extractor, generator.source, image_shape(generator.model));
+  });
   FeatureSet set{.source = generator.source, .sha256 = generator.sha256};
   set.sampler = sampler_text(generator.sampler);
-  const Communicator& ranks = collector.context.ranks;
+  agree_on(set, collector);
   const SharedRows rows = shared_rows(images_to_draw(collector.config), collector.config.batch, ranks);
   const Cached drawn = cached_by_first(
       ranks, collector.context.cache,
@@ -192,6 +202,7 @@ std::string pixels_sha256(const at::Tensor& images) {
 /// A data set, which every rank reads, as rank 0 has it, and as the others: their rows alone.
 FeatureSet shared(FeatureSet set, const Collector& collector) {
   const Communicator& ranks = collector.context.ranks;
+  agree_on(set, collector);
   if (ranks.rank == 0) return set;
   const Share mine = shared_rows(set.images.size(0), collector.config.batch, ranks).mine;
   set.images = set.images.narrow(0, mine.first, mine.count);
@@ -223,11 +234,6 @@ FeatureSet chosen_images(const DatasetSubject& subject, const Collector& collect
   if (set.labels.defined()) set.labels = set.labels.index_select(0, rows);
   return set;
 }
-
-template <class... Choices>
-struct Overloaded : Choices... {
-  using Choices::operator()...;
-};
 
 /// What a set's arrays are called in the cache; those that are undefined are left out.
 constexpr std::pair<const char*, at::Tensor FeatureSet::*> kFeatureArrays[]{
@@ -279,14 +285,18 @@ void fill_features(FeatureSet& set, const std::string& stage, const Collector& c
   const at::Tensor& images = set.images;
   const ImageShape shape{images.size(1), images.size(2), images.size(3)};
   const Communicator& ranks = collector.context.ranks;
-  expect_images(extractor, set.source, shape);
-  const int64_t n = broadcast(ranks, images.size(0)), d = feature_width(extractor, shape);
-  if (n < 2)
-    throw io::FileError(set.source, "a covariance needs at least 2 images, got " + std::to_string(n));
-  io::require_memory(set.source + ": " + io::format_count(n) + " rows of " + io::format_count(d) +
-                         " features and their covariance",
-                     4.0 * static_cast<double>(n) * static_cast<double>(d) + bytes_of_fit(n, d),
-                     "take fewer images, or a feature network with fewer features");
+  const int64_t n = broadcast(ranks, images.size(0));
+  together(ranks, [&] {
+    expect_images(extractor, set.source, shape);
+    if (n < 2)
+      throw io::FileError(set.source, "a covariance needs at least 2 images, got " + std::to_string(n));
+    if (ranks.rank != 0) return;
+    const int64_t d = feature_width(extractor, shape);
+    io::require_memory(set.source + ": " + io::format_count(n) + " rows of " + io::format_count(d) +
+                           " features and their covariance",
+                       4.0 * static_cast<double>(n) * static_cast<double>(d) + bytes_of_fit(n, d),
+                       "take fewer images, or a feature network with fewer features");
+  });
   const nlohmann::ordered_json description{{"what", "features"},
                                            {"version", kCacheVersion},
                                            {"network", {extractor.kind, extractor.network.sha256}},
@@ -333,6 +343,20 @@ std::vector<KeptModel> kept_models(const std::filesystem::path& run) {
   return models;
 }
 
+std::vector<KeptModel> kept_models(const std::filesystem::path& run, const Communicator& ranks) {
+  std::vector<KeptModel> models;
+  together(ranks, [&] {
+    if (ranks.rank == 0) models = kept_models(run);
+  });
+  nlohmann::json list = nlohmann::json::array();
+  for (const KeptModel& model : models) list.push_back({model.nimg, model.path.string()});
+  if (ranks.size == 1) return models;
+  models.clear();
+  for (const auto& model : nlohmann::json::parse(gather_texts(ranks, list.dump()).front()))
+    models.push_back({model[0], model[1].get<std::string>()});
+  return models;
+}
+
 ModelSubject trend_subject(const KeptModel& kept) {
   return {.name = "after " + std::to_string(kept.nimg), .path = kept.path.string(), .sampler = {}};
 }
@@ -355,14 +379,20 @@ Collector make_collector(const EvaluateConfig& config, const EvaluationContext& 
 }
 
 FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Collector& collector) {
-  FeatureSet set = std::visit(
-      Overloaded{[&](const ModelSubject& one) {
-                   return draw_images(generator_of(one, collector.context.device), first_seed, collector);
-                 },
-                 [&](const DatasetSubject& one) { return shared(chosen_images(one, collector), collector); },
-                 [&](const FeaturesSubject& one) { return features_from_file(one.path); }},
-      subject);
-  if (set.images.defined()) fill_features(set, subject_name(subject) + ": features", collector);
+  const Communicator& ranks = collector.context.ranks;
+  if (const auto* model = std::get_if<ModelSubject>(&subject)) {
+    std::optional<Generator> generator;
+    together(ranks, [&] { generator.emplace(generator_of(*model, collector.context.device)); });
+    return collect(*generator, first_seed, collector);
+  }
+  FeatureSet set;
+  if (const auto* file = std::get_if<FeaturesSubject>(&subject)) {
+    together(ranks, [&] { set = features_from_file(file->path); });
+    return set;
+  }
+  one_of_a_machine_first(ranks, [&] { set = chosen_images(std::get<DatasetSubject>(subject), collector); });
+  set = shared(std::move(set), collector);
+  fill_features(set, subject_name(subject) + ": features", collector);
   return set;
 }
 
@@ -373,8 +403,15 @@ FeatureSet collect(const Generator& generator, int64_t first_seed, const Collect
 }
 
 FeatureSet collect(const ReferenceConfig& reference, const Collector& collector) {
-  if (const auto* file = std::get_if<FeaturesReference>(&reference)) return features_from_file(file->path);
-  FeatureSet set = shared(whole_dataset(std::get<DatasetReference>(reference).data, collector), collector);
+  const Communicator& ranks = collector.context.ranks;
+  FeatureSet set;
+  if (const auto* file = std::get_if<FeaturesReference>(&reference)) {
+    together(ranks, [&] { set = features_from_file(file->path); });
+    return set;
+  }
+  const DatasetConfig& data = std::get<DatasetReference>(reference).data;
+  one_of_a_machine_first(ranks, [&] { set = whole_dataset(data, collector); });
+  set = shared(std::move(set), collector);
   fill_features(set, "reference: features", collector);
   return set;
 }

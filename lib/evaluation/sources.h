@@ -22,6 +22,9 @@ struct KeptModel {
 /// the folder can't be listed.
 std::vector<KeptModel> kept_models(const std::filesystem::path& run);
 
+/// The same as rank 0 finds them: a run may go on meanwhile.
+std::vector<KeptModel> kept_models(const std::filesystem::path& run, const Communicator& ranks);
+
 /// One of them as it is scored.
 ModelSubject trend_subject(const KeptModel& kept);
 

@@ -104,7 +104,9 @@ c10::intrusive_ptr<c10d::Store> open_store(const Ranks& ranks, std::chrono::seco
   options.isServer = ranks.rank == 0 && !ranks.served;
   options.waitWorkers = false;
   options.timeout = patience;
-  const std::string place = ranks.address + ":" + std::to_string(ranks.port);
+  // Ranks of one machine meet where nobody else can come in, whatever its address is.
+  const std::string address = ranks.one_machine && !ranks.served ? "127.0.0.1" : ranks.address;
+  const std::string place = address + ":" + std::to_string(ranks.port);
   if (options.isServer) {
     const int socket = ranks.listening >= 0
                            ? ranks.listening
@@ -115,8 +117,8 @@ c10::intrusive_ptr<c10d::Store> open_store(const Ranks& ranks, std::chrono::seco
     options.masterListenFd = socket;
   }
   try {
-    return c10::make_intrusive<c10d::PrefixStore>(
-        "onestep/" + ranks.attempt, c10::make_intrusive<c10d::TCPStore>(ranks.address, options));
+    return c10::make_intrusive<c10d::PrefixStore>("onestep/" + ranks.attempt,
+                                                  c10::make_intrusive<c10d::TCPStore>(address, options));
   } catch (const std::exception& error) {
     throw config::ConfigError("rank " + std::to_string(ranks.rank) + " finds no store at " + place + ": " +
                               first_line(error));

@@ -39,8 +39,11 @@ Share share_of_step(int64_t shards, int64_t rank, int64_t ranks) {
 }
 
 Share share_of_passes(int64_t n, int64_t together, int64_t rank, int64_t ranks) {
-  const int64_t passes = ceil_div(n, together), each = passes / ranks, more = passes % ranks;
-  const auto begin = [&](int64_t r) { return std::min((r * each + std::min(r, more)) * together, n); };
+  const int64_t passes = std::max<int64_t>(n / together, 1), each = passes / ranks, more = passes % ranks;
+  const auto begin = [&](int64_t r) {
+    const int64_t pass = r * each + std::min(r, more);
+    return pass == passes ? n : pass * together;
+  };
   return {begin(rank), begin(rank + 1) - begin(rank)};
 }
 

@@ -22,8 +22,9 @@ bool can_share(int64_t shards, int64_t ranks);
 /// A rank's shards of a step that so many ranks can share. Throws c10::Error where they can't.
 Share share_of_step(int64_t shards, int64_t rank, int64_t ranks);
 
-/// A rank's items of n, of which `together` at a time are computed in one pass that is not to be cut:
-/// evenly, in the order of ranks; the first may have a pass more, and the last ones none.
+/// A rank's items of n, of which `together` at a time are computed in one pass that is not to be cut, and
+/// what is less than a pass goes with the last: evenly, in the order of ranks; the first may have a pass
+/// more, and the last ones none.
 Share share_of_passes(int64_t n, int64_t together, int64_t rank, int64_t ranks);
 
 }  // namespace onestep

@@ -3,13 +3,18 @@
 
 #include <arpa/inet.h>
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 namespace onestep {
 
 int listen_at(const std::string& address, uint16_t port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  const int first = ::socket(AF_INET, SOCK_STREAM, 0);
+  if (first < 0) return -1;
+  // Where standard output is closed its number is free: not for this.
+  const int socket = ::fcntl(first, F_DUPFD, 3);
+  ::close(first);
   if (socket < 0) return -1;
   const int yes = 1;
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes,

@@ -81,6 +81,10 @@ void find_place(Ranks& ranks, const Variables& variables) {
                       " are on several machines: --master HOST:PORT says where they meet, the host of rank 0 "
                       "and a free port of it");
   ranks.address = "127.0.0.1";
+  if (const auto job = variables("PMIX_NAMESPACE")) {  // Open MPI's name of the job
+    ranks.port = port_of(static_cast<int64_t>(std::hash<std::string>{}(*job) >> 1));
+    return;
+  }
   ranks.port = port_of(number(kParentVariable, variables(kParentVariable).value_or("0"), 0, INT64_MAX));
 }
 

@@ -37,8 +37,8 @@ inline constexpr const char* kParentVariable = "ONESTEP_PARENT_PROCESS";
 ///
 /// An MPI's own variables come before Slurm's, which its processes inherit. A batch script without srun is a
 /// process alone. The store of srun is on the first host of SLURM_STEP_NODELIST, at a port that the job's
-/// number gives; an MPI tells of none, and its ranks meet on their machine; `master`, "HOST:PORT" or "", says
-/// otherwise.
+/// number gives; an MPI tells of none, and its ranks meet on their machine, at a port that the job's name
+/// gives or the process that started them; `master`, "HOST:PORT" or "", says otherwise.
 ///
 /// Throws config::ConfigError for half a set of them, for what is no number or out of range, and where ranks
 /// of mpirun are on several machines and there is no `master`.

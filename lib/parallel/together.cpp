@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "parallel/together.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <new>
 
@@ -8,6 +9,7 @@
 
 #include "config/node.h"
 #include "io/file_error.h"
+#include "io/interrupted.h"
 #include "io/memory.h"
 #include "io/numerical_error.h"
 
@@ -24,7 +26,12 @@ FailureKind kind_of(const std::exception& error) {
     return FailureKind::usage;
   if (is_one_of<io::FileError, std::filesystem::filesystem_error>(error)) return FailureKind::file;
   if (is_one_of<NumericalError>(error)) return FailureKind::numerical;
+  if (is_one_of<Interrupted>(error)) return FailureKind::interrupted;
   return FailureKind::other;
+}
+
+FailureKind kind_told(const std::string& text) {
+  return static_cast<FailureKind>(text.front() - '0');
 }
 
 }  // namespace
@@ -42,11 +49,22 @@ void together(const Communicator& communicator, const std::function<void()>& wor
     told = std::to_string(static_cast<int>(kind_of(error))) + error.what();
   }
   const std::vector<std::string> all = gather_texts(communicator, told);
+  const auto interrupted = std::ranges::find_if(all, [](const std::string& text) {
+    return !text.empty() && kind_told(text) == FailureKind::interrupted;
+  });
+  if (interrupted != all.end()) throw Interrupted(interrupted->substr(1));
   for (int rank = 0; rank < communicator.size; ++rank) {
     if (all[rank].empty()) continue;
     if (rank == communicator.rank) std::rethrow_exception(failure);
-    throw RankFailed(rank, static_cast<FailureKind>(all[rank].front() - '0'), all[rank].substr(1));
+    throw RankFailed(rank, kind_told(all[rank]), all[rank].substr(1));
   }
+}
+
+void one_of_a_machine_first(const Communicator& communicator, const std::function<void()>& work) {
+  for (const bool first : {true, false})
+    together(communicator, [&] {
+      if ((communicator.local_rank == 0) == first) work();
+    });
 }
 
 }  // namespace onestep

@@ -44,11 +44,12 @@ at::Tensor one_hot(const std::vector<int64_t>& classes, int64_t label_dim, at::T
 
 /// On a CPU, LibTorch picks the order of its sums by the number of rows where that is below 16. A small
 /// network therefore gets 16 at least, and its images are the same in every batch, bit for bit. For a large
-/// network that could be sixteen times the work: its images differ in the last bits of a float at small
-/// batches.
+/// network that could be sixteen times the work: its images differ in the last bits of a float where fewer
+/// are asked for, at once or as the batch.
+constexpr int64_t kFewestRows = 16;
 int64_t fewest_rows(const Denoiser& denoiser, at::Device device) {
-  constexpr int64_t kRows = 16, kSmallNetwork = 5'000'000;
-  return device.is_cpu() && parameter_count(denoiser) <= kSmallNetwork ? kRows : 1;
+  constexpr int64_t kSmallNetwork = 5'000'000;
+  return device.is_cpu() && parameter_count(denoiser) <= kSmallNetwork ? kFewestRows : 1;
 }
 
 /// Repeats the first row up to `rows`.
@@ -170,8 +171,11 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
   // long as that has enough rows.
   const auto all = static_cast<int64_t>(count);
   const int64_t share = (all + workers.count() - 1) / workers.count();
-  const int64_t size = std::min((std::max<int64_t>(share, 1) + 15) / 16 * 16, batch);
-  const int64_t passes = (all + size - 1) / size;
+  const int64_t size =
+      std::min((std::max<int64_t>(share, 1) + kFewestRows - 1) / kFewestRows * kFewestRows, batch);
+  // What is left goes with the last pass where it would have too few rows in one of its own.
+  const bool few = size >= kFewestRows && all > size && all % size < kFewestRows;
+  const int64_t passes = few ? all / size : (all + size - 1) / size;
   std::vector<at::Tensor> done(passes), strips(request.trajectory ? passes : 0);
   std::mutex watching;
   int64_t finished = 0;  // samples
@@ -181,7 +185,7 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
     if (watch) watch(finished);
   };
   workers.for_each(passes, [&](int64_t pass, int64_t) {
-    const size_t begin = pass * size, end = std::min<size_t>(begin + size, count);
+    const size_t begin = pass * size, end = pass + 1 == passes ? count : begin + size;
     const std::vector<int64_t> seeds = slice(request.seeds, begin, end);
     const at::Tensor z =
         request.latents.defined() ? request.latents.slice(0, begin, end) : latents_from_seeds(seeds, shape);

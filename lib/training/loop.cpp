@@ -88,9 +88,11 @@ class ShardOrder {
 };
 
 /// A score in which this rank only helps.
-void help_to_score(const Scoring& scoring, const Task& task) {
+void help_to_score(const Scoring& scoring, const Task& task, const RunConfig& config) {
   try {
-    scoring.score(task.model());
+    io::TensorFile model = task.model();
+    model.path = RunFolder{config.dir}.model();
+    scoring.score(model);
   } catch (const RankLost&) {
     throw;
   } catch (const std::exception&) {
@@ -112,7 +114,7 @@ RunEnd run_training(const RunConfig& config, const std::string& title, const Run
   int64_t nimg = start.nimg;
   std::optional<Recorder> recorder;  // of rank 0
   if (run != nullptr && !start.has_ended) recorder.emplace(config, title, *run, task, scoring, nimg, ranks);
-  const auto score = [&] { recorder ? recorder->score(nimg) : help_to_score(scoring, task); };
+  const auto score = [&] { recorder ? recorder->score(nimg) : help_to_score(scoring, task, config); };
   const auto end = [&](RunEnd how) {
     if (recorder) recorder->finish();
     if (run != nullptr && how == RunEnd::already_finished)

@@ -43,6 +43,7 @@ TEST_CASE("Passes are dealt whole and evenly") {
         const Share share = share_of_passes(n, 4, rank, ranks);
         CHECK(share.first == next);
         CHECK((share.first % 4 == 0 || share.count == 0));
+        CHECK((share.count == 0 || share.count >= std::min<int64_t>(n, 4)));
         next += share.count;
         most = std::max(most, share.count);
         fewest = std::min(fewest, share.count);

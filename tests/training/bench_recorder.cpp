@@ -31,7 +31,7 @@ void bench_checkpoint(const fs::path& folder, int64_t parameters) {
   begin_run(run, 0);
   const RunConfig config{.images = 1'000'000};
   const Scoring none;
-  Recorder recorder(config, "bench", run, task, none, 0);
+  Recorder recorder(config, "bench", run, task, none, 0, {});
   std::vector<double> waited, written, direct;
   for (int64_t i = 1; i <= 3; ++i) {
     waited.push_back(bench::seconds(at::kCPU, [&] { recorder.save(100 * i); }));
