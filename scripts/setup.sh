@@ -25,7 +25,7 @@ install_packages() {
   # Tools may come from elsewhere than the distribution; libraries and data may not.
   local tool package wanted=()
   for tool in cmake:cmake ninja:ninja-build g++:g++ pkg-config:pkg-config ccache:ccache git:git \
-      python3:python3 flock:util-linux; do
+      python3:python3 flock:util-linux ps:procps; do
     command -v "${tool%%:*}" >/dev/null || wanted+=("${tool#*:}")
   done
   python_with_pip >/dev/null || wanted+=(python3-pip)
