@@ -11,6 +11,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "config/named_rows.h"
 #include "config/suggest.h"
 
 namespace onestep {
@@ -68,17 +69,14 @@ std::span<const Divergence> divergences() {
 }
 
 std::vector<std::string> divergence_names() {
-  std::vector<std::string> names;
-  for (const Divergence& row : kTable) names.emplace_back(row.name);
-  return names;
+  return config::names_of(kTable);
 }
 
 const Divergence& find_divergence(const std::string& name) {
-  for (const Divergence& row : kTable) {
-    if (row.name == name) return row;
-  }
-  TORCH_CHECK(false, "unknown divergence '", name, "'",
+  const Divergence* const row = config::find_row(kTable, name);
+  TORCH_CHECK(row != nullptr, "unknown divergence '", name, "'",
               config::suggestion(name, divergence_names(), "known"));
+  return *row;
 }
 
 at::Tensor divergence_weight(const DivergenceConfig& divergence, const at::Tensor& r) {

@@ -3,6 +3,7 @@
 
 #include "config/config.h"
 #include "config/merge.h"
+#include "config/named_rows.h"
 #include "io/progress.h"
 
 namespace onestep {
@@ -19,20 +20,16 @@ const std::vector<Protocol>& protocol_table() {
 }
 
 std::vector<std::string> protocol_names() {
-  std::vector<std::string> names;
-  for (const Protocol& protocol : protocol_table()) names.push_back(protocol.name);
-  return names;
+  return config::names_of(protocol_table());
 }
 
 config::Node with_protocol(const config::Node& tree) {
   const config::Node* name = config::find(tree, "protocol");
-  for (const Protocol& protocol : protocol_table()) {
-    if (name == nullptr || name->text != protocol.name) continue;
-    config::Node whole = config::parse(protocol.yaml, "protocol " + protocol.name);
-    config::merge(whole, tree);
-    return whole;
-  }
-  return tree;  // a name that is none is told when the configuration is read
+  const Protocol* const protocol = name == nullptr ? nullptr : config::find_row(protocol_table(), name->text);
+  if (protocol == nullptr) return tree;  // a name that is none is told when the configuration is read
+  config::Node whole = config::parse(protocol->yaml, "protocol " + protocol->name);
+  config::merge(whole, tree);
+  return whole;
 }
 
 std::vector<std::string> departures_from_edm(const EvaluateConfig& config,

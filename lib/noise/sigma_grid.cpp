@@ -9,6 +9,7 @@
 #include <c10/util/Exception.h>
 
 #include "config/check.h"
+#include "config/named_rows.h"
 #include "config/scalar.h"
 #include "config/suggest.h"
 #include "noise/sigma_curve.h"
@@ -111,13 +112,6 @@ const std::vector<Rule>& rules() {
   return table;
 }
 
-const Rule* find_rule(const std::string& name) {
-  for (const Rule& rule : rules()) {
-    if (rule.name == name) return &rule;
-  }
-  return nullptr;
-}
-
 std::string plural(size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
@@ -186,7 +180,7 @@ std::string place(const Rule& rule, const SigmaGrid& grid, int64_t steps, std::v
 }
 
 std::string place(const SigmaGrid& grid, int64_t steps, std::vector<double>& sigmas) {
-  const Rule* rule = find_rule(grid.rule);
+  const Rule* rule = config::find_row(rules(), grid.rule);
   const std::string name = "'" + config::shown(grid.rule) + "'";
   if (rule == nullptr) {
     const std::string nearest = config::nearest(grid.rule, sigma_grid_names());
@@ -234,9 +228,7 @@ std::vector<SigmaGridInfo> list_sigma_grids() {
 }
 
 std::vector<std::string> sigma_grid_names() {
-  std::vector<std::string> names;
-  for (const Rule& rule : rules()) names.push_back(rule.name);
-  return names;
+  return config::names_of(rules());
 }
 
 }  // namespace onestep

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "noise/weighting.h"
 
-#include <algorithm>
-#include <iterator>
-
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/ones_like.h>
+
+#include "config/named_rows.h"
 
 namespace onestep {
 namespace {
@@ -25,16 +24,13 @@ constexpr Row kRows[] = {
 }  // namespace
 
 at::Tensor loss_weight(const std::string& name, const at::Tensor& sigma, double sigma_data) {
-  const auto* row =
-      std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& r) { return r.name == name; });
-  TORCH_CHECK(row != std::end(kRows), "loss_weight: no weighting named '", name, "'");
+  const Row* const row = config::find_row(kRows, name);
+  TORCH_CHECK(row != nullptr, "loss_weight: no weighting named '", name, "'");
   return row->weight(sigma, sigma_data);
 }
 
 std::vector<std::string> loss_weight_names() {
-  std::vector<std::string> names;
-  for (const Row& row : kRows) names.emplace_back(row.name);
-  return names;
+  return config::names_of(kRows);
 }
 
 }  // namespace onestep

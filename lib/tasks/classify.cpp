@@ -10,10 +10,8 @@
 #include <ATen/ops/cross_entropy_loss.h>
 
 #include "io/numerical_error.h"
-#include "losses/finite.h"
 #include "networks/cost.h"
-#include "training/map_shards.h"
-#include "training/trainee.h"
+#include "tasks/learn.h"
 
 namespace onestep {
 namespace {
@@ -29,27 +27,14 @@ struct ClassifyTask {
   Trainee<Classifier> student;
 
   StepStats step(const Step& step) {
-    student.sum->begin(step.mine.count);
-    StepStats stats = map_shards(workers, step, [&](const Batch& images, const ShardPlace& place) {
-      const Replica<Classifier>& network = student.replicas[place.worker];
-      const Batch shard = to_device(images, device);
-      at::Tensor finite = finite_samples(shard.images);
-      const at::Tensor labels = shard.labels.argmax(1);
-      const at::Tensor logits = classify(network.module, kept(shard.images, finite)).logits;
-      const at::Tensor losses =
-          at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100, config.label_smoothing);
-      finite = finite & finite_samples(losses);
-      (kept(losses, finite).sum() / static_cast<double>(step.size)).backward();
-      contribute(network, *student.sum, place.mine);
-      StepStats report;
-      report.add("loss", losses, finite);
-      report.add("accuracy", (logits.detach().argmax(1) == labels).to(at::kFloat), finite);
-      return report;
-    });
-    reduce(student, step.ranks);
-    const at::Tensor norm = update(student, step.nimg, step.size, run.images, stats.any("loss"));
-    stats.add_update("", norm, student.adam.skipped);
-    return stats;
+    return learn(student, workers, step, device, run.images,
+                 [&](const Classifier& network, const Batch& shard, const at::Tensor& images) {
+                   const at::Tensor labels = shard.labels.argmax(1),
+                                    logits = classify(network, images).logits;
+                   return ShardLosses{at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100,
+                                                             config.label_smoothing),
+                                      {{"accuracy", (logits.detach().argmax(1) == labels).to(at::kFloat)}}};
+                 });
   }
 
   void scale_features(const Dataset& data) {

@@ -10,12 +10,10 @@
 #include "data/augmentation.h"
 #include "kernels/philox.h"
 #include "losses/denoising.h"
-#include "losses/finite.h"
 #include "networks/cost.h"
 #include "samplers/model_data.h"
 #include "samplers/sheet.h"
-#include "training/map_shards.h"
-#include "training/trainee.h"
+#include "tasks/learn.h"
 
 namespace onestep {
 namespace {
@@ -31,22 +29,10 @@ struct DenoiseTask {
   Averages<Denoiser> averages;
 
   StepStats step(const Step& step) {
-    student.sum->begin(step.mine.count);
-    StepStats stats = map_shards(workers, step, [&](const Batch& images, const ShardPlace& place) {
-      const Replica<Denoiser>& network = student.replicas[place.worker];
-      const Batch shard = to_device(images, device);
-      at::Tensor finite = finite_samples(shard.images);
-      const at::Tensor losses = losses_of(network.module, shard, kept(shard.images, finite));
-      finite = finite & finite_samples(losses);
-      (kept(losses, finite).sum() / static_cast<double>(step.size)).backward();
-      contribute(network, *student.sum, place.mine);
-      StepStats report;
-      report.add("loss", losses, finite);
-      return report;
-    });
-    reduce(student, step.ranks);
-    const at::Tensor norm = update(student, step.nimg, step.size, run.images, stats.any("loss"));
-    stats.add_update("", norm, student.adam.skipped);
+    StepStats stats = learn(student, workers, step, device, run.images,
+                            [&](const Denoiser& network, const Batch& shard, const at::Tensor& images) {
+                              return ShardLosses{losses_of(network, shard, images), {}};
+                            });
     onestep::step(averages, student.flat.values, step.nimg + step.size, step.size);
     return stats;
   }

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <numbers>
 
 #include <c10/util/Exception.h>
+
+#include "config/named_rows.h"
 
 namespace onestep {
 namespace {
@@ -25,15 +26,12 @@ constexpr Row kRows[] = {
 }  // namespace
 
 std::vector<std::string> decay_names() {
-  std::vector<std::string> names;
-  for (const Row& row : kRows) names.emplace_back(row.name);
-  return names;
+  return config::names_of(kRows);
 }
 
 double learning_rate(const LearningRateConfig& c, int64_t nimg, int64_t batch, int64_t total) {
-  const auto* row =
-      std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& r) { return r.name == c.decay; });
-  TORCH_CHECK(row != std::end(kRows), "learning_rate: no decay rule named '", c.decay, "'");
+  const Row* const row = config::find_row(kRows, c.decay);
+  TORCH_CHECK(row != nullptr, "learning_rate: no decay rule named '", c.decay, "'");
   const double middle = static_cast<double>(nimg) + 0.5 * static_cast<double>(batch);  // of the step's images
   const double warmup = c.warmup_kimg * 1000;
   const double rise = warmup > 0 ? std::min(1.0, middle / warmup) : 1.0;

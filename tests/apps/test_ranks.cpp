@@ -197,9 +197,9 @@ TEST_CASE(
 
 TEST_CASE("A rank that hangs is lost when the time is over") {
   const Points points(/*long_one=*/true);
-  const Said said = hurt_ranks(points, "--rank-timeout 2", [&] {
+  const Said said = hurt_ranks(points, "--rank-timeout 6", [&] {
     signal_rank(points, "STOP", "tail");
-    std::this_thread::sleep_for(std::chrono::seconds(4));
+    std::this_thread::sleep_for(std::chrono::seconds(9));
     signal_rank(points, "CONT", "tail");
   });
   CHECK(said.code == 6);

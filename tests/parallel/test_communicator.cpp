@@ -175,7 +175,7 @@ TEST_CASE("A rank that hangs counts as lost when the patience is over") {
                 throw;
               }
             },
-            2)
+            5)
             .front() == kLost);
 }
 
