@@ -23,6 +23,9 @@ namespace fs = std::filesystem;
 /// Six shards of 3 a step, the last one shorter; in the last step two, which more ranks do not share.
 const std::string kShards = "images: 100, batch: 16, micro_batch: 3, tick_images: 16, checkpoint_images: 48";
 
+/// Eight shards, the last one shorter; in the last step five, which two ranks share and four do not.
+const std::string kEight = "images: 100, batch: 15, micro_batch: 2, tick_images: 15, checkpoint_images: 45";
+
 /// The first file in which two runs differ: a checkpoint, the model, or the log without what a clock says.
 std::string differing_file(const fs::path& a, const fs::path& b) {
   for (const auto& entry : fs::recursive_directory_iterator(a)) {
@@ -51,16 +54,22 @@ void in_a_fork(const std::function<void()>& work) {
 TEST_CASE("Every task: model, checkpoints and log have the same bytes for every number of ranks") {
   const TemporaryFolder folder;
   in_a_fork([&] { train_teachers(folder); });
+  struct Case {
+    std::string name, shards;
+    int ranks;
+    int64_t workers;
+  };
   for (const Experiment& e : experiments_with_teachers(folder)) {
-    INFO(e.name);
-    // All in folders of one name, which the resolved configuration may tell.
-    const auto place = [&](const char* ranks) { return folder / (std::string(ranks) + "/" + e.name); };
-    in_a_fork([&] { run(place("one"), e.task, kShards, 0, e.data); });
-    for (const auto& [size, name] : {std::pair{2, "two"}, {3, "three"}}) {
-      CHECK(forked_ranks(size, [&, name = name](const Communicator& ranks) {
-              run_ranks(place(name), e.task, kShards, ranks, 0, e.data);
-            }) == all_well(size));
-      CHECK(differing_file(place("one"), place(name)) == "");
+    for (const Case& c : {Case{"two", kShards, 2, 2}, {"three", kShards, 3, 1}, {"four", kEight, 4, 1}}) {
+      INFO(e.name << " by " << c.ranks << " ranks of " << c.workers << " workers");
+      const fs::path one = folder / (c.shards == kShards ? "one" : "one_of_eight") / e.name,
+                     several = folder / c.name / e.name;
+      if (!fs::exists(one)) in_a_fork([&] { run(one, e.task, c.shards, 0, e.data); });
+      const std::vector<int> ends = forked_ranks(c.ranks, [&](const Communicator& ranks) {
+        run_ranks(several, e.task, c.shards, ranks, 0, e.data, Workers(c.workers));
+      });
+      CHECK(ends == all_well(c.ranks));
+      CHECK(differing_file(one, several) == "");
     }
   }
 }

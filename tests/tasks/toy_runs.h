@@ -115,10 +115,14 @@ inline Finished run(const std::filesystem::path& dir, const std::string& task_ya
 /// Likewise by several ranks, in each of their processes.
 inline void run_ranks(const std::filesystem::path& dir, const std::string& task_yaml,
                       const std::string& run_yaml, const Communicator& ranks, int64_t stop_after = 0,
-                      const Dataset& data = halves()) {
+                      const Dataset& data = halves(), const Workers& workers = {}) {
   const TrainConfig config = config_of(dir, task_yaml, run_yaml);
-  Task task = make_task(
-      config.task, {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}, .ranks = ranks});
+  Task task = make_task(config.task, {.run = config.run,
+                                      .device = at::kCPU,
+                                      .data = data,
+                                      .provenance = {},
+                                      .workers = workers,
+                                      .ranks = ranks});
   const auto stop = [&] { return stop_after > 0 && --stop_after == 0; };
   const bool cut = stop_after > 0;
   const RunEnd end = train(config, task, data, stop, ranks);
