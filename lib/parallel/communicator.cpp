@@ -34,7 +34,7 @@ class Group {
   bool lost = false;
 
   ~Group() {
-    if (!lost) return;
+    if (!lost || !host) return;
     // Taking connections of a dead rank down takes longer than the process has to live.
     for (Backend* backend : {&host, &flags, &device}) (void)backend->release();
     (void)store.release();
