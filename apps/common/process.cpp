@@ -54,11 +54,16 @@ void require_threads(int64_t threads) {
   if (!refused.empty()) throw io::TooLittleMemory(refused);
 }
 
+/// What OMP_NUM_THREADS asks for; 0 where it says nothing.
+int64_t wished_threads() {
+  const char* const wish = std::getenv("OMP_NUM_THREADS");
+  return wish == nullptr ? 0 : std::clamp<int64_t>(std::atoi(wish), 0, kMostThreads);
+}
+
 }  // namespace
 
 int64_t machine_cores() {
-  if (const char* const wish = std::getenv("OMP_NUM_THREADS"); wish != nullptr && std::atoi(wish) > 0)
-    return std::min<int64_t>(std::atoi(wish), kMostThreads);
+  if (const int64_t wish = wished_threads(); wish > 0) return wish;
   cpu_set_t cores;
   return sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(CPU_COUNT(&cores), 1) : 1;
 }
@@ -69,9 +74,8 @@ int64_t ranks_here() {
 }
 
 int64_t cores() {
-  const char* const wish = std::getenv("OMP_NUM_THREADS");
-  const bool each = wish != nullptr && std::atoi(wish) > 0;  // what a rank is to have
-  return std::max<int64_t>(machine_cores() / (each ? 1 : ranks_here()), 1);
+  if (const int64_t wish = wished_threads(); wish > 0) return wish;  // what a rank is to have
+  return std::max<int64_t>(machine_cores() / ranks_here(), 1);
 }
 
 int64_t use_threads(int64_t threads) {

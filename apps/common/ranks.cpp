@@ -22,9 +22,7 @@ namespace {
 
 constexpr int64_t kMostRanks = 1024, kLongestTimeout = 7 * 24 * 3600;
 
-int own_rank = 0;  // of this process: what it says at its end is marked by it
-int own_ranks = 1;
-bool own_parent_speaks = false;
+Ranks joined;  // of this process: what it says at its end depends on it
 
 std::optional<std::string> variable(const std::string& name) {
   if (name == kParentVariable) return std::to_string(getppid());
@@ -85,9 +83,7 @@ Communicator join_ranks(const RankOptions& options, const std::string& device) {
     ranks = find_ranks(variable);
   }
   if (ranks.size == 1) return {};
-  own_rank = ranks.rank;
-  own_ranks = ranks.size;
-  own_parent_speaks = ranks.launcher == "--ranks";
+  joined = ranks;
   allow_many_connections();
   std::signal(SIGPIPE, SIG_IGN);  // Gloo writes to ranks that are gone
   // What c10d tells of connections is told by us, in a line. TORCH_CPP_LOG_LEVEL brings it back.
@@ -100,22 +96,16 @@ Communicator join_ranks(const RankOptions& options, const std::string& device) {
   return communicator;
 }
 
-Facts facts_of_process(at::Device device) {
-  return {{"the version of onestep", version()},
-          {"the version of LibTorch", libtorch_version()},
-          {"the kind of processor", device.is_cpu() ? at::get_cpu_capability() : "GPU"}};
+Facts facts_of_process(at::Device device, const Facts& more) {
+  Facts facts{{"the version of onestep", version()},
+              {"the version of LibTorch", libtorch_version()},
+              {"the kind of processor", device.is_cpu() ? at::get_cpu_capability() : "GPU"}};
+  facts.insert(facts.end(), more.begin(), more.end());
+  return facts;
 }
 
-int rank_of_process() {
-  return own_rank;
-}
-
-bool has_parent_that_speaks() {
-  return own_parent_speaks;
-}
-
-bool is_one_of_several() {
-  return own_ranks > 1;
+const Ranks& ranks_joined() {
+  return joined;
 }
 
 }  // namespace onestep

@@ -21,6 +21,10 @@ struct RankOptions {
 /// Declares them, in a group of the command's help.
 void add_rank_options(CLI::App& command, RankOptions& options, const std::string& group = "Ranks");
 
+/// What Ranks::launcher is of ranks that --ranks started: the process that did speaks for those that are
+/// lost.
+inline constexpr const char* kOwnLauncher = "--ranks";
+
 /// The ranks that --ranks started have ended. To be answered with `code`, without another word.
 struct RanksEnded {
   int code;
@@ -40,13 +44,12 @@ struct RanksEnded {
 /// meet.
 Communicator join_ranks(const RankOptions& options, const std::string& device = "");
 
-/// What the bits of all work depend on, beside what it is told to do: the versions, and the processor.
-Facts facts_of_process(at::Device device);
+/// What the bits of all work depend on, beside what it is told to do: the versions, and the processor; and
+/// `more` after them.
+Facts facts_of_process(at::Device device, const Facts& more);
 
-/// For what a process says at its end: its rank, and whether there are others.
-int rank_of_process();
-bool is_one_of_several();
-bool has_parent_that_speaks();
+/// What join_ranks found, for what a process says at its end; one rank before that.
+const Ranks& ranks_joined();
 
 /// Whether this rank is the one that writes and speaks.
 inline bool is_first(const Communicator& ranks) {

@@ -30,7 +30,8 @@ namespace {
 
 int report(const CLI::App& app, const std::string& message, int code) {
   const std::string line = config::printable(message);
-  const std::string mark = rank_of_process() == 0 ? "" : "[rank " + std::to_string(rank_of_process()) + "] ";
+  const int rank = ranks_joined().rank;
+  const std::string mark = rank == 0 ? "" : "[rank " + std::to_string(rank) + "] ";
   std::fprintf(stderr, "%s%s: %s\n", mark.c_str(), app.get_name().c_str(),
                line.empty() ? "unknown error" : line.c_str());
   return code;
@@ -89,7 +90,7 @@ int code_of(FailureKind kind) {
 /// All ranks stop; a signal may have come to one of them alone.
 int report_stop(const CLI::App& app, const std::string& message) {
   const int code = kSignal + (stop_signal() != 0 ? stop_signal() : SIGTERM);
-  return rank_of_process() == 0 ? report(app, message, code) : code;
+  return ranks_joined().rank == 0 ? report(app, message, code) : code;
 }
 
 /// 0, or the error of results that did not reach standard output: a full disk, a closed descriptor.
@@ -132,7 +133,7 @@ int end_of(CLI::App& app, int argc, char** argv, const std::function<void()>& bo
   } catch (const RankFailed& error) {
     return code_of(error.kind());
   } catch (const RankLost& error) {
-    return has_parent_that_speaks() ? kRankLost : report(app, error.what(), kRankLost);
+    return ranks_joined().launcher == kOwnLauncher ? kRankLost : report(app, error.what(), kRankLost);
   } catch (const RanksEnded& ended) {
     return ended.code;
   } catch (const io::TooLittleMemory& error) {
@@ -152,7 +153,7 @@ int end_of(CLI::App& app, int argc, char** argv, const std::function<void()>& bo
 
 int run_app(CLI::App& app, int argc, char** argv, const std::function<void()>& body) {
   const int code = end_of(app, argc, argv, body);
-  if (code == kDone || !is_one_of_several()) return code;
+  if (code == kDone || ranks_joined().size == 1) return code;
   // Connections to ranks that wait, or are gone, are not taken down: that could last.
   std::fflush(nullptr);
   std::_Exit(code);

@@ -117,11 +117,7 @@ std::optional<int> spawn_ranks(int ranks) {
   std::signal(SIGCHLD, SIG_DFL);  // who ignores it is not told how they ended
   struct sigaction action {};
   action.sa_handler = note;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
-    struct sigaction inherited {};
-    sigaction(signal, nullptr, &inherited);
-    if (inherited.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
-  }
+  answer_stop_signals(action);
   const pid_t parent = getpid();
   Processes processes;
   for (int rank = 0; rank < ranks; ++rank) {

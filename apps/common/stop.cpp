@@ -22,7 +22,9 @@ void note(int signal, siginfo_t* info, void*) {
   noted_signal = signal;
 }
 
-void answer_by(const struct sigaction& action) {
+}  // namespace
+
+void answer_stop_signals(const struct sigaction& action) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
     struct sigaction inherited {};
     sigaction(signal, nullptr, &inherited);
@@ -30,19 +32,17 @@ void answer_by(const struct sigaction& action) {
   }
 }
 
-}  // namespace
-
 void catch_stop_signals() {
   struct sigaction action {};
   action.sa_sigaction = note;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
-  answer_by(action);
+  answer_stop_signals(action);
 }
 
 void release_stop_signals() {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
-  answer_by(action);
+  answer_stop_signals(action);
 }
 
 void forward_signal(int process, int signal) {

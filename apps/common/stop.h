@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <csignal>
+
 #include "io/interrupted.h"
 
 namespace onestep {
@@ -11,6 +13,9 @@ namespace onestep {
 void catch_stop_signals();
 /// From now on they end the process at once.
 void release_stop_signals();
+
+/// Answers them otherwise, but for those that are ignored.
+void answer_stop_signals(const struct sigaction& action);
 
 /// Sends a signal that this process got on to one of its own, marked as such.
 void forward_signal(int process, int signal);

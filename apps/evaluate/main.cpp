@@ -123,10 +123,8 @@ EvaluationContext join(const EvaluateOptions& options, const EvaluateConfig& con
     context = make_context(options, config.device, threads, ranks, bars);
     if (is_first(ranks)) first();
   });
-  Facts facts = facts_of_process(context.device);
+  Facts facts = facts_of_process(context.device, config::values_of(config::encode(config)));
   facts.emplace_back("what is evaluated", what);
-  const auto values = config::values_of(config::encode(config));
-  facts.insert(facts.end(), values.begin(), values.end());
   agree(ranks, facts);
   connect_device(ranks, context.device);
   return context;

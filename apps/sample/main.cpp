@@ -48,16 +48,15 @@ void sample(const Options& options, const Plan& plan) {
   const auto samples = static_cast<int64_t>(plan.request.seeds.size());
   nlohmann::ordered_json settings;
   together(plan.ranks, [&] { settings = settings_of(options, plan); });
-  Facts facts = facts_of_process(plan.device);
   const SampleRequest& request = plan.request;
-  facts.emplace_back("what is drawn", nlohmann::json{{"seeds", request.seeds},
-                                                     {"classes", request.classes},
-                                                     {"batch", options.batch},
-                                                     {"stop_after", request.stop_after},
-                                                     {"trajectory", request.trajectory}}
-                                          .dump());
+  Facts facts{{"what is drawn", nlohmann::json{{"seeds", request.seeds},
+                                               {"classes", request.classes},
+                                               {"batch", options.batch},
+                                               {"stop_after", request.stop_after},
+                                               {"trajectory", request.trajectory}}
+                                    .dump()}};
   for (const auto& [name, value] : settings.items()) facts.emplace_back(name, value.dump());
-  agree(plan.ranks, facts);
+  agree(plan.ranks, facts_of_process(plan.device, facts));
   connect_device(plan.ranks, plan.device);
   together(plan.ranks, [&] {
     if (plan.folder && is_first(plan.ranks)) require_same_run(*plan.folder, settings, plan.subdirs);
@@ -107,8 +106,8 @@ void run(const Options& options) {
   together(ranks, [&] {
     if (ranks.size > 1 && !options.compare.empty())
       throw config::ConfigError("--compare is the work of one process, without --ranks");
+    plan = make_plan(options, ranks);
   });
-  together(ranks, [&] { plan = make_plan(options, ranks); });
   if (options.compare.empty()) {
     sample(options, plan);
   } else {

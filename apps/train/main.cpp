@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // onestep-train CONFIG.yaml [key=value …]: trains a teacher, distils it, or trains a feature network.
 #include <cstdio>
+#include <exception>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -94,11 +95,8 @@ void print_plan(const std::string& yaml, const TrainConfig& config, const TaskCo
 void require_shareable(const RunConfig& run, int64_t ranks) {
   const int64_t shard = shard_size(run), shards = (run.batch + shard - 1) / shard;
   if (can_share(shards, ranks)) return;
-  std::string possible;
-  for (const int64_t count : possible_ranks(shards))
-    possible += (possible.empty() ? "" : ", ") + std::to_string(count);
   throw config::ConfigError(c10::str(ranks, " ranks cannot share a batch of ", run.batch, " in shards of ",
-                                     shard, " (run.micro_batch): ", possible,
+                                     shard, " (run.micro_batch): ", c10::Join(", ", possible_ranks(shards)),
                                      " can, and more with smaller shards or a larger batch"));
 }
 
@@ -136,14 +134,13 @@ struct Experiment {
   RunIdentity identity;
 };
 
-Experiment read_experiment(const Options& options, const Communicator& ranks) {
-  Experiment e{.config = read_config(options)};
+/// What is made of the configuration alone.
+void prepare(Experiment& e, const Communicator& ranks) {
   const TrainConfig& config = e.config;
   e.run = shared_by(config.run, ranks.size);
   require_shareable(e.run, ranks.size);
   e.device = open_device(config.run.device, ranks.local_rank);
   e.workers = use_workers(config.run.workers, config.run.threads, e.device);
-  return e;
 }
 
 /// What is made of configuration and data.
@@ -172,20 +169,9 @@ void complete(Experiment& e, const Communicator& ranks) {
   e.identity.sources.push_back({.what = "data", .place = e.data.name, .sha256 = content_sha256(e.data)});
 }
 
-/// The device that the configuration names; "" where that cannot be read, which is told later.
-std::string device_of(const Options& options) {
-  try {
-    return read_config(options).run.device;
-  } catch (const std::exception&) {
-    return "";
-  }
-}
-
 /// What the bits of a run depend on, where ranks may differ.
 Facts facts_of(const Experiment& e) {
-  Facts facts = facts_of_process(e.device);
-  const auto values = config::values_of(e.identity.configuration);
-  facts.insert(facts.end(), values.begin(), values.end());
+  Facts facts = facts_of_process(e.device, config::values_of(e.identity.configuration));
   for (const Source& source : e.identity.sources)
     facts.emplace_back(source.what + " (sha256)", source.sha256);
   return facts;
@@ -197,9 +183,18 @@ void train(const Options& options) {
     return;
   }
   if (options.dry_run) return dry_run(options);
-  const Communicator ranks = join_ranks(options.ranks, device_of(options));
   Experiment e;
-  together(ranks, [&] { e = read_experiment(options, ranks); });
+  std::exception_ptr problem;  // with the configuration: told when the ranks have met, by one
+  try {
+    e.config = read_config(options);
+  } catch (const std::exception&) {
+    problem = std::current_exception();
+  }
+  const Communicator ranks = join_ranks(options.ranks, e.config.run.device);
+  together(ranks, [&] {
+    if (problem) std::rethrow_exception(problem);
+    prepare(e, ranks);
+  });
   one_of_a_machine_first(ranks, [&] { e.data = load_dataset(e.config.data, data_cache(options.cache)); });
   together(ranks, [&] { complete(e, ranks); });
   agree(ranks, facts_of(e));

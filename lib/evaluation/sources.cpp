@@ -301,7 +301,7 @@ void fill_features(FeatureSet& set, const std::string& stage, const Collector& c
                                            {"version", kCacheVersion},
                                            {"network", {extractor.kind, extractor.network.sha256}},
                                            {"features", config::to_json(collector.config.features)},
-                                           {"pixels", pixels_sha256(set.images)},
+                                           {"pixels", ranks.rank == 0 ? pixels_sha256(set.images) : ""},
                                            {"shape", set.images.sizes().vec()},
                                            {"spatial", collector.parts.spatial},
                                            {"logits", collector.parts.logits},
