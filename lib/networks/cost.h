@@ -5,11 +5,6 @@
 
 namespace onestep {
 
-/// What one forward pass of one image costs.
-struct PassCost {
-  int64_t macs = 0;         ///< multiply-accumulates of convolutions and attention
-  int64_t activations = 0;  ///< numbers kept for the backward pass, about
-};
 PassCost pass_cost(const SongUNet& network);
 PassCost pass_cost(const Mlp& network);
 PassCost pass_cost(const Denoiser& denoiser);  ///< of its network; 0 for an analytic one

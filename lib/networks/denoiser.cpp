@@ -39,7 +39,7 @@ struct Pass {
         at_sigma(edm_preconditioning(sigma.expand({image.size(0)}), d.config.preconditioning.sigma_data)) {
     const at::Tensor scaled = x * at_sigma.c_in;
     encoded = encode(network, patches() ? space_to_depth(scaled) : scaled,
-                     {at_sigma.c_noise, inputs.labels, inputs.augment_labels, inputs.masks});
+                     {at_sigma.c_noise, {inputs.labels}, inputs.augment_labels, inputs.masks});
   }
 
   bool patches() const { return denoiser.config.preconditioning.space_to_depth; }

@@ -7,6 +7,7 @@
 
 #include "networks/gaussian_mixture.h"
 #include "networks/mlp.h"
+#include "networks/network.h"
 #include "networks/song_unet.h"
 
 namespace onestep {
@@ -55,10 +56,6 @@ struct Denoiser {
   }
 };
 
-struct ImageShape {
-  int64_t channels, height, width;
-  bool operator==(const ImageShape&) const = default;
-};
 ImageShape image_shape(const Denoiser& denoiser);
 int64_t label_dim(const Denoiser& denoiser);    ///< 0 = unconditional
 int64_t augment_dim(const Denoiser& denoiser);  ///< 0 = it is not told of augmentations

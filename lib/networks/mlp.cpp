@@ -36,7 +36,7 @@ Mlp make_mlp(const MlpConfig& c, uint64_t seed, at::Device device) {
 Hidden encode(const Mlp& m, const at::Tensor& x, const Conditioning& c) {
   at::Tensor h =
       forward(m.input, x.flatten(1)) + forward(m.map_noise, fourier_embedding(c.noise_labels, m.frequencies));
-  if (m.map_label && c.class_labels.defined()) h = h + forward(*m.map_label, c.class_labels);
+  if (m.map_label && c.condition.classes.defined()) h = h + forward(*m.map_label, c.condition.classes);
   for (const auto& [name, layer] : m.layers) h = h + forward(layer, at::silu(h));
   return {at::silu(h)};
 }

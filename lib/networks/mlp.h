@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "config/check.h"
-#include "networks/conditioning.h"
+#include "networks/network.h"
 #include "networks/layers.h"
 
 namespace onestep {

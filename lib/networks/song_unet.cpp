@@ -31,9 +31,9 @@ at::Tensor embed(const SongUNet& m, const Conditioning& c) {
   at::Tensor embedding =
       sine_first(m.frequencies.defined() ? fourier_embedding(c.noise_labels, m.frequencies)
                                          : positional_embedding(c.noise_labels, width, true));
-  if (m.map_label && c.class_labels.defined()) {
+  if (m.map_label && c.condition.classes.defined()) {
     const double scale = std::sqrt(static_cast<double>(m.config.label_dim));
-    embedding = embedding + forward(*m.map_label, c.class_labels * scale);
+    embedding = embedding + forward(*m.map_label, c.condition.classes * scale);
   } else if (m.map_label) {
     embedding = embedding + m.map_label->bias;  // a row of zeros as labels
   }

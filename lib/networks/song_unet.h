@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "config/check.h"
-#include "networks/conditioning.h"
+#include "networks/network.h"
 #include "networks/unet_block.h"
 
 namespace onestep {

@@ -95,7 +95,7 @@ TEST_CASE("An mlp looks at the point, the noise level and the label, each row by
   const auto raw = [&](double c_noise) {
     const Mlp& m = std::get<Mlp>(d.network);
     return decode(
-        m, encode(m, x, {.noise_labels = at::full({3}, c_noise), .class_labels = {}, .augment_labels = {}}));
+        m, encode(m, x, {.noise_labels = at::full({3}, c_noise), .condition = {}, .augment_labels = {}}));
   };
   CHECK(relative_error(raw(-1.5), raw(1.1)) > 1e-2);
   CHECK(relative_error(raw(0.1), raw(0.2)) > 1e-3);
