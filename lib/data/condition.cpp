@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/condition.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
 namespace onestep {
@@ -15,10 +15,9 @@ Condition null_like(const Condition& c) {
   return map_rows(c, [](const at::Tensor& rows) { return at::zeros_like(rows); });
 }
 
-Condition without(const Condition& c, const at::Tensor& hidden) {
-  return map_rows(c, [&](const at::Tensor& rows) {
-    return rows * hidden.logical_not().unsqueeze(1).to(rows.scalar_type());
-  });
+Condition where(const at::Tensor& chosen, const Condition& other, const Condition& c) {
+  return map_rows(
+      c, [&](const at::Tensor& rows) { return at::where(chosen.unsqueeze(1), other.classes, rows); });
 }
 
 }  // namespace onestep

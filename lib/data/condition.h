@@ -23,7 +23,7 @@ Condition cat(const Condition& first, const Condition& second);
 /// As many rows of nothing: zeros, which a network that learnt without classes takes for none of them.
 Condition null_like(const Condition& c);
 
-/// `null_like` of the rows where hidden, bool [N], is true.
-Condition without(const Condition& c, const at::Tensor& hidden);
+/// Rows of `c`, and of `other` where chosen, bool [N], is true.
+Condition where(const at::Tensor& chosen, const Condition& other, const Condition& c);
 
 }  // namespace onestep

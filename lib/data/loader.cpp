@@ -67,8 +67,9 @@ at::Tensor to_device(const at::Tensor& tensor, at::Device device) {
 
 Batch to_device(const Batch& batch, at::Device device) {
   Batch there = batch;
-  for (at::Tensor* tensor : {&there.images, &there.labels, &there.indices})
-    *tensor = to_device(*tensor, device);
+  for (at::Tensor* tensor : {&there.images, &there.indices}) *tensor = to_device(*tensor, device);
+  there.condition =
+      map_rows(there.condition, [&](const at::Tensor& rows) { return to_device(rows, device); });
   return there;
 }
 
@@ -79,14 +80,14 @@ Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t
   const int64_t n = data.images.size(0), width = data.images.size(3), pixels = data.images[0].numel();
   const auto classes = static_cast<int64_t>(data.class_names.size());
   Batch batch{at::empty({size, data.images.size(1), data.images.size(2), width}, at::kFloat),
-              at::zeros({size, classes}, at::kFloat),
+              {at::zeros({size, classes}, at::kFloat)},
               at::empty({size}, at::kLong),
               first_nimg,
               first_nimg,
               size};
   const int64_t* label = data.labels.const_data_ptr<int64_t>();
   auto* image = batch.images.mutable_data_ptr<float>();
-  auto* one_hot = batch.labels.mutable_data_ptr<float>();
+  auto* one_hot = batch.condition.classes.mutable_data_ptr<float>();
   auto* index = batch.indices.mutable_data_ptr<int64_t>();
   // Plain loops, not tensor operations: those would start a second team of OpenMP threads from the loader's
   // thread.

@@ -12,6 +12,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "data/condition.h"
 #include "data/dataset.h"
 #include "noise/purpose.h"
 
@@ -29,7 +30,7 @@ int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n,
 /// step, or a shard of them.
 struct Batch {
   at::Tensor images;      ///< float32 [B, C, H, W], by to_float
-  at::Tensor labels;      ///< float32 [B, K], one-hot; K = 0 where the set has no classes
+  Condition condition;    ///< classes float32 [B, K]; K = 0 where the set has none
   at::Tensor indices;     ///< int64 [B], nimg of each image: the key of every random draw for it
   int64_t nimg = 0;       ///< of its first image
   int64_t step_nimg = 0;  ///< of the step's first image

@@ -32,10 +32,12 @@ const Denoiser& encoder_of(const Discriminator& discriminator, const Denoiser& t
 
 /// Features whose graph reaches no further than somebody asks: x, or an encoder that learns.
 std::vector<at::Tensor> features_of(const Discriminator& discriminator, const Denoiser& encoder,
-                                    const at::Tensor& x, const at::Tensor& sigma, const at::Tensor& labels) {
+                                    const at::Tensor& x, const at::Tensor& sigma,
+                                    const Condition& condition) {
   const c10::AutoGradMode graph(c10::GradMode::is_enabled() &&
                                 (discriminator.trains_encoder || x.requires_grad()));
-  return forward(encoder, x, sigma, labels, discriminator.resolutions, /*decoded=*/false).features;
+  return forward(encoder, x, sigma, {.condition = condition}, {.taps = discriminator.taps, .output = false})
+      .features;
 }
 
 /// The mean over channels at every pixel, [n, pixels].
@@ -43,12 +45,6 @@ at::Tensor pixel_means(const std::vector<at::Tensor>& features) {
   std::vector<at::Tensor> maps;
   for (const at::Tensor& feature : features) maps.push_back(feature.mean(1).flatten(1));
   return at::cat(maps, 1);
-}
-
-Heads heads_for(const std::vector<int64_t>& resolutions, const Denoiser& network, uint64_t seed) {
-  std::vector<int64_t> channels;
-  for (const int64_t resolution : resolutions) channels.push_back(feature_channels(network, resolution));
-  return make_heads(resolutions, channels, seed);
 }
 
 }  // namespace
@@ -73,15 +69,15 @@ Discriminator make_discriminator(const DiscriminatorConfig& config, const Denois
   const Encoder encoder = config.features == "teacher" ? Encoder::teacher
                           : config.features == "fake"  ? Encoder::fake
                                                        : Encoder::own;
-  Discriminator discriminator{
-      .config = config,
-      .encoder = encoder,
-      .trains_encoder = trains_encoder(config),
-      .shares_encoder = shares_encoder(config),
-      .resolutions = resolved(config.resolutions, network, "task.discriminator.resolutions")};
+  Discriminator discriminator{.config = config,
+                              .encoder = encoder,
+                              .trains_encoder = trains_encoder(config),
+                              .shares_encoder = shares_encoder(config),
+                              .taps = resolved(config.taps, network, "task.discriminator.taps")};
   DiscriminatorNetworks networks;
   if (config.features == "own") networks.encoder = clone(network, device);
-  if (has_heads(config)) networks.heads = clone(heads_for(discriminator.resolutions, network, seed), device);
+  if (has_heads(config))
+    networks.heads = clone(make_heads(taps_named(discriminator.taps, feature_taps(network)), seed), device);
   if (parameter_count(networks) > 0) discriminator.networks = std::move(networks);
   return discriminator;
 }
@@ -101,29 +97,29 @@ at::Tensor logits(const Discriminator& discriminator, const std::vector<at::Tens
 }
 
 at::Tensor logits_of(const Discriminator& discriminator, const Denoiser& teacher, const Fake& fake,
-                     const at::Tensor& x, const at::Tensor& sigma, const at::Tensor& labels) {
+                     const at::Tensor& x, const at::Tensor& sigma, const Condition& condition) {
   return logits(discriminator,
-                features_of(discriminator, encoder_of(discriminator, teacher, fake), x, sigma, labels));
+                features_of(discriminator, encoder_of(discriminator, teacher, fake), x, sigma, condition));
 }
 
 DiscriminatorLoss discriminator_losses(const Discriminator& discriminator, const Denoiser& teacher,
                                        const Fake& fake, const Shard& shard,
                                        const std::vector<at::Tensor>& features) {
-  const auto logits_at = [&](const at::Tensor& x, const at::Tensor& labels) {
-    return logits_of(discriminator, teacher, fake, x, shard.sigma, labels);
+  const auto logits_at = [&](const at::Tensor& x, const Condition& condition) {
+    return logits_of(discriminator, teacher, fake, x, shard.sigma, condition);
   };
   const at::Tensor real_x = noised(shard.real, shard.sigma, unit_noise(shard, Purpose::real_noise));
-  const at::Tensor real = logits_at(real_x, shard.real_labels);
+  const at::Tensor real = logits_at(real_x, shard.real_condition);
   const bool known = !features.empty() && !discriminator.trains_encoder;
   const at::Tensor student =
-      known ? logits(discriminator, features) : logits_at(shard.x().detach(), shard.labels);
+      known ? logits(discriminator, features) : logits_at(shard.x().detach(), shard.condition);
   DiscriminatorLoss out{.losses = discriminator_loss(discriminator.config.loss, real, student),
                         .sigma = shard.sigma};
   if (const auto& r1 = discriminator.config.r1) {
     const at::Tensor perturbed =
         noised(real_x, r1->step * shard.sigma, unit_noise(shard, Purpose::perturbation));
     out.losses =
-        out.losses + r1->weight * r1_penalty(real, logits_at(perturbed, shard.real_labels), r1->step);
+        out.losses + r1->weight * r1_penalty(real, logits_at(perturbed, shard.real_condition), r1->step);
   }
   out.losses = discriminator.config.weight * out.losses;
   out.real_logits = real.detach();
@@ -136,7 +132,7 @@ DiscriminatorLoss shared_encoder_losses(const Discriminator& discriminator, cons
   const Augmented images = augmented_real(fake, shard);
   const auto real_logits = [&](const at::Tensor& x) {
     return logits(discriminator,
-                  real_features(fake, shard, x, seen.sigma, images.labels, discriminator.resolutions));
+                  real_features(fake, shard, x, seen.sigma, images.labels, discriminator.taps));
   };
   const at::Tensor real_x = noised(images.images, seen.sigma, unit_noise(shard, Purpose::real_noise));
   const at::Tensor real = real_logits(real_x), student = logits(discriminator, seen.features);

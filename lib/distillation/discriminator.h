@@ -27,22 +27,22 @@ struct Discriminator {
   Encoder encoder;
   bool trains_encoder;                            ///< its loss reaches the encoder
   bool shares_encoder;                            ///< and that is the fake score's (SiDA)
-  std::vector<int64_t> resolutions;               ///< that it sees
+  std::vector<std::string> taps;                  ///< that it sees
   std::optional<DiscriminatorNetworks> networks;  ///< empty where there is nothing of its own
 };
 
-/// A discriminator for images that `network` could see. Throws config::ConfigError when its encoder lacks a
-/// resolution, or one is named twice.
+/// A discriminator for images that `network` could see. Throws config::ConfigError when that lacks a tap,
+/// or one is named twice.
 Discriminator make_discriminator(const DiscriminatorConfig& config, const Denoiser& network, uint64_t seed,
                                  at::Device device);
 
 /// Logits [n, …] of encoder features: a number for each head, or for each pixel.
 at::Tensor logits(const Discriminator& discriminator, const std::vector<at::Tensor>& features);
 
-/// Logits of images x at a shard's noise levels, without D. `labels` are those of x. Gradient flows into
+/// Logits of images x at a shard's noise levels, without D. `condition` is that of x. Gradient flows into
 /// heads, x, and the encoder.
 at::Tensor logits_of(const Discriminator& discriminator, const Denoiser& teacher, const Fake& fake,
-                     const at::Tensor& x, const at::Tensor& sigma, const at::Tensor& labels);
+                     const at::Tensor& x, const at::Tensor& sigma, const Condition& condition);
 
 /// The discriminator's loss on a shard, and what it saw.
 struct DiscriminatorLoss {

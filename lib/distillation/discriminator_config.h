@@ -4,7 +4,7 @@
 #include <string>
 
 #include "config/check.h"
-#include "distillation/resolutions.h"
+#include "distillation/taps.h"
 #include "losses/adversarial.h"
 #include "training/adam.h"
 
@@ -27,7 +27,7 @@ struct R1Config {
 struct DiscriminatorConfig {
   std::string features = "teacher";
   std::string head = "convolutional";
-  Resolutions resolutions;
+  Taps taps;
   std::string loss = "logistic";
   double weight = 1;
   std::optional<R1Config> r1;
@@ -39,10 +39,10 @@ struct DiscriminatorConfig {
           "own that learns",
           config::one_of({"teacher", "fake", "own"}));
     visit("head", c.head,
-          "convolutional: a small network on each resolution; pixel_mean: the mean over channels is a logit "
+          "convolutional: a small network on each tap; pixel_mean: the mean over channels is a logit "
           "for each pixel, and the encoder itself learns (SiDA)",
           config::one_of({"convolutional", "pixel_mean"}));
-    visit("resolutions", c.resolutions, "encoder resolutions that it sees");
+    visit("taps", c.taps, "places inside the network that it sees: 16x16, block7, ...");
     visit("loss", c.loss, "logistic, or hinge, whose logit is no density ratio",
           config::one_of(adversarial_losses()));
     visit("weight", c.weight,

@@ -16,20 +16,20 @@ struct Forward {
   const Denoiser& teacher;
   const at::Tensor& x;
   const Shard& shard;
-  const std::vector<int64_t>& resolutions;
+  const std::vector<std::string>& taps;
 
   DenoiserOutput operator()(const FakeNetworkConfig& c) const {
-    return forward_guided(*fake.network, x, shard.sigma, {.labels = shard.labels}, c.guidance, resolutions);
+    return forward_guided(*fake.network, x, shard.sigma, {.condition = shard.condition}, c.guidance, taps);
   }
   DenoiserOutput operator()(const PointFakeConfig&) const { return {shard.y.detach(), {}}; }
   DenoiserOutput operator()(const ReferenceFakeConfig& c) const {
     const auto& particles = std::get<Particles>(student.form);
     const at::Tensor reference = particle_rows(particles.reference, shard);
-    const at::Tensor labels =
-        shard.labels.defined() ? particle_rows(particles.reference_labels, shard) : at::Tensor();
+    const Condition condition{shard.condition.defined() ? particle_rows(particles.reference_labels, shard)
+                                                        : at::Tensor()};
     const at::Tensor noisy = noised(reference, shard.sigma, shard.epsilon);
     const at::Tensor expected =
-        forward_guided(teacher, noisy, shard.sigma, {.labels = labels}, c.guidance).denoised;
+        forward_guided(teacher, noisy, shard.sigma, {.condition = condition}, c.guidance).denoised;
     return {shard.y.detach() + expected - reference, {}};
   }
   DenoiserOutput operator()(const ExactFakeConfig&) const {
@@ -43,6 +43,10 @@ DropoutStream masks_of(const FakeNetworkConfig& config, const Shard& shard, uint
   return {.rate = config.dropout, .seed = shard.seed, .indices = shard.indices, .layer = layer};
 }
 
+const PreconditioningConfig& preconditioning_of(const Fake& fake) {
+  return network_of(*fake.network)->preconditioning.config;
+}
+
 }  // namespace
 
 Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network) {
@@ -52,8 +56,11 @@ Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network)
     throw config::ConfigError(
         "task.network: the teacher is no network that the fake score could copy; say which one");
   }
-  if (wanted->dropout > 0 && !std::holds_alternative<SongUNet>(network->network))
-    throw config::ConfigError("task.fake.dropout: its network has no dropout; only a song_unet has");
+  if (wanted->dropout > 0 && !has_dropout(config_of(network_of(*network)->network)))
+    throw config::ConfigError("task.fake.dropout: its network has no dropout");
+  const std::string problem =
+      range_problem("task.fake.sigma", range_of(wanted->sigma), valid_range(*network), "its network");
+  if (!problem.empty()) throw config::ConfigError(problem);
   if (wanted->augmentation > 0) {
     const ImageShape shape = image_shape(*network);
     require_augmentable("task.fake.augmentation", augment_dim(*network), shape.height, shape.width);
@@ -76,25 +83,23 @@ bool is_posterior_mean(const FakeConfig& config) {
 }
 
 DenoiserOutput fake_forward(const Fake& fake, const Student& student, const Denoiser& teacher,
-                            const at::Tensor& x, const Shard& shard,
-                            const std::vector<int64_t>& resolutions) {
-  return std::visit(Forward{fake, student, teacher, x, shard, resolutions}, fake.config);
+                            const at::Tensor& x, const Shard& shard, const std::vector<std::string>& taps) {
+  return std::visit(Forward{fake, student, teacher, x, shard, taps}, fake.config);
 }
 
-FakeLoss fake_losses(const Fake& fake, const Shard& shard, double sigma_data,
-                     const std::vector<int64_t>& resolutions) {
+FakeLoss fake_losses(const Fake& fake, const Shard& shard, const std::vector<std::string>& taps) {
   const auto* c = std::get_if<FakeNetworkConfig>(&fake.config);
   if (c == nullptr) return {};
   FakeLoss out;
   out.sigma = draw_sigma(c->sigma, shard.seed, Purpose::sigma, shard.indices, shard.y.device());
-  out.weight = loss_weight(c->weighting, out.sigma, sigma_data);
+  out.weight = loss_weight(c->weighting, out.sigma, preconditioning_of(fake));
   const auto [y, augment_labels] = augment(shard.y.detach(), c->augmentation, shard.seed, shard.indices);
   const at::Tensor x = noised(y, out.sigma, unit_noise(shard, Purpose::noise));
   DropoutStream masks = masks_of(*c, shard);
   DenoiserOutput seen =
       forward_guided(*fake.network, x, out.sigma,
-                     {.labels = shard.labels, .augment_labels = augment_labels, .masks = &masks},
-                     c->training_guidance, resolutions);
+                     {.condition = shard.condition, .augment_labels = augment_labels, .masks = &masks},
+                     c->training_guidance, taps);
   out.losses = denoising_loss(seen.denoised, y, out.weight);
   if (c->reduction == "mean") out.losses = out.losses / static_cast<double>(x[0].numel());
   out.features = std::move(seen.features);
@@ -109,11 +114,11 @@ Augmented augmented_real(const Fake& fake, const Shard& shard) {
 
 std::vector<at::Tensor> real_features(const Fake& fake, const Shard& shard, const at::Tensor& real_x,
                                       const at::Tensor& sigma, const at::Tensor& augment_labels,
-                                      const std::vector<int64_t>& resolutions) {
+                                      const std::vector<std::string>& taps) {
   DropoutStream masks = masks_of(std::get<FakeNetworkConfig>(fake.config), shard, kRealLayers);
   return forward(*fake.network, real_x, sigma,
-                 {.labels = shard.real_labels, .augment_labels = augment_labels, .masks = &masks},
-                 resolutions, /*decoded=*/false)
+                 {.condition = shard.real_condition, .augment_labels = augment_labels, .masks = &masks},
+                 {.taps = taps, .output = false})
       .features;
 }
 

@@ -17,22 +17,21 @@ struct Fake {
 /// Throws config::ConfigError where a network is wanted and `network` is empty.
 Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network);
 
-/// D_q(x; σ) for a shard, and the features of its network's encoder at `resolutions`. Gradient flows through
+/// D_q(x; σ) for a shard, and the features of its network at `taps`. Gradient flows through
 /// x.
 DenoiserOutput fake_forward(const Fake& fake, const Student& student, const Denoiser& teacher,
-                            const at::Tensor& x, const Shard& shard, const std::vector<int64_t>& resolutions);
+                            const at::Tensor& x, const Shard& shard, const std::vector<std::string>& taps);
 
 /// The fake-score network's own loss on a shard, and what a discriminator that shares its encoder learns
 /// from.
 struct FakeLoss {
   at::Tensor losses;  ///< [n], λ(σ) ‖D_q(y + σε) − y‖², or its mean over pixels, y augmented
   at::Tensor sigma, weight;          ///< [n], noise levels of its own, and λ(σ)
-  std::vector<at::Tensor> features;  ///< of the encoder at y + σε, from the same forward pass
+  std::vector<at::Tensor> features;  ///< of the network at y + σε, from the same forward pass
 };
 
 /// Undefined where nothing is to be learnt. Gradient flows through the network's parameters alone.
-FakeLoss fake_losses(const Fake& fake, const Shard& shard, double sigma_data,
-                     const std::vector<int64_t>& resolutions = {});
+FakeLoss fake_losses(const Fake& fake, const Shard& shard, const std::vector<std::string>& taps = {});
 
 /// Where the numbers of the layers begin by which real images' dropout masks are drawn.
 inline constexpr uint64_t kRealLayers = uint64_t{1} << 32;
@@ -44,6 +43,6 @@ Augmented augmented_real(const Fake& fake, const Shard& shard);
 /// flows through the encoder's parameters.
 std::vector<at::Tensor> real_features(const Fake& fake, const Shard& shard, const at::Tensor& real_x,
                                       const at::Tensor& sigma, const at::Tensor& augment_labels,
-                                      const std::vector<int64_t>& resolutions);
+                                      const std::vector<std::string>& taps);
 
 }  // namespace onestep

@@ -14,8 +14,8 @@ namespace {
 at::Tensor log_ratio_of(const Ratio& ratio, const Networks& networks, const Observation& seen,
                         const Shard& shard) {
   if (ratio.source == RatioSource::exact)
-    return exact_log_ratio(std::get<GaussianMixture>(networks.teacher.network),
-                           *exact_density(networks.student), seen.x.detach(), shard.sigma);
+    return exact_log_ratio(*mixture_of(networks.teacher), *exact_density(networks.student), seen.x.detach(),
+                           shard.sigma);
   return seen.logits.defined() ? sample_logits(seen.logits) : at::Tensor();
 }
 
@@ -24,9 +24,9 @@ at::Tensor log_ratio_of(const Ratio& ratio, const Networks& networks, const Obse
 Observation observe(const DistilConfig& config, const Ratio& ratio, const Networks& networks,
                     const Shard& shard, const GradientPaths& paths) {
   const auto& [teacher, student, fake, discriminator] = networks;
-  const auto resolutions = [&](Encoder encoder) {
-    return discriminator && discriminator->encoder == encoder ? discriminator->resolutions
-                                                              : std::vector<int64_t>{};
+  const auto taps = [&](Encoder encoder) {
+    return discriminator && discriminator->encoder == encoder ? discriminator->taps
+                                                              : std::vector<std::string>();
   };
   const auto with_graph = [&](Encoder encoder) {
     return paths.denoisers || (paths.discriminator && discriminator->encoder == encoder);
@@ -37,19 +37,19 @@ Observation observe(const DistilConfig& config, const Ratio& ratio, const Networ
   DenoiserOutput p, q;
   {
     const c10::AutoGradMode mode(with_graph(Encoder::teacher));
-    p = forward_guided(teacher, seen.x, shard.sigma, {.labels = shard.labels}, config.teacher_guidance,
-                       resolutions(Encoder::teacher));
+    p = forward_guided(teacher, seen.x, shard.sigma, {.condition = shard.condition}, config.teacher_guidance,
+                       taps(Encoder::teacher));
   }
   {
     const c10::AutoGradMode mode(with_graph(Encoder::fake));
-    q = fake_forward(fake, student, teacher, seen.x, shard, resolutions(Encoder::fake));
+    q = fake_forward(fake, student, teacher, seen.x, shard, taps(Encoder::fake));
   }
   seen.teacher = p.denoised;
   seen.fake = q.denoised;
   if (discriminator) {
     const c10::AutoGradMode mode(paths.discriminator);
     if (discriminator->encoder == Encoder::own) {
-      seen.logits = logits_of(*discriminator, teacher, fake, seen.x, shard.sigma, shard.labels);
+      seen.logits = logits_of(*discriminator, teacher, fake, seen.x, shard.sigma, shard.condition);
     } else {
       const auto& features = discriminator->encoder == Encoder::teacher ? p.features : q.features;
       seen.logits = logits(*discriminator, features);

@@ -21,7 +21,7 @@ Shard begin_shard(const Batch& batch, uint64_t seed, at::Device device) {
           .step_size = batch.step_size,
           .indices = here.indices,
           .real = kept(here.images, finite),
-          .real_labels = here.labels,
+          .real_condition = here.condition,
           .finite = finite};
 }
 

@@ -11,8 +11,8 @@ namespace {
 /// The student's images y = G(z), with its graph where it learns, and the noise at which they are compared.
 Shard generate(const Distillation& d, const Networks& networks, const Batch& batch, bool with_graph) {
   Shard shard = begin_shard(batch, d.seed, d.device);
-  shard.labels = student_labels(networks.student, shard);
-  if (!d.labelled) shard.labels = shard.real_labels = at::Tensor();
+  shard.condition = student_condition(networks.student, shard);
+  if (!d.labelled) shard.condition = shard.real_condition = {};
   const c10::AutoGradMode mode(with_graph);
   shard.y = student_images(networks.student, shard);
   shard.finite = shard.finite & finite_samples(shard.y);
@@ -89,8 +89,7 @@ void learn_fake(const Distillation& d, const Networks& networks, const Shard& sh
   };
   FakeLoss denoising;
   if (fake.network) {
-    denoising = fake_losses(fake, shard, teacher.config.preconditioning.sigma_data,
-                            shared ? discriminator->resolutions : std::vector<int64_t>{});
+    denoising = fake_losses(fake, shard, shared ? discriminator->taps : std::vector<std::string>());
     finite = finite & finite_samples(denoising.losses);
   }
   DiscriminatorLoss told;

@@ -46,9 +46,9 @@ LastStep last_step(const SteppedStudent& m, const Shard& shard, const at::Tensor
       if (stops[i] >= k) going.push_back(static_cast<int64_t>(i));
     if (going.empty()) break;
     const at::Tensor rows = to_device(at::tensor(going), z.device());
-    const auto of_rows = [&](const at::Tensor& t) { return t.defined() ? t.index_select(0, rows) : t; };
+    const auto of_rows = [&](const at::Tensor& t) { return t.index_select(0, rows); };
     const at::Tensor before = at::full({}, m.sigmas[k - 1], z.options());
-    const at::Tensor x = denoise(m.network, of_rows(last.x), before, of_rows(shard.labels)) +
+    const at::Tensor x = denoise(m.network, of_rows(last.x), before, map_rows(shard.condition, of_rows)) +
                          m.sigmas[k] * of_rows(noise.select(1, k - 1));
     last.x.index_copy_(0, rows, x);
   }
@@ -59,13 +59,13 @@ LastStep last_step(const SteppedStudent& m, const Shard& shard, const at::Tensor
 
 at::Tensor student_images(const SteppedStudent& m, const Shard& shard) {
   const at::Tensor z = unit_noise(shard, Purpose::student_latent);
-  if (m.sigmas.size() == 1) return first_step(m, z, shard.labels);
+  if (m.sigmas.size() == 1) return first_step(m, z, shard.condition);
   const LastStep last = last_step(m, shard, z);
-  return denoise(m.network, last.x, last.sigma, shard.labels);
+  return denoise(m.network, last.x, last.sigma, shard.condition);
 }
 
-at::Tensor first_step(const SteppedStudent& m, const at::Tensor& z, const at::Tensor& labels) {
-  return denoise(m.network, z * m.sigmas[0], at::full({}, m.sigmas[0], z.options()), labels);
+at::Tensor first_step(const SteppedStudent& m, const at::Tensor& z, const Condition& condition) {
+  return denoise(m.network, z * m.sigmas[0], at::full({}, m.sigmas[0], z.options()), condition);
 }
 
 }  // namespace onestep

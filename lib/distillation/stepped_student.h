@@ -17,12 +17,12 @@ struct SteppedStudent {
   }
 };
 
-/// Images [n, C, H, W] for a shard's indices and labels. With several steps each image stops at a step of its
-/// own, drawn evenly; the steps before it run without gradient (DMD2's backward simulation, Yin et al. 2024,
-/// §4.5).
+/// Images [n, C, H, W] for a shard's indices and condition. With several steps each image stops at a step of
+/// its own, drawn evenly; the steps before it run without gradient (DMD2's backward simulation, Yin et al.
+/// 2024, §4.5).
 at::Tensor student_images(const SteppedStudent& m, const Shard& shard);
 
 /// The first step from given unit latents z.
-at::Tensor first_step(const SteppedStudent& m, const at::Tensor& z, const at::Tensor& labels);
+at::Tensor first_step(const SteppedStudent& m, const at::Tensor& z, const Condition& condition);
 
 }  // namespace onestep

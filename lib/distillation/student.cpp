@@ -29,6 +29,9 @@ struct Make {
       throw config::ConfigError(
           "task.network: the teacher is no network that a student could copy; say which one");
     }
+    const std::string problem = range_problem("task.student.generator", {sigmas.back(), sigmas.front()},
+                                              valid_range(*network), "its network");
+    if (!problem.empty()) throw config::ConfigError(problem);
     return {SteppedStudent{sigmas, clone(*network)}};
   }
 
@@ -85,9 +88,9 @@ std::vector<int64_t> rows_met(const Student& student, int64_t nimg, int64_t size
   return particles == nullptr ? std::vector<int64_t>{0} : particles_met(*particles, nimg, size);
 }
 
-at::Tensor student_labels(const Student& student, const Shard& shard) {
+Condition student_condition(const Student& student, const Shard& shard) {
   const auto* particles = std::get_if<Particles>(&student.form);
-  return particles == nullptr ? shard.real_labels : particle_rows(particles->labels, shard);
+  return particles == nullptr ? shard.real_condition : Condition{particle_rows(particles->labels, shard)};
 }
 
 at::Tensor student_images(const Student& student, const Shard& shard) {
@@ -111,7 +114,7 @@ std::optional<GaussianMixture> exact_density(const Student& student) {
 
 Denoiser as_denoiser(const Student& student) {
   if (const auto* stepped = std::get_if<SteppedStudent>(&student.form)) return stepped->network;
-  return {.config = {.network = GaussianMixtureConfig{}}, .network = *exact_density(student)};
+  return {*exact_density(student)};
 }
 
 SamplerConfig own_sampler(const Student& student) {

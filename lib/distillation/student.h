@@ -30,10 +30,10 @@ Student make_student(const GeneratorConfig& config, const std::optional<Denoiser
 int64_t student_rows(const Student& student);
 std::vector<int64_t> rows_met(const Student& student, int64_t nimg, int64_t size);
 
-/// The classes of a shard's student images, one-hot [n, K]: those of the batch, or the particles' own.
-at::Tensor student_labels(const Student& student, const Shard& shard);
+/// The condition of a shard's student images: the batch's, or the particles' own.
+Condition student_condition(const Student& student, const Shard& shard);
 
-/// The student's images [n, C, H, W] for a shard whose labels are set; gradient reaches the parameters.
+/// The student's images [n, C, H, W] for a shard whose condition is set; gradient reaches the parameters.
 at::Tensor student_images(const Student& student, const Shard& shard);
 
 /// The denoiser of the student's own density, where that is known in closed form: a Gaussian's, and a cloud

@@ -42,7 +42,7 @@ nlohmann::ordered_json identity(const RegressionConfig& config, const Denoiser& 
   return {{"seed", pairs.seed},
           {"classes", pairs.classes},
           {"sampler", config::to_json(config.sampler)},
-          {"teacher", config::to_json(keeping.config)},
+          {"teacher", model_file(keeping).metadata},
           {"checksum", checksum}};
 }
 
@@ -172,7 +172,8 @@ PairRows pairs_of(const TeacherPairs& pairs, const Shard& shard) {
   PairRows rows{.latents = latents_of(pairs, indices, images.front().sizes(), device),
                 .images = to_device(at::stack(images), device)};
   if (!labels.empty())
-    rows.labels = to_device(at::one_hot(at::tensor(labels), pairs.label_dim).to(at::kFloat), device);
+    rows.condition.classes =
+        to_device(at::one_hot(at::tensor(labels), pairs.label_dim).to(at::kFloat), device);
   return rows;
 }
 

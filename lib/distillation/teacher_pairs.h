@@ -52,10 +52,11 @@ std::optional<TeacherPairs> teacher_pairs(const RegressionConfig& config, const 
                                           const std::function<bool()>& stop, const Workers& workers = {},
                                           const Communicator& ranks = {});
 
-/// Rows of pairs on a shard's device: latents z [n, C, H, W], one-hot classes [n, K] or undefined, images
-/// [n, C, H, W].
+/// Rows of pairs on a shard's device: latents z [n, C, H, W], conditions, images [n, C, H, W].
 struct PairRows {
-  at::Tensor latents, labels, images;
+  at::Tensor latents;
+  Condition condition;
+  at::Tensor images;
 };
 
 /// The pairs of a shard: image nimg of the run has one in each pass over all pairs, in another order each.

@@ -73,13 +73,14 @@ std::optional<Scored> ModelScorer::operator()(const io::TensorFile& model) const
   std::optional<Generator> generator;
   together(state_->context.ranks, [&] {
     const Denoiser denoiser = denoiser_of(model, state_->context.device);
-    generator.emplace(
-        Generator{.model = denoiser,
-                  .sampler = with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
-                  .classes = trained_classes(denoiser, data_of_metadata(model.metadata, model.path)),
-                  .name = "evaluation",
-                  .source = model.path.string(),
-                  .sha256 = ""});
+    generator.emplace(Generator{
+        .model = denoiser,
+        .sampler = within(with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
+                          valid_range(denoiser)),
+        .classes = trained_classes(denoiser, data_of_metadata(model.metadata, model.path)),
+        .name = "evaluation",
+        .source = model.path.string(),
+        .sha256 = ""});
   });
   const FeatureSet set = collect(*generator, state_->config.first_seed, *state_->collector);
   if (state_->context.ranks.rank != 0) return std::nullopt;

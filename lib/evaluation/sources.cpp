@@ -149,8 +149,9 @@ std::string description_of_images(const std::string& model_sha256, const Sampler
 Generator generator_of(const ModelSubject& subject, at::Device device) {
   Denoiser model = load_denoiser(subject.path, device);
   std::vector<int64_t> classes = trained_classes(model, data_of_model(subject.path));
+  SamplerConfig sampler = within(sampler_of(subject), valid_range(model));
   return {.model = std::move(model),
-          .sampler = sampler_of(subject),
+          .sampler = std::move(sampler),
           .classes = std::move(classes),
           .name = subject.name,
           .source = subject.path,

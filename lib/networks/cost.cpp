@@ -75,15 +75,6 @@ PassCost pass_cost(const Mlp& network) {
           .activations = dim + features + label_dim + 2 * (depth + 1) * width};
 }
 
-PassCost pass_cost(const Denoiser& denoiser) {
-  struct {
-    PassCost operator()(const SongUNet& network) const { return pass_cost(network); }
-    PassCost operator()(const Mlp& network) const { return pass_cost(network); }
-    PassCost operator()(const GaussianMixture&) const { return {}; }
-  } const cost;
-  return std::visit(cost, denoiser.network);
-}
-
 PassCost pass_cost(const Classifier& classifier) {
   PassCost total;
   int64_t resolution = classifier.config.img_resolution;

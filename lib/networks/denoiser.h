@@ -6,30 +6,10 @@
 #include <variant>
 
 #include "networks/gaussian_mixture.h"
-#include "networks/mlp.h"
-#include "networks/network.h"
-#include "networks/song_unet.h"
+#include "networks/network_list.h"
+#include "noise/preconditioning.h"
 
 namespace onestep {
-
-using NetworkConfig = std::variant<SongUNetConfig, MlpConfig, GaussianMixtureConfig>;
-using Network = std::variant<SongUNet, Mlp, GaussianMixture>;
-
-/// What is hidden from a network while it is trained: units by dropout, and labels. 0 where it has neither.
-double dropout_rate(const NetworkConfig& config);
-double label_dropout_rate(const NetworkConfig& config);
-
-/// How a raw network becomes a denoiser: EDM's preconditioning, and the layout that the network sees.
-struct PreconditioningConfig {
-  double sigma_data = 0.5;
-  bool space_to_depth = false;
-  template <class Self, class Visit>
-  static void fields(Self& c, Visit&& visit) {
-    visit("sigma_data", c.sigma_data, "standard deviation of the data", config::scale);
-    visit("space_to_depth", c.space_to_depth,
-          "the network sees 2x2 patches as channels, at half the resolution");
-  }
-};
 
 struct DenoiserConfig {
   PreconditioningConfig preconditioning;
@@ -42,68 +22,86 @@ struct DenoiserConfig {
   std::string problem() const;
 };
 
-/// D(x; σ) ≈ E[y | x = y + σ ε], a value: copy it to share the weights, `clone` it for weights of its own.
-struct Denoiser {
-  DenoiserConfig config;
+/// A raw network F and what makes a denoiser of it.
+struct PreconditionedNetwork {
+  Preconditioning preconditioning;
   Network network;
   template <class Self, class Visit>
   static void parameters(Self& m, Visit&& visit) {
-    if (auto* mixture = std::get_if<GaussianMixture>(&m.network)) {
-      GaussianMixture::parameters(*mixture, visit);  // its files name the tensors plainly
-    } else {
-      visit("model", m.network);
-    }
+    visit("model", m.network);
+    visit("levels", m.preconditioning.levels, kDerived);
   }
 };
+
+/// D(x; σ) ≈ E[y | x = y + σ ε]: a network, or data whose density is known. A value: copy it to share the
+/// weights, `clone` it for weights of its own.
+struct Denoiser {
+  std::variant<PreconditionedNetwork, GaussianMixture> form;
+  template <class Self, class Visit>
+  static void parameters(Self& m, Visit&& visit) {
+    std::visit([&](auto& form) { std::decay_t<decltype(form)>::parameters(form, visit); }, m.form);
+  }
+};
+
+/// The one or the other; null where it is not that.
+const PreconditionedNetwork* network_of(const Denoiser& denoiser);
+const GaussianMixture* mixture_of(const Denoiser& denoiser);
 
 ImageShape image_shape(const Denoiser& denoiser);
 int64_t label_dim(const Denoiser& denoiser);    ///< 0 = unconditional
 int64_t augment_dim(const Denoiser& denoiser);  ///< 0 = it is not told of augmentations
+double sigma_data(const Denoiser& denoiser);
 
-/// Sets SongUNetConfig::recompute of the network, which must have it where that is not "none" (c10::Error).
+/// The noise levels that it knows: its preconditioning's, or all.
+SigmaRange valid_range(const Denoiser& denoiser);
+
+/// Where a discriminator may look, from first to last; an analytic denoiser has no such place.
+std::vector<FeatureTap> feature_taps(const Denoiser& denoiser);
+
+/// set_recompute of its network; an analytic denoiser takes "none" alone (c10::Error).
 void set_recompute(Denoiser& denoiser, const std::string& recompute);
+
+PassCost pass_cost(const Denoiser& denoiser);  ///< of its network; 0 for an analytic one
 
 /// What a denoiser may be given beside image and noise level, all optional.
 struct DenoiserInputs {
-  at::Tensor labels;          ///< [N, label_dim], one-hot; undefined = no class
-  at::Tensor augment_labels;  ///< [N, augment_dim]
-  DropoutStream* masks = nullptr;
+  Condition condition;             ///< undefined: none
+  at::Tensor augment_labels;       ///< [N, augment_dim]
+  DropoutStream* masks = nullptr;  ///< null: no dropout
 };
 
-/// D(x; σ) = c_skip x + c_out F(c_in x; c_noise, labels), the coefficients in at least float32.
-/// x [N, C, H, W]; sigma [N] or 0-d; the result has x's shape and dtype. Gradients flow through x and
-/// weights.
+/// D(x; σ) = c_skip x + c_out F(c_in x; c_noise, condition), the coefficients in at least float32, of a
+/// network that gives more channels than images have its first ones. x [N, C, H, W]; sigma [N] or 0-d; the
+/// result has x's shape and dtype. Gradients flow through x and weights.
 at::Tensor denoise(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
                    const DenoiserInputs& inputs);
 at::Tensor denoise(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
-                   const at::Tensor& labels);
+                   const Condition& condition = {});
 
-/// The resolutions of the encoder's features, finest first, and the channels at one of them; throws
-/// c10::Error for another one. An analytic denoiser has none.
-std::vector<int64_t> encoder_resolutions(const Denoiser& denoiser);
-int64_t feature_channels(const Denoiser& denoiser, int64_t resolution);
+/// Its network's null_condition; null_like of an analytic one.
+Condition null_condition(const Denoiser& denoiser, const Condition& c);
 
-/// D(x; σ) together with the encoder's features at `resolutions`, from one pass of the encoder: what a
-/// discriminator head on this network looks at. Where `decoded` is false, the decoder does not run.
+/// D(x; σ) together with features of its network, from one pass; undefined D where the output is not wanted.
+/// Throws c10::Error for a tap that it lacks.
 struct DenoiserOutput {
   at::Tensor denoised;
   std::vector<at::Tensor> features;
 };
 DenoiserOutput forward(const Denoiser& denoiser, const at::Tensor& x, const at::Tensor& sigma,
-                       const at::Tensor& labels, const std::vector<int64_t>& resolutions,
-                       bool decoded = true);
+                       const DenoiserInputs& inputs, const Wanted& wanted);
 
 /// A new network with weights drawn from `seed`, float32, on the CPU. On at::kMeta it has shapes alone:
 /// nothing is drawn or allocated, and parameter_count() is all that it costs. Throws c10::Error for a
-/// configuration with a problem, and for a gaussian_mixture, which is made of its tensors.
+/// configuration with a problem.
 Denoiser make_denoiser(const DenoiserConfig& config, uint64_t seed, at::Device device = at::kCPU);
 
 /// The exact denoiser of a Gaussian mixture: see make_gaussian_mixture.
 Denoiser exact_denoiser(const at::Tensor& weights, const at::Tensor& means, const at::Tensor& stds);
 
 /// A model file carries its network's configuration in its metadata (keys `onestep.network` and
-/// `onestep.preconditioning`, JSON), so that it alone rebuilds the denoiser. Its tensors are compared
-/// with what that says before any memory is taken for them. Throws io::FileError, naming the file.
+/// `onestep.preconditioning`, JSON), so that it alone rebuilds the denoiser; an analytic one is of kind
+/// gaussian_mixture. Its tensors are compared with what that says before any memory is taken for them. Throws
+/// io::FileError, naming the file.
 Denoiser load_denoiser(const std::filesystem::path& path, at::Device device,
                        at::ScalarType dtype = at::kFloat);
 /// The same of what a file holds, and what it would hold (sharing storage with the denoiser).

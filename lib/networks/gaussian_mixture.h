@@ -2,23 +2,17 @@
 #pragma once
 #include <string>
 
-#include "config/check.h"
 #include "networks/module.h"
 
 namespace onestep {
 
-struct GaussianMixtureConfig {
-  static constexpr const char* kind = "gaussian_mixture";
-  template <class Self, class Visit>
-  static void fields(Self&, Visit&&) {}
-};
-
 /// Data that is a mixture of Gaussians with diagonal covariances, whose denoiser is known in closed form: the
 /// truth that toys, tests and solvers are checked with.
 struct GaussianMixture {
-  at::Tensor weights;  ///< [K], positive, summing to 1
-  at::Tensor means;    ///< [K, C, H, W]
-  at::Tensor stds;     ///< [K, C, H, W], not negative
+  static constexpr const char* kind = "gaussian_mixture";  ///< of a file that holds one
+  at::Tensor weights;                                      ///< [K], positive, summing to 1
+  at::Tensor means;                                        ///< [K, C, H, W]
+  at::Tensor stds;                                         ///< [K, C, H, W], not negative
 
   template <class Self, class Visit>
   static void parameters(Self& m, Visit&& visit) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "networks/head.h"
 
+#include <algorithm>
+
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/silu.h>
@@ -13,16 +15,18 @@ namespace {
 
 constexpr int64_t kLastSize = 4;
 
-Head make_head(Initializer& init, int64_t resolution, int64_t channels) {
+Head make_head(Initializer& init, const FeatureTap& tap) {
+  auto [name, channels, height, width] = tap;
   Head head;
-  while (resolution > kLastSize) {
+  while (std::max(height, width) > kLastSize) {
     const std::string key = std::to_string(head.convs.size());
     head.convs.emplace_back(key, make_conv(init, {channels, channels, 3}));
     head.norms.emplace_back(key, make_group_norm(init, channels));
-    resolution = (resolution + 1) / 2;
+    height = (height + 1) / 2;
+    width = (width + 1) / 2;
   }
-  if (resolution == 1) head.hidden = make_linear(init, channels, channels);
-  head.logit = make_linear(init, channels * resolution * resolution, 1);
+  if (height * width == 1) head.hidden = make_linear(init, channels, channels);
+  head.logit = make_linear(init, channels * height * width, 1);
   return head;
 }
 
@@ -38,14 +42,11 @@ at::Tensor forward(const Head& m, at::Tensor x) {
 
 }  // namespace
 
-Heads make_heads(const std::vector<int64_t>& resolutions, const std::vector<int64_t>& channels,
-                 uint64_t seed) {
+Heads make_heads(const std::vector<FeatureTap>& taps, uint64_t seed) {
   // A seed of its own, so that heads share no stream with the network that was drawn from `seed`.
   Initializer init{.seed = kernels::philox_bits(seed, word(Purpose::head_weights), 0, 0)};
   Heads m;
-  for (size_t i = 0; i < resolutions.size(); ++i) {
-    m.heads.emplace_back(std::to_string(resolutions[i]), make_head(init, resolutions[i], channels[i]));
-  }
+  for (const FeatureTap& tap : taps) m.heads.emplace_back(tap.name, make_head(init, tap));
   return m;
 }
 

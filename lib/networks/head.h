@@ -2,11 +2,11 @@
 #pragma once
 #include <vector>
 
-#include "networks/layers.h"
+#include "networks/network.h"
 
 namespace onestep {
 
-/// A discriminator on one resolution of a denoiser's encoder features: 3×3 convolutions of stride 2, each
+/// A discriminator on one tap of a denoiser's network: 3×3 convolutions of stride 2, each
 /// with group normalisation and SiLU, down to at most 4×4, then one linear map of all that is left to a
 /// logit. On a 1×1 map, where no convolution mixes features, a hidden layer with SiLU comes before it: a log
 /// ratio that is linear in the features of a small network would be a poor one.
@@ -24,7 +24,7 @@ struct Head {
   }
 };
 
-/// One head for each selected resolution; their logits are kept apart, [N, heads].
+/// One head for each selected tap; their logits are kept apart, [N, heads].
 struct Heads {
   std::vector<std::pair<std::string, Head>> heads;
   template <class Self, class Visit>
@@ -33,11 +33,10 @@ struct Heads {
   }
 };
 
-/// `channels[i]` features of `resolutions[i]`² pixels each.
-Heads make_heads(const std::vector<int64_t>& resolutions, const std::vector<int64_t>& channels,
-                 uint64_t seed);
+/// One for each tap, by its name.
+Heads make_heads(const std::vector<FeatureTap>& taps, uint64_t seed);
 
-/// Logits [N, heads] of features [N, C_i, R_i, R_i]: positive means "looks real". Gradients flow through
+/// Logits [N, heads] of features [N, C_i, H_i, W_i]: positive means "looks real". Gradients flow through
 /// both.
 at::Tensor forward(const Heads& m, const std::vector<at::Tensor>& features);
 

@@ -14,13 +14,21 @@ at::Tensor noise_frequencies() {
   return at::tensor({0.125, 0.25, 0.5, 1.0, 2.0}, at::kFloat);
 }
 
-void check_resolution(const std::string& who, int64_t resolution) {
-  TORCH_CHECK(resolution == 1, who, ": an mlp has features of resolution 1 only, not ", resolution);
-}
-
 }  // namespace
 
-Mlp make_mlp(const MlpConfig& c, uint64_t seed, at::Device device) {
+ImageShape image_shape(const MlpConfig& config) {
+  return {config.dim, 1, 1};
+}
+
+int64_t label_dim(const MlpConfig& config) {
+  return config.label_dim;
+}
+
+std::vector<FeatureTap> feature_taps(const MlpConfig& config) {
+  return {{"hidden", config.width, 1, 1}};
+}
+
+Mlp make_network(const MlpConfig& c, uint64_t seed, at::Device device) {
   Initializer init{.seed = seed, .device = device};
   Mlp m{.config = c, .frequencies = noise_frequencies().to(device)};
   m.map_noise = make_linear(init, 2 * m.frequencies.size(0), c.width);
@@ -33,30 +41,17 @@ Mlp make_mlp(const MlpConfig& c, uint64_t seed, at::Device device) {
   return m;
 }
 
-Hidden encode(const Mlp& m, const at::Tensor& x, const Conditioning& c) {
+NetworkOutput forward(const Mlp& m, const at::Tensor& x, const Conditioning& c, const Wanted& wanted) {
   at::Tensor h =
       forward(m.input, x.flatten(1)) + forward(m.map_noise, fourier_embedding(c.noise_labels, m.frequencies));
-  if (m.map_label && c.condition.classes.defined()) h = h + forward(*m.map_label, c.condition.classes);
+  if (m.map_label && c.condition.defined()) h = h + forward(*m.map_label, c.condition.classes);
   for (const auto& [name, layer] : m.layers) h = h + forward(layer, at::silu(h));
-  return {at::silu(h)};
-}
-
-at::Tensor decode(const Mlp& m, const Hidden& hidden, DropoutStream*) {
-  return forward(m.output, hidden.units).unsqueeze(-1).unsqueeze(-1);
-}
-
-std::vector<at::Tensor> encoder_features(const Hidden& hidden, const std::vector<int64_t>& resolutions) {
-  for (const int64_t resolution : resolutions) check_resolution("encoder_features", resolution);
-  return std::vector<at::Tensor>(resolutions.size(), hidden.units.unsqueeze(-1).unsqueeze(-1));
-}
-
-std::vector<int64_t> encoder_resolutions(const MlpConfig&) {
-  return {1};
-}
-
-int64_t feature_channels(const MlpConfig& config, int64_t resolution) {
-  check_resolution("feature_channels", resolution);
-  return config.width;
+  const at::Tensor hidden = at::silu(h);
+  NetworkOutput out;
+  out.features.assign(taps_named(wanted.taps, feature_taps(m.config)).size(),
+                      hidden.unsqueeze(-1).unsqueeze(-1));
+  if (wanted.output) out.output = forward(m.output, hidden).unsqueeze(-1).unsqueeze(-1);
+  return out;
 }
 
 }  // namespace onestep

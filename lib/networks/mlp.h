@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "config/check.h"
-#include "networks/network.h"
 #include "networks/layers.h"
+#include "networks/network.h"
 
 namespace onestep {
 
@@ -26,12 +26,14 @@ struct MlpConfig {
     visit("depth", c.depth, "residual hidden layers", config::between(0, 1024));
     visit("label_dropout", c.label_dropout, "share of labels hidden in training", config::between(0, 1));
   }
+  std::string problem() const { return ""; }
 };
 
 /// F(x; c_noise, labels) of points x [N, dim, 1, 1]:
 ///   h = W_x x + W_n φ(c_noise) + W_c labels;   h ← h + W_l silu(h), `depth` times;   F = W_o silu(h),
 /// where φ are Fourier features. A fresh network gives nearly 0, so that a fresh denoiser is nearly c_skip x.
 struct Mlp {
+  using Config = MlpConfig;
   MlpConfig config;
   at::Tensor frequencies;  ///< [features / 2] of φ
   Linear map_noise, input;
@@ -50,20 +52,18 @@ struct Mlp {
   }
 };
 
-/// A network with initial weights drawn from `seed`, float32, on the CPU; its shapes alone on at::kMeta.
-Mlp make_mlp(const MlpConfig& config, uint64_t seed, at::Device device = at::kCPU);
+ImageShape image_shape(const MlpConfig& config);  ///< a point is [dim, 1, 1]
+int64_t label_dim(const MlpConfig& config);
 
-/// silu(h) of the last hidden layer, [N, width].
-struct Hidden {
-  at::Tensor units;
-};
-Hidden encode(const Mlp& m, const at::Tensor& x, const Conditioning& conditioning);
-at::Tensor decode(const Mlp& m, const Hidden& hidden, DropoutStream* masks = nullptr);
+/// One, "hidden": silu(h) of the last hidden layer, as maps of one pixel.
+std::vector<FeatureTap> feature_taps(const MlpConfig& config);
 
-/// The last hidden layer as a map [N, width, 1, 1] of the one resolution 1, for each of `resolutions`. These
-/// functions throw c10::Error for any other.
-std::vector<at::Tensor> encoder_features(const Hidden& hidden, const std::vector<int64_t>& resolutions);
-std::vector<int64_t> encoder_resolutions(const MlpConfig& config);
-int64_t feature_channels(const MlpConfig& config, int64_t resolution);
+/// Initial weights are drawn from `seed`, float32, on the CPU; on at::kMeta it has its shapes alone.
+Mlp make_network(const MlpConfig& config, uint64_t seed, at::Device device = at::kCPU);
+
+NetworkOutput forward(const Mlp& m, const at::Tensor& x, const Conditioning& conditioning,
+                      const Wanted& wanted = {});
+
+PassCost pass_cost(const Mlp& m);
 
 }  // namespace onestep

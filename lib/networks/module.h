@@ -19,6 +19,7 @@
 ///   template <class Self, class Visit> static void parameters(Self& m, Visit&& visit) {
 ///     visit("weight", m.weight);                // trained
 ///     visit("freqs", m.freqs, kBuffer);         // saved with the network, not trained
+///     visit("levels", m.levels, kDerived);      // follows from the configuration: moved along, not saved
 ///     visit("conv0", m.conv0);                  // a sub-module: its names get the prefix "conv0."
 ///   }
 ///
@@ -28,13 +29,16 @@ namespace onestep {
 
 struct BufferTag {};
 inline constexpr BufferTag kBuffer{};
+struct DerivedTag {};
+inline constexpr DerivedTag kDerived{};
 
 template <class M, class Visit>
 concept Module = requires(M& m, Visit& visit) {
   M::parameters(m, visit);
 };
 
-/// Calls f(path, tensor, is_buffer) for every defined tensor below a module, in the order of declaration.
+/// Calls f(path, tensor, is_buffer) for every defined tensor below a module, in the order of declaration; for
+/// derived ones f(tensor), where f can be called so.
 template <class F>
 struct ModuleWalk {
   F& f;
@@ -45,6 +49,11 @@ struct ModuleWalk {
   }
   void operator()(const std::string& name, at::Tensor& tensor, BufferTag) const {
     if (tensor.defined()) f(prefix + name, tensor, true);
+  }
+  void operator()(const std::string&, at::Tensor& tensor, DerivedTag) const {
+    if constexpr (std::invocable<F&, at::Tensor&>) {
+      if (tensor.defined()) f(tensor);
+    }
   }
   template <class M>
   void operator()(const std::string& name, std::optional<M>& module) const {
@@ -94,11 +103,17 @@ int64_t parameter_count(const M& module) {
 /// A copy with numbers of its own, on `device` in `dtype` (both default to the module's own); no gradients.
 template <class M>
 M clone(const M& module, std::optional<at::Device> device = {}, std::optional<at::ScalarType> dtype = {}) {
+  struct {
+    std::optional<at::Device> device;
+    std::optional<at::ScalarType> dtype;
+    void operator()(const std::string&, at::Tensor& tensor, bool) const {
+      tensor = tensor.detach().to(device.value_or(tensor.device()), dtype.value_or(tensor.scalar_type()),
+                                  /*non_blocking=*/false, /*copy=*/true);
+    }
+    void operator()(at::Tensor& derived) const { derived = derived.to(device.value_or(derived.device())); }
+  } const own{device, dtype};
   M copy = module;
-  for_each_tensor(copy, [&](const std::string&, at::Tensor& tensor, bool) {
-    tensor = tensor.detach().to(device.value_or(tensor.device()), dtype.value_or(tensor.scalar_type()),
-                                /*non_blocking=*/false, /*copy=*/true);
-  });
+  for_each_tensor(copy, own);
   return copy;
 }
 

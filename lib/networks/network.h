@@ -33,6 +33,10 @@ struct FeatureTap {
   int64_t channels, height, width;
 };
 
+/// The taps of these names, in their order. Throws c10::Error that says what `known` ones there are.
+std::vector<FeatureTap> taps_named(const std::vector<std::string>& names,
+                                   const std::vector<FeatureTap>& known);
+
 /// What a pass is to give. Without its output it ends at the last tap.
 struct Wanted {
   std::vector<std::string> taps = {};

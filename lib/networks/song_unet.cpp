@@ -16,6 +16,11 @@ std::string layer_name(int64_t resolution, const std::string& what) {
   return c10::str(resolution, "x", resolution, "_", what);
 }
 
+/// "32x32_block0" → 32.
+int64_t resolution_of(const std::string& layer) {
+  return std::stoll(layer);
+}
+
 bool is_auxiliary(const std::string& name) {
   return name.ends_with("aux_residual");
 }
@@ -71,7 +76,25 @@ std::string SongUNetConfig::problem() const {
   return "";
 }
 
-SongUNet make_song_unet(const SongUNetConfig& c, uint64_t seed, at::Device device) {
+ImageShape image_shape(const SongUNetConfig& c) {
+  return {c.img_channels, c.img_resolution, c.img_resolution};
+}
+
+int64_t label_dim(const SongUNetConfig& config) {
+  return config.label_dim;
+}
+
+std::vector<FeatureTap> feature_taps(const SongUNetConfig& c) {
+  std::vector<FeatureTap> taps;
+  for (size_t level = 0; level < c.channel_mult.size(); ++level) {
+    const int64_t resolution = c.img_resolution >> level;
+    taps.push_back({c10::str(resolution, "x", resolution), c.model_channels * c.channel_mult[level],
+                    resolution, resolution});
+  }
+  return taps;
+}
+
+SongUNet make_network(const SongUNetConfig& c, uint64_t seed, at::Device device) {
   Initializer init{.seed = seed, .device = device};
   const int64_t width = c.model_channels * c.channel_mult_emb;
   const int64_t noise_width = c.model_channels * c.channel_mult_noise;
@@ -149,71 +172,59 @@ auto block_forward(const SongUNet& m) {
   return m.config.recompute == "blocks" ? recomputing : keeping;
 }
 
-}  // namespace
-
-Encoded encode(const SongUNet& m, const at::Tensor& image, const Conditioning& conditioning) {
-  Encoded encoded{.embedding = embed(m, conditioning)};
+/// The encoder's outputs, one a layer, finest first; as far as a resolution of `lowest`.
+std::vector<at::Tensor> encode(const SongUNet& m, const at::Tensor& image, const at::Tensor& embedding,
+                               DropoutStream* masks, int64_t lowest) {
   const auto block = block_forward(m);
+  std::vector<at::Tensor> skips;
   at::Tensor x = image;
   at::Tensor auxiliary = image;
   for (const auto& [name, layer] : m.encoder) {
+    if (resolution_of(name) < lowest) break;
     if (is_auxiliary(name)) {
       auxiliary = (x + forward(std::get<Conv2d>(layer), auxiliary)) * std::sqrt(0.5);
-      x = encoded.skips.back() = auxiliary;
+      x = skips.back() = auxiliary;
       continue;
     }
-    x = std::holds_alternative<Conv2d>(layer)
-            ? forward(std::get<Conv2d>(layer), x)
-            : block(std::get<UNetBlock>(layer), x, encoded.embedding, conditioning.masks);
-    encoded.skips.push_back(x);
+    x = std::holds_alternative<Conv2d>(layer) ? forward(std::get<Conv2d>(layer), x)
+                                              : block(std::get<UNetBlock>(layer), x, embedding, masks);
+    skips.push_back(x);
   }
-  return encoded;
+  return skips;
 }
 
-at::Tensor decode(const SongUNet& m, const Encoded& encoded, DropoutStream* masks) {
-  std::vector<at::Tensor> skips = encoded.skips;
-  at::Tensor x = skips.back();
+/// F of the encoder's outputs, of which the last one comes first.
+at::Tensor decode(const SongUNet& m, std::vector<at::Tensor> skips, const at::Tensor& embedding,
+                  DropoutStream* masks) {
   const auto block = block_forward(m);
+  at::Tensor x = skips.back();
   for (const auto& [name, layer] : m.decoder) {
     const UNetBlock& unet_block = std::get<UNetBlock>(layer);
     if (x.size(1) != in_channels(unet_block)) {
       x = at::cat({x, skips.back()}, 1);
       skips.pop_back();
     }
-    x = block(unet_block, x, encoded.embedding, masks);
+    x = block(unet_block, x, embedding, masks);
   }
   return forward(m.out_conv, at::silu(forward(m.out_norm, x)));
 }
 
-at::Tensor forward(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning) {
-  return decode(m, encode(m, x, conditioning), conditioning.masks);
-}
+}  // namespace
 
-std::vector<at::Tensor> encoder_features(const Encoded& encoded, const std::vector<int64_t>& resolutions) {
-  std::vector<at::Tensor> features;
-  for (const int64_t resolution : resolutions) {
-    const auto deepest = std::find_if(encoded.skips.rbegin(), encoded.skips.rend(),
-                                      [&](const at::Tensor& skip) { return skip.size(-1) == resolution; });
-    TORCH_CHECK(deepest != encoded.skips.rend(), "encoder_features: the encoder has no resolution ",
-                resolution);
-    features.push_back(*deepest);
+NetworkOutput forward(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning,
+                      const Wanted& wanted) {
+  const std::vector<FeatureTap> taps = taps_named(wanted.taps, feature_taps(m.config));
+  int64_t lowest = wanted.output ? 0 : m.config.img_resolution;
+  for (const FeatureTap& tap : taps) lowest = std::min(lowest, tap.height);
+  const at::Tensor embedding = embed(m, conditioning);
+  const std::vector<at::Tensor> skips = encode(m, x, embedding, conditioning.masks, lowest);
+  NetworkOutput out;
+  for (const FeatureTap& tap : taps) {
+    out.features.push_back(*std::find_if(
+        skips.rbegin(), skips.rend(), [&](const at::Tensor& skip) { return skip.size(-1) == tap.height; }));
   }
-  return features;
-}
-
-std::vector<int64_t> encoder_resolutions(const SongUNetConfig& config) {
-  std::vector<int64_t> resolutions;
-  for (size_t level = 0; level < config.channel_mult.size(); ++level) {
-    resolutions.push_back(config.img_resolution >> level);
-  }
-  return resolutions;
-}
-
-int64_t feature_channels(const SongUNetConfig& config, int64_t resolution) {
-  const std::vector<int64_t> known = encoder_resolutions(config);
-  const auto level = std::find(known.begin(), known.end(), resolution) - known.begin();
-  TORCH_CHECK(level < std::ssize(known), "feature_channels: the encoder has no resolution ", resolution);
-  return config.model_channels * config.channel_mult[level];
+  if (wanted.output) out.output = decode(m, skips, embedding, conditioning.masks);
+  return out;
 }
 
 }  // namespace onestep

@@ -71,6 +71,7 @@ using SongUNetLayer = std::variant<Conv2d, UNetBlock>;
 using NamedLayers = std::vector<std::pair<std::string, SongUNetLayer>>;
 
 struct SongUNet {
+  using Config = SongUNetConfig;
   SongUNetConfig config;
   at::Tensor frequencies;  ///< [model_channels · channel_mult_noise / 2], NCSN++ only
   std::optional<Linear> map_label, map_augment;
@@ -94,24 +95,20 @@ struct SongUNet {
   }
 };
 
-/// A network with initial weights drawn from `seed`, float32, on the CPU; its shapes alone on at::kMeta.
-SongUNet make_song_unet(const SongUNetConfig& config, uint64_t seed, at::Device device = at::kCPU);
+ImageShape image_shape(const SongUNetConfig& config);
+int64_t label_dim(const SongUNetConfig& config);
 
-/// The encoder's outputs, one a layer, finest first; their last one feeds the decoder.
-struct Encoded {
-  at::Tensor embedding;
-  std::vector<at::Tensor> skips;
-};
-Encoded encode(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning);
-at::Tensor decode(const SongUNet& m, const Encoded& encoded, DropoutStream* masks = nullptr);
+/// One a resolution, named "32x32": the deepest output of the encoder there.
+std::vector<FeatureTap> feature_taps(const SongUNetConfig& config);
 
-/// F(x; c_noise, labels): x [N, img_channels, R, R] → the same shape. Gradients flow through x and weights.
-at::Tensor forward(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning);
+/// Initial weights are drawn from `seed`, float32, on the CPU; on at::kMeta it has its shapes alone.
+SongUNet make_network(const SongUNetConfig& config, uint64_t seed, at::Device device = at::kCPU);
 
-/// The deepest encoder output at each of `resolutions`, in that order; throws c10::Error for one that the
-/// encoder does not have. Which those are, finest first, and how many channels each has, is known before.
-std::vector<at::Tensor> encoder_features(const Encoded& encoded, const std::vector<int64_t>& resolutions);
-std::vector<int64_t> encoder_resolutions(const SongUNetConfig& config);
-int64_t feature_channels(const SongUNetConfig& config, int64_t resolution);
+/// F(x; c_noise, condition): x [N, img_channels, R, R] → the same shape. Gradients flow through x and
+/// weights.
+NetworkOutput forward(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning,
+                      const Wanted& wanted = {});
+
+PassCost pass_cost(const SongUNet& m);
 
 }  // namespace onestep

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "noise/beta_quantile.h"
+#include "noise/vp_time.h"
 
 namespace onestep {
 namespace {
@@ -104,8 +105,7 @@ SigmaCurve vp_curve(const CurveSetting& s) {
 }
 
 SigmaRange vp_range(const std::vector<double>& parameters) {
-  const auto sigma = [](double t) { return std::sqrt(std::expm1(19.9 / 2 * t * t + 0.1 * t)); };
-  return {sigma(parameters[0]), sigma(1)};
+  return {vp_sigma(parameters[0]), vp_sigma(1)};
 }
 
 SigmaCurve iddpm_curve(const CurveSetting& s) {

@@ -5,12 +5,10 @@
 #include <limits>
 #include <vector>
 
+#include "noise/sigma_range.h"
+
 /// How noise levels fall: one function for each rule of sigma_grid.cpp, which checks what it hands over.
 namespace onestep {
-
-struct SigmaRange {
-  double lowest, highest;
-};
 
 /// What a curve is made from. A rule looks at what it has: `rho`, and its parameters in order.
 struct CurveSetting {

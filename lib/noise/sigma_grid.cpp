@@ -134,6 +134,11 @@ std::string parameter_problem(const Rule& rule, const std::vector<double>& given
   return "";
 }
 
+SigmaRange ends_of(const Rule& rule, const SigmaGrid& grid) {
+  const SigmaRange otherwise = rule.range(all_parameters(rule, grid.parameters));
+  return {grid.sigma_min.value_or(otherwise.lowest), grid.sigma_max.value_or(otherwise.highest)};
+}
+
 std::string setting_problem(const Rule& rule, const CurveSetting& s) {
   const auto is_positive = [](double x) { return x > 0 && std::isfinite(x); };
   const auto must = [](const std::string& name, double value) {
@@ -156,8 +161,7 @@ std::string place(const Rule& rule, const SigmaGrid& grid, int64_t steps, std::v
   if (const std::string problem = parameter_problem(rule, grid.parameters); !problem.empty()) return problem;
 
   CurveSetting s{{}, grid.rho.value_or(rule.rho.value_or(1)), all_parameters(rule, grid.parameters)};
-  const SigmaRange otherwise = rule.range(s.parameters);
-  s.range = {grid.sigma_min.value_or(otherwise.lowest), grid.sigma_max.value_or(otherwise.highest)};
+  s.range = ends_of(rule, grid);
   if (const std::string problem = setting_problem(rule, s); !problem.empty()) return problem;
 
   const std::string from_to =
@@ -219,6 +223,12 @@ std::vector<double> sigma_grid(const SigmaGrid& grid, int64_t steps) {
   const std::string problem = place(grid, steps, sigmas);
   TORCH_CHECK(problem.empty(), problem);
   return sigmas;
+}
+
+SigmaRange ends_of(const SigmaGrid& grid) {
+  const Rule* const rule = config::find_row(rules(), grid.rule);
+  TORCH_CHECK(rule != nullptr, "no sigma grid '", grid.rule, "'");
+  return ends_of(*rule, grid);
 }
 
 std::vector<SigmaGridInfo> list_sigma_grids() {

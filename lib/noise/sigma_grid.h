@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "noise/sigma_range.h"
+
 namespace onestep {
 
 /// What a user says about noise levels; what is left out takes the rule's own default.
@@ -24,6 +26,9 @@ std::string grid_problem(const SigmaGrid& grid, int64_t steps);
 /// sigma_max and sigma_min themselves, bit for bit, save for `iddpm`, which takes the nearest levels that it
 /// has inside. steps = 1 gives {sigma_max, 0}. Throws c10::Error when grid_problem says so.
 std::vector<double> sigma_grid(const SigmaGrid& grid, int64_t steps);
+
+/// Its ends: the grid's own, or its rule's defaults. Throws c10::Error where there is no such rule.
+SigmaRange ends_of(const SigmaGrid& grid);
 
 /// One line of `--list`: {"vp", "epsilon 0.001", "0.0105 to 152", "…"}; "-" where there are no parameters.
 struct SigmaGridInfo {

@@ -6,8 +6,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/pow.h>
+#include <ATen/ops/tensor.h>
 
 #include "kernels/philox.h"
+#include "noise/vp_time.h"
 
 namespace onestep {
 namespace {
@@ -36,9 +38,58 @@ struct Draw {
     const at::Tensor t = law.levels == 0 ? law.from + u * (law.to - law.from) : place(law, u);
     return (lowest + t * (highest - lowest)).pow(law.rho);
   }
+
+  at::Tensor uniform(double from, double to) const {
+    return from + (to - from) * kernels::philox_uniform(seed, purpose, indices, {}, device);
+  }
+
+  at::Tensor operator()(const LogUniformLaw& law) const {
+    return uniform(std::log(law.sigma_min), std::log(law.sigma_max)).exp();
+  }
+
+  /// Rounding may take a place up to `to`.
+  at::Tensor operator()(const TimestepLaw& law) const {
+    const std::vector<double> levels = schedule_levels(law.schedule);
+    const at::Tensor table = at::tensor(levels, at::kFloat).to(device, at::kFloat, /*non_blocking=*/true);
+    const at::Tensor place = uniform(static_cast<double>(law.from), static_cast<double>(law.to));
+    return table.index_select(0, place.to(at::kLong).clamp_max(law.to - 1));
+  }
+
+  at::Tensor operator()(const FlowTimeLaw& law) const {
+    const at::Tensor t = uniform(law.from, law.to);
+    return law.shift * t / (1 - t);
+  }
+
+  at::Tensor operator()(const VpTimeLaw& law) const { return vp_sigma(uniform(law.from, 1)); }
+};
+
+struct Range {
+  SigmaRange operator()(const LogNormalLaw& law) const {
+    return {std::exp(law.mean - 3 * law.std), std::exp(law.mean + 3 * law.std)};
+  }
+  SigmaRange operator()(const KarrasLaw& law) const {
+    const double lowest = std::pow(law.sigma_min, 1 / law.rho);
+    const double highest = std::pow(law.sigma_max, 1 / law.rho);
+    const auto at = [&](double t) { return std::pow(lowest + t * (highest - lowest), law.rho); };
+    return {at(law.from), at(law.to)};
+  }
+  SigmaRange operator()(const LogUniformLaw& law) const { return {law.sigma_min, law.sigma_max}; }
+  SigmaRange operator()(const TimestepLaw& law) const {
+    const std::vector<double> levels = schedule_levels(law.schedule);
+    return {levels[law.from], levels[law.to - 1]};
+  }
+  SigmaRange operator()(const FlowTimeLaw& law) const {
+    const auto at = [&](double t) { return law.shift * t / (1 - t); };
+    return {at(law.from), at(law.to)};
+  }
+  SigmaRange operator()(const VpTimeLaw& law) const { return {vp_sigma(law.from), vp_sigma(1)}; }
 };
 
 }  // namespace
+
+SigmaRange range_of(const SigmaLaw& law) {
+  return std::visit(Range{}, law);
+}
 
 at::Tensor draw_sigma(const SigmaLaw& law, uint64_t seed, Purpose purpose, const at::Tensor& indices,
                       at::Device device) {

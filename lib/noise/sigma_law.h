@@ -8,6 +8,8 @@
 
 #include "config/check.h"
 #include "noise/purpose.h"
+#include "noise/sigma_range.h"
+#include "noise/timesteps.h"
 
 namespace onestep {
 
@@ -55,8 +57,66 @@ struct KarrasLaw {
   }
 };
 
+/// ln σ is uniform between the ends (variance-exploding networks; Song et al. 2021).
+struct LogUniformLaw {
+  static constexpr const char* kind = "log_uniform";
+  double sigma_min = 0.02;
+  double sigma_max = 100;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("sigma_min", c.sigma_min, "lowest noise level", config::scale);
+    visit("sigma_max", c.sigma_max, "highest noise level", config::scale);
+  }
+  std::string problem() const { return sigma_min < sigma_max ? "" : "sigma_min must be below sigma_max"; }
+};
+
+/// One of a schedule's levels (timesteps.h), timesteps from `from` up to `to`, without it, each as likely.
+struct TimestepLaw {
+  static constexpr const char* kind = "timestep";
+  std::string schedule = "sd";
+  int64_t from = 20;
+  int64_t to = 980;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("schedule", c.schedule, "whose timesteps", config::one_of(schedule_names()));
+    visit("from", c.from, "the first timestep", config::between(0, 999));
+    visit("to", c.to, "the one after the last", config::between(1, 1000));
+  }
+  std::string problem() const { return from < to ? "" : "from must be below to"; }
+};
+
+/// σ = shift · t/(1−t) with a flow's time t uniform in [from, to). (t is logit-normal where σ is lognormal,
+/// with the same mean and std; a shift of flow time by s, s·t/(1+(s−1)t), is the factor s on σ: Esser et al.
+/// 2024.)
+struct FlowTimeLaw {
+  static constexpr const char* kind = "flow_time";
+  double from = 0.001;
+  double to = 0.999;
+  double shift = 1;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("from", c.from, "smallest time; 0 is data", config::between(0, 1));
+    visit("to", c.to, "largest time; 1 is noise", config::between(0, 1));
+    visit("shift", c.shift, "factor on the noise level", config::scale);
+  }
+  std::string problem() const { return 0 < from && from < to && to < 1 ? "" : "0 < from < to < 1 must hold"; }
+};
+
+/// σ(t) of the variance-preserving process in continuous time (vp_time.h), t uniform in [from, 1).
+struct VpTimeLaw {
+  static constexpr const char* kind = "vp_time";
+  double from = 1e-5;
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("from", c.from, "smallest time", config::between(1e-8, 0.999));
+  }
+};
+
 /// The distribution that training draws noise levels from.
-using SigmaLaw = std::variant<LogNormalLaw, KarrasLaw>;
+using SigmaLaw = std::variant<LogNormalLaw, KarrasLaw, LogUniformLaw, TimestepLaw, FlowTimeLaw, VpTimeLaw>;
+
+/// The levels that a law draws; of a lognormal one those within three standard deviations.
+SigmaRange range_of(const SigmaLaw& law);
 
 /// Noise levels [N] (float32, on `device`) for the images numbered `indices` (int64 [N], as philox_normal
 /// takes them): a pure function of (seed, purpose, index).

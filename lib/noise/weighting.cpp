@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "noise/weighting.h"
 
+#include <numbers>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/ones_like.h>
 
@@ -8,6 +10,9 @@
 
 namespace onestep {
 namespace {
+
+constexpr const char* kNative = "native";
+constexpr double kHalfPi = std::numbers::pi / 2;
 
 struct Row {
   const char* name;
@@ -19,18 +24,25 @@ constexpr Row kRows[] = {
                double sigma_data) { return 1 / (sigma * sigma) + 1 / (sigma_data * sigma_data); }},
     {"none", [](const at::Tensor& sigma, double) { return at::ones_like(sigma); }},
     {"epsilon", [](const at::Tensor& sigma, double) { return 1 / (sigma * sigma); }},
+    {"v", [](const at::Tensor& sigma, double) { return 1 / (sigma * sigma) + 1; }},
+    {"flow", [](const at::Tensor& sigma, double) { return (1 / sigma + 1).square(); }},
+    {"gvp", [](const at::Tensor& sigma, double) { return kHalfPi * kHalfPi * (1 / (sigma * sigma) + 1); }},
 };
 
 }  // namespace
 
-at::Tensor loss_weight(const std::string& name, const at::Tensor& sigma, double sigma_data) {
-  const Row* const row = config::find_row(kRows, name);
+at::Tensor loss_weight(const std::string& name, const at::Tensor& sigma,
+                       const PreconditioningConfig& preconditioning) {
+  const Row* const row =
+      config::find_row(kRows, name == kNative ? native_weighting(preconditioning.rule) : name);
   TORCH_CHECK(row != nullptr, "loss_weight: no weighting named '", name, "'");
-  return row->weight(sigma, sigma_data);
+  return row->weight(sigma, preconditioning.sigma_data);
 }
 
 std::vector<std::string> loss_weight_names() {
-  return config::names_of(kRows);
+  std::vector<std::string> names = config::names_of(kRows);
+  names.emplace_back(kNative);
+  return names;
 }
 
 }  // namespace onestep

@@ -34,12 +34,12 @@ at::TensorOptions options_of(const Denoiser& denoiser) {
   return options;
 }
 
-/// [N, label_dim]; undefined without classes.
-at::Tensor one_hot(const std::vector<int64_t>& classes, int64_t label_dim, at::TensorOptions options) {
+/// One-hot rows; undefined without classes.
+Condition condition_of(const std::vector<int64_t>& classes, int64_t label_dim, at::TensorOptions options) {
   if (classes.empty()) return {};
-  at::Tensor labels = at::zeros({static_cast<int64_t>(classes.size()), label_dim}, at::kFloat);
-  for (size_t i = 0; i < classes.size(); ++i) labels.data_ptr<float>()[i * label_dim + classes[i]] = 1;
-  return labels.to(options);
+  at::Tensor rows = at::zeros({static_cast<int64_t>(classes.size()), label_dim}, at::kFloat);
+  for (size_t i = 0; i < classes.size(); ++i) rows.data_ptr<float>()[i * label_dim + classes[i]] = 1;
+  return {.classes = rows.to(options)};
 }
 
 /// On a CPU, LibTorch picks the order of its sums by the number of rows where that is below 16. A small
@@ -88,12 +88,13 @@ class Network {
       : denoiser_(denoiser),
         options_(options_of(denoiser)),
         fewest_(fewest_rows(denoiser, options_.device())),
-        labels_(padded(one_hot(classes, label_dim(denoiser), options_), fewest_)) {}
+        condition_(map_rows(condition_of(classes, label_dim(denoiser), options_),
+                            [&](const at::Tensor& rows) { return padded(rows, fewest_); })) {}
 
   Denoise guided(double guidance) const {
     return [*this, guidance](const at::Tensor& x, double sigma) {
       return forward_guided(denoiser_, padded(x.to(options_), fewest_), at::scalar_tensor(sigma, options_),
-                            {.labels = labels_}, guidance)
+                            {.condition = condition_}, guidance)
           .denoised.slice(0, 0, x.size(0));
     };
   }
@@ -102,7 +103,7 @@ class Network {
   Denoiser denoiser_;
   at::TensorOptions options_;
   int64_t fewest_;
-  at::Tensor labels_;
+  Condition condition_;
 };
 
 /// D as the solver sees it: of the network, guided, clipped.
@@ -160,7 +161,7 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
                 "generate: latents of shape ", request.latents.sizes(), " for ", count, " samples of shape ",
                 at::IntArrayRef(shape));
   }
-  std::vector<double> sigmas = sigmas_of(config);
+  std::vector<double> sigmas = sigmas_of(within(config, valid_range(denoiser)));
   const int64_t total = request.steps_done + static_cast<int64_t>(sigmas.size()) - 1;
   const bool cut = request.stop_after > 0 && request.stop_after < static_cast<int64_t>(sigmas.size()) - 1;
   if (cut) sigmas.resize(request.stop_after + 1);

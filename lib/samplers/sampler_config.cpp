@@ -49,6 +49,19 @@ std::vector<double> sigmas_of(const SamplerConfig& config) {
   return sigma_grid(grid_of(config), is_one_step(solver_of(config)) ? 1 : config.steps);
 }
 
+SamplerConfig within(SamplerConfig config, const SigmaRange& known) {
+  if (config.sigmas.empty()) {
+    const SigmaRange ends = ends_of(grid_of(config));
+    if (!config.sigma_min && ends.lowest < known.lowest) config.sigma_min = known.lowest;
+    if (!config.sigma_max && ends.highest > known.highest) config.sigma_max = known.highest;
+  }
+  const std::vector<double> sigmas = sigmas_of(config);
+  const std::string problem =
+      range_problem("sampler", {sigmas.end()[-2], sigmas.front()}, known, "the model");
+  if (!problem.empty()) throw config::ConfigError(problem);
+  return config;
+}
+
 SamplerConfig sampler_of_model(const std::filesystem::path& model) {
   return sampler_of_metadata(io::read_safetensors_metadata(model), model);
 }

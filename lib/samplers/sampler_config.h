@@ -86,6 +86,10 @@ Solver solver_of(const SamplerConfig& config);
 /// grid's.
 std::vector<double> sigmas_of(const SamplerConfig& config);
 
+/// The same sampler for a model that knows such noise levels: a grid's default ends are brought inside.
+/// Throws config::ConfigError where levels that somebody asked for are outside.
+SamplerConfig within(SamplerConfig config, const SigmaRange& known);
+
 /// The sampler that a model file brings along in its metadata; the defaults above where it brings none.
 /// Throws io::FileError.
 SamplerConfig sampler_of_model(const std::filesystem::path& model);

@@ -29,7 +29,7 @@ struct ClassifyTask {
   StepStats step(const Step& step) {
     return learn(student, workers, step, device, run.images,
                  [&](const Classifier& network, const Batch& shard, const at::Tensor& images) {
-                   const at::Tensor labels = shard.labels.argmax(1),
+                   const at::Tensor labels = shard.condition.classes.argmax(1),
                                     logits = classify(network, images).logits;
                    return ShardLosses{at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100,
                                                              config.label_smoothing),

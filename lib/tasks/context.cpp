@@ -34,8 +34,8 @@ Source source_file(const std::string& what, const std::string& path) {
   return {.what = what, .place = path, .sha256 = io::sha256_of_file(path)};
 }
 
-at::Tensor labels_for(const Denoiser& denoiser, const at::Tensor& one_hot) {
-  return label_dim(denoiser) > 0 ? one_hot : at::Tensor();
+Condition condition_for(const Denoiser& denoiser, const Condition& condition) {
+  return label_dim(denoiser) > 0 ? condition : Condition();
 }
 
 }  // namespace onestep

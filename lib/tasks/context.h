@@ -31,7 +31,7 @@ void require_fit(const TaskContext& context, const std::string& what, const Imag
 /// A file that a task is made from. Throws io::FileError.
 Source source_file(const std::string& what, const std::string& path);
 
-/// Labels as the network wants them: the batch's one-hot rows, or undefined for an unconditional network.
-at::Tensor labels_for(const Denoiser& denoiser, const at::Tensor& one_hot);
+/// A batch's condition as the network wants it: undefined for an unconditional one.
+Condition condition_for(const Denoiser& denoiser, const Condition& condition);
 
 }  // namespace onestep

@@ -48,20 +48,19 @@ struct DenoiseTask {
                         .indices = shard.indices};
     const at::Tensor denoised = denoise(
         network, y + sigma.reshape({-1, 1, 1, 1}) * noise, sigma,
-        {.labels = training_labels(network, shard), .augment_labels = augment_labels, .masks = &masks});
-    const at::Tensor weight =
-        loss_weight(config.weighting, sigma, config.denoiser.preconditioning.sigma_data);
+        {.condition = training_condition(network, shard), .augment_labels = augment_labels, .masks = &masks});
+    const at::Tensor weight = loss_weight(config.weighting, sigma, config.denoiser.preconditioning);
     return denoising_loss(denoised, y, weight) / static_cast<double>(y[0].numel());
   }
 
-  /// One-hot rows, some of them blanked.
-  at::Tensor training_labels(const Denoiser& network, const Batch& shard) const {
+  /// Some of it hidden.
+  Condition training_condition(const Denoiser& network, const Batch& shard) const {
     const double hidden = label_dropout_rate(config.denoiser.network);
-    const at::Tensor labels = labels_for(network, shard.labels);
-    if (!labels.defined() || hidden == 0) return labels;
+    const Condition known = condition_for(network, shard.condition);
+    if (!known.defined() || hidden == 0) return known;
     const at::Tensor u =
-        kernels::philox_uniform(run.seed, word(Purpose::label_dropout), shard.indices, {1}, device);
-    return labels * (u >= hidden).to(labels.scalar_type());
+        kernels::philox_uniform(run.seed, word(Purpose::label_dropout), shard.indices, {}, device);
+    return where(u < hidden, null_condition(network, known), known);
   }
 
   at::Tensor snapshot() {
@@ -80,9 +79,6 @@ struct DenoiseTask {
 }  // namespace
 
 Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) {
-  if (std::holds_alternative<GaussianMixtureConfig>(config.denoiser.network)) {
-    throw config::ConfigError("task.network: a gaussian_mixture is exact; there is nothing to train");
-  }
   auto student =
       make_trainee(clone(make_denoiser(config.denoiser, context.run.seed, drawn_on(context)), context.device),
                    config.optimizer, /*rows=*/1, busy_workers(context.run, context.workers.count()));

@@ -37,7 +37,11 @@ struct DenoiseConfig {
     visit("snapshot_steps", c.snapshot_steps, "Heun steps of the sample sheets", config::at_least(1),
           config::Role::free);
   }
-  std::string problem() const { return denoiser.problem(); }
+  std::string problem() const {
+    if (const std::string problem = denoiser.problem(); !problem.empty()) return problem;
+    const PreconditioningConfig& p = denoiser.preconditioning;
+    return range_problem("sigma", range_of(sigma), valid_range(p), "preconditioning " + p.rule);
+  }
 };
 
 /// Minimises E λ(σ) ‖D(y + σ ε; σ) − y‖² over images y, σ by its law, ε white (Karras et al. 2022, eq. 2).

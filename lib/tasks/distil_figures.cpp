@@ -13,7 +13,7 @@ namespace {
 
 std::vector<Figure> figures(const DistilConfig& config, const RunConfig& run, const Denoiser& teacher,
                             const Student& now, const Fake& fake, const at::Tensor& images) {
-  const auto* density = std::get_if<GaussianMixture>(&teacher.network);
+  const auto* density = mixture_of(teacher);
   // A reference's score belongs to its image, so that there is no field to draw.
   if (density == nullptr || std::holds_alternative<ReferenceFakeConfig>(config.fake)) return {};
   constexpr int64_t kPoints = 2000;

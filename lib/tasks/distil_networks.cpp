@@ -18,7 +18,7 @@ Denoiser read_teacher(const DistilConfig& config, const TaskContext& context) {
     return clone(exact_denoiser(density.weights, density.means, density.stds), context.device);
   }
   Denoiser teacher = load_denoiser(*config.teacher, context.device);
-  if (std::holds_alternative<GaussianMixture>(teacher.network)) {
+  if (network_of(teacher) == nullptr) {
     throw config::ConfigError("task.teacher: " + *config.teacher +
                               " is not a network that a student can copy");
   }
@@ -42,8 +42,12 @@ void require_guidable(const DistilConfig& config, const Denoiser& teacher) {
 Denoiser open_teacher(const DistilConfig& config, const TaskContext& context) {
   Denoiser teacher = read_teacher(config, context);
   require_guidable(config, teacher);
-  if (config.recompute != "none" && !std::holds_alternative<SongUNet>(teacher.network))
+  const auto* network = network_of(teacher);
+  if (config.recompute != "none" && (network == nullptr || !recomputes(config_of(network->network))))
     throw config::ConfigError("task.recompute: the teacher has no residual blocks to be recomputed");
+  const std::string problem =
+      range_problem("task.sigma", range_of(config.sigma), valid_range(teacher), "the teacher");
+  if (!problem.empty()) throw config::ConfigError(problem);
   set_recompute(teacher, config.recompute);
   return teacher;
 }

@@ -31,7 +31,8 @@ Step step_of(const Batch& batch, int64_t shard) {
     const auto part = [&, first = nimg - step_nimg, count = size](const at::Tensor& all) {
       return all.narrow(0, first, count);
     };
-    return Batch{part(batch.images), part(batch.labels), part(batch.indices), nimg, step_nimg, step_size};
+    return Batch{part(batch.images), map_rows(batch.condition, part), part(batch.indices), nimg, step_nimg,
+                 step_size};
   };
   return step;
 }

@@ -75,9 +75,10 @@ TEST_CASE("images: archives and folders of EDM's dataset tool, exactly", "[image
     CHECK(data.images.is_contiguous());
     // One-hot rows as a network sees them.
     const Batch batch = read_batch(data, 0, 0, data.images.size(0), false);
-    for (int64_t i = 0; i < batch.labels.size(0); ++i)
-      REQUIRE(at::equal(batch.labels[i],
-                        expected.at("labels_onehot")[shuffled_index(0, 0, i, batch.labels.size(0))]));
+    for (int64_t i = 0; i < batch.condition.classes.size(0); ++i)
+      REQUIRE(
+          at::equal(batch.condition.classes[i],
+                    expected.at("labels_onehot")[shuffled_index(0, 0, i, batch.condition.classes.size(0))]));
   }
 }
 
@@ -92,7 +93,7 @@ TEST_CASE("images: without classes, as asked or as it is, batches have labels of
   CHECK(at::equal(data.labels, at::zeros({20}, at::kLong)));
   const Batch batch = read_batch(data, 0, 0, 8, true);
   CHECK(batch.images.sizes() == at::IntArrayRef({8, 3, 8, 8}));
-  CHECK(batch.labels.sizes() == at::IntArrayRef({8, 0}));
+  CHECK(batch.condition.classes.sizes() == at::IntArrayRef({8, 0}));
 
   const TemporaryFolder folder;
   write(folder / "a.png", png(1));

@@ -35,14 +35,15 @@ std::vector<int64_t> order(uint64_t seed, int64_t epoch, int64_t n) {
 }
 
 bool same(const Batch& a, const Batch& b) {
-  return at::equal(a.images, b.images) && at::equal(a.labels, b.labels) && at::equal(a.indices, b.indices);
+  return at::equal(a.images, b.images) && at::equal(a.condition.classes, b.condition.classes) &&
+         at::equal(a.indices, b.indices);
 }
 
 Batch joined(const std::vector<Batch>& parts) {
   std::vector<at::Tensor> images, labels, indices;
   for (const Batch& part : parts) {
     images.push_back(part.images);
-    labels.push_back(part.labels);
+    labels.push_back(part.condition.classes);
     indices.push_back(part.indices);
   }
   return {at::cat(images), at::cat(labels), at::cat(indices)};
@@ -123,14 +124,14 @@ TEST_CASE("batch: values, labels and indices of each image", "[loader]") {
   const Dataset data = small_set(30);
   const Batch batch = read_batch(data, 11, 25, 10, false);  // 5 images of epoch 0, 5 of epoch 1
   CHECK(batch.images.sizes() == at::IntArrayRef({10, 1, 2, 3}));
-  CHECK(batch.labels.sizes() == at::IntArrayRef({10, 3}));
+  CHECK(batch.condition.classes.sizes() == at::IntArrayRef({10, 3}));
   CHECK(at::equal(batch.indices, at::arange(25, 35, at::kLong)));
   for (int64_t i = 0; i < 10; ++i) {
     const int64_t nimg = 25 + i, chosen = shuffled_index(11, nimg / 30, nimg % 30, 30);
     CAPTURE(nimg, chosen);
     CHECK(at::equal(batch.images[i], to_float(data.images[chosen])));
-    CHECK(batch.labels[i].argmax().item<int64_t>() == chosen % 3);
-    CHECK(batch.labels[i].sum().item<float>() == 1);
+    CHECK(batch.condition.classes[i].argmax().item<int64_t>() == chosen % 3);
+    CHECK(batch.condition.classes[i].sum().item<float>() == 1);
   }
 }
 

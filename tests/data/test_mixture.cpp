@@ -99,11 +99,11 @@ TEST_CASE("gaussian_mixture: batches hold the points as they are", "[mixture]") 
   const Dataset data = load_yaml(kThree);
   const Batch batch = read_batch(data, 3, 19990, 20, /*flip=*/true);
   CHECK(batch.images.sizes() == at::IntArrayRef({20, 2, 1, 1}));
-  CHECK(batch.labels.sizes() == at::IntArrayRef({20, 3}));
+  CHECK(batch.condition.classes.sizes() == at::IntArrayRef({20, 3}));
   for (int64_t i = 0; i < 20; ++i) {
     const int64_t nimg = 19990 + i, chosen = shuffled_index(3, nimg / 20000, nimg % 20000, 20000);
     CHECK(at::equal(batch.images[i], data.images[chosen]));
-    CHECK(batch.labels[i].argmax().item<int64_t>() == data.labels[chosen].item<int64_t>());
+    CHECK(batch.condition.classes[i].argmax().item<int64_t>() == data.labels[chosen].item<int64_t>());
   }
 }
 

@@ -39,7 +39,7 @@ Outputs pass(const DenoiserConfig& config, at::Device device, at::ScalarType dty
   const at::Tensor labels = label_dim(denoiser) > 0
                                 ? at::eye(kImages, label_dim(denoiser), x.options().requires_grad(false))
                                 : at::Tensor();
-  const at::Tensor denoised = denoise(denoiser, x, sigma, labels);
+  const at::Tensor denoised = denoise(denoiser, x, sigma, Condition{labels});
   (denoised * normal(3, kImages, shape, device, dtype)).sum().backward();
   Outputs outputs{denoised.detach(), x.grad()};
   append_gradients(outputs, denoiser);
@@ -62,7 +62,7 @@ SongUNetConfig small_unet() {
 }
 
 Outputs heads(at::Device device, at::ScalarType dtype) {
-  Heads d = clone(make_heads({14, 7, 1}, {16, 32, 8}, 1), device, dtype);
+  Heads d = clone(make_heads({{"a", 16, 14, 14}, {"b", 32, 7, 7}, {"c", 8, 1, 1}}, 1), device, dtype);
   flatten(d);
   const at::Tensor logits =
       forward(d, {normal(1, 5, {16, 14, 14}, device, dtype), normal(2, 5, {32, 7, 7}, device, dtype),

@@ -74,10 +74,14 @@ Trained trained(const Denoiser& original, at::Device device) {
                    labels = label_dim(d) > 0 ? put(at::one_hot(at::arange(kRows) % 3, 3).to(at::kFloat))
                                              : at::Tensor();
   reset_pretend_syncs();
-  DropoutStream masks{.rate = dropout_rate(d.config.network), .seed = 4, .indices = indices};
-  const at::Tensor denoised = denoise(d, x, sigma, {.labels = labels, .masks = &masks});
+  DropoutStream masks{.rate = network_of(d) ? dropout_rate(config_of(network_of(d)->network)) : 0,
+                      .seed = 4,
+                      .indices = indices};
+  const at::Tensor denoised = denoise(d, x, sigma, {.condition = {labels}, .masks = &masks});
   at::Tensor loss = denoised.square().sum();
-  const DenoiserOutput seen = forward(d, x, sigma, labels, encoder_resolutions(d));
+  std::vector<std::string> taps;
+  for (const FeatureTap& tap : feature_taps(d)) taps.push_back(tap.name);
+  const DenoiserOutput seen = forward(d, x, sigma, {.condition = {labels}}, {.taps = taps});
   for (const at::Tensor& feature : seen.features) loss = loss + feature.sin().sum();
   (loss + seen.denoised.abs().sum()).backward();
   const std::vector<std::string> waits = pretend_syncs();
@@ -100,7 +104,7 @@ TEST_CASE("every network on a device: forward and backward, without a wait") {
 }
 
 TEST_CASE("heads of a discriminator on a device") {
-  const Heads heads = make_heads({8, 4, 1}, {8, 16, 16}, 1);
+  const Heads heads = make_heads({{"a", 8, 8, 8}, {"b", 16, 4, 4}, {"c", 16, 1, 1}}, 1);
   const auto logits = [&](at::Device device) {
     std::vector<at::Tensor> features;
     for (const auto& [channels, side] : {std::pair{8, 8}, {16, 4}, {16, 1}})
@@ -111,7 +115,7 @@ TEST_CASE("heads of a discriminator on a device") {
 }
 
 TEST_CASE("every sampler on a device") {
-  const Denoiser denoiser = denoisers()[0].second, guide = make(denoiser.config.network);
+  const Denoiser denoiser = denoisers()[0].second, guide = make(config_of(network_of(denoiser)->network));
   const auto draw = [&](const SamplerConfig& config, at::Device device, bool guided) {
     SampleRequest request{.seeds = consecutive_seeds(0, 20), .trajectory = true};
     if (guided) request.guide = clone(guide, device);

@@ -32,8 +32,9 @@ struct Scene {
                            const std::vector<at::Tensor>& features = {}) const {
     return discriminator_losses(discriminator, teacher, fake, shard, features);
   }
-  at::Tensor logits(const Discriminator& discriminator, const at::Tensor& x, const at::Tensor& labels) const {
-    return logits_of(discriminator, teacher, fake, x, shard.sigma, labels);
+  at::Tensor logits(const Discriminator& discriminator, const at::Tensor& x,
+                    const Condition& condition) const {
+    return logits_of(discriminator, teacher, fake, x, shard.sigma, condition);
   }
   at::Tensor real_x() const {
     return shard.real + over_images(shard.sigma) * draws(shard, Purpose::real_noise, {1, 4, 4});
@@ -41,10 +42,10 @@ struct Scene {
 };
 
 struct Holder {
-  Resolutions resolutions;
+  Taps taps;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("resolutions", c.resolutions, "which");
+    visit("taps", c.taps, "which");
   }
 };
 
@@ -65,7 +66,7 @@ void scale_heads(const Discriminator& discriminator, double factor) {
 DEVICE_TEST_CASE("Discriminator on the teacher's features: its heads learn, and nothing else",
                  "[distillation]") {
   const Scene s{device};
-  const Discriminator discriminator = s.discriminator({.resolutions = listed({4, 2})});
+  const Discriminator discriminator = s.discriminator({.taps = listed({"4x4", "2x2"})});
   CHECK_FALSE(trains_encoder(discriminator.config));
   CHECK_FALSE(networks_of(discriminator).encoder.has_value());
   const DiscriminatorLoss seen = s.losses(discriminator);
@@ -80,7 +81,7 @@ DEVICE_TEST_CASE("Discriminator on the teacher's features: its heads learn, and 
   // The student's adversarial term reaches its images.
   const at::Tensor x = s.shard.x().requires_grad_();
   const at::Tensor gradient =
-      torch::autograd::grad({s.logits(discriminator, x, s.shard.labels).sum()}, {x})[0];
+      torch::autograd::grad({s.logits(discriminator, x, s.shard.condition).sum()}, {x})[0];
   CHECK(gradient.abs().amin({1, 2, 3}).amax().item<double>() > 0);
   CHECK(gradient.flatten(1).norm(2, 1).ge(1e-8).all().item<bool>());
 }
@@ -88,49 +89,53 @@ DEVICE_TEST_CASE("Discriminator on the teacher's features: its heads learn, and 
 TEST_CASE("Discriminator on the fake score's features: convolutional heads learn, the network does not") {
   const Scene s;
   const Discriminator discriminator = s.discriminator({.features = "fake"});
-  CHECK(discriminator.resolutions == std::vector<int64_t>{4, 2});  // all
+  CHECK(discriminator.taps == std::vector<std::string>{"4x4", "2x2"});  // all
   s.losses(discriminator).losses.sum().backward();
   CHECK(has_gradient(networks_of(discriminator).heads));
   CHECK_FALSE(has_gradient(*s.fake.network));
   // It does look through the fake score, not the teacher.
-  const at::Tensor logits = s.logits(discriminator, s.shard.x(), s.shard.labels);
-  const at::Tensor by_hand =
-      forward(networks_of(discriminator).heads,
-              forward(*s.fake.network, s.shard.x(), s.shard.sigma, s.shard.labels, {4, 2}).features);
+  const at::Tensor logits = s.logits(discriminator, s.shard.x(), s.shard.condition);
+  const at::Tensor by_hand = forward(networks_of(discriminator).heads,
+                                     forward(*s.fake.network, s.shard.x(), s.shard.sigma,
+                                             {.condition = s.shard.condition}, {.taps = {"4x4", "2x2"}})
+                                         .features);
   CHECK(relative_error(logits, by_hand) < 1e-6);
-  CHECK(relative_error(s.logits(s.discriminator({.features = "teacher"}), s.shard.x(), s.shard.labels),
+  CHECK(relative_error(s.logits(s.discriminator({.features = "teacher"}), s.shard.x(), s.shard.condition),
                        by_hand) > 1e-3);
 }
 
 /// The mean over channels at each of the lowest resolution's pixels, [6, 4], of images x at the fake score's
 /// levels.
 at::Tensor lowest_pixels(const Denoiser& network, const at::Tensor& x, const at::Tensor& sigma,
-                         const at::Tensor& labels) {
-  return forward(network, x, sigma, labels, {2}).features[0].mean(1).reshape({6, 4});
+                         const Condition& condition) {
+  return forward(network, x, sigma, {.condition = condition}, {.taps = {"2x2"}})
+      .features[0]
+      .mean(1)
+      .reshape({6, 4});
 }
 
 DEVICE_TEST_CASE("SiDA: a logit for each pixel of the lowest resolution, at the fake score's noise levels",
                  "[distillation]") {
   const Scene s{device};
   Shard shard = s.shard;
-  shard.labels = s.shard.real_labels.roll(1, 1);  // the student was asked for other classes
-  const Discriminator discriminator = s.discriminator(
-      {.features = "fake", .head = "pixel_mean", .resolutions = {.named = "lowest"}, .weight = 3});
-  CHECK(discriminator.resolutions == std::vector<int64_t>{2});
+  shard.condition = {s.shard.real_condition.classes.roll(1, 1)};  // the student was asked for other classes
+  const Discriminator discriminator =
+      s.discriminator({.features = "fake", .head = "pixel_mean", .taps = {.word = "deepest"}, .weight = 3});
+  CHECK(discriminator.taps == std::vector<std::string>{"2x2"});
   CHECK(trains_encoder(discriminator.config));
   CHECK(shares_encoder(discriminator.config));
   CHECK_FALSE(discriminator.networks.has_value());  // nothing is its own
 
-  const FakeLoss fake = fake_losses(s.fake, shard, 0.6, discriminator.resolutions);
+  const FakeLoss fake = fake_losses(s.fake, shard, discriminator.taps);
   const DiscriminatorLoss seen = shared_encoder_losses(discriminator, s.fake, shard, fake);
   const Denoiser& network = *s.fake.network;
   const at::Tensor sigma = (-1.2 + 1.2 * draws(shard, Purpose::sigma, {})).exp();
   const auto noisy = [&](const at::Tensor& clean, Purpose purpose) {
     return clean + over_images(sigma) * draws(shard, purpose, {1, 4, 4});
   };
-  const at::Tensor student = lowest_pixels(network, noisy(shard.y, Purpose::noise), sigma, shard.labels);
+  const at::Tensor student = lowest_pixels(network, noisy(shard.y, Purpose::noise), sigma, shard.condition);
   const at::Tensor real =
-      lowest_pixels(network, noisy(shard.real, Purpose::real_noise), sigma, shard.real_labels);
+      lowest_pixels(network, noisy(shard.real, Purpose::real_noise), sigma, shard.real_condition);
   CHECK(relative_error(seen.student_logits, student) < 1e-5);
   CHECK(relative_error(seen.real_logits, real) < 1e-5);
   CHECK(relative_error(seen.sigma, sigma) < 1e-6);
@@ -143,10 +148,11 @@ DEVICE_TEST_CASE("SiDA: a logit for each pixel of the lowest resolution, at the 
   const Scene again{device};
   const auto by_hand = [&] {
     const Denoiser& net = *again.fake.network;
-    const DenoiserOutput one = forward(net, noisy(shard.y, Purpose::noise), sigma, shard.labels, {2});
+    const DenoiserOutput one = forward(net, noisy(shard.y, Purpose::noise), sigma,
+                                       {.condition = shard.condition}, {.taps = {"2x2"}});
     const at::Tensor logits = one.features[0].mean(1).reshape({6, 4});
     const at::Tensor others =
-        lowest_pixels(net, noisy(shard.real, Purpose::real_noise), sigma, shard.real_labels);
+        lowest_pixels(net, noisy(shard.real, Purpose::real_noise), sigma, shard.real_condition);
     return (weight * ((one.denoised - shard.y).square().flatten(1).sum(1) +
                       1.5 * (at::softplus(-others).mean(1) + at::softplus(logits).mean(1))))
         .sum();
@@ -167,7 +173,7 @@ TEST_CASE("SiDA's R1 is weighed as its loss is") {
   DiscriminatorConfig config{.features = "fake", .head = "pixel_mean"};
   const auto losses = [&](const Discriminator& discriminator) {
     return shared_encoder_losses(discriminator, s.fake, s.shard,
-                                 fake_losses(s.fake, s.shard, 0.6, discriminator.resolutions));
+                                 fake_losses(s.fake, s.shard, discriminator.taps));
   };
   const DiscriminatorLoss without = losses(s.discriminator(config));
   config.r1 = R1Config{.weight = 2, .step = 0.1};
@@ -179,8 +185,9 @@ TEST_CASE("SiDA's R1 is weighed as its loss is") {
   const at::Tensor moved =
       real_x + 0.1 * over_images(sigma) * draws(s.shard, Purpose::perturbation, {1, 4, 4});
   const at::Tensor after =
-      logits(discriminator,
-             forward(*s.fake.network, moved, sigma, s.shard.real_labels, discriminator.resolutions).features);
+      logits(discriminator, forward(*s.fake.network, moved, sigma, {.condition = s.shard.real_condition},
+                                    {.taps = discriminator.taps})
+                                .features);
   const at::Tensor penalty = 2 * r1_penalty(with.real_logits, after, 0.1);
   CHECK(relative_error(with.losses - without.losses, 0.5 * (1 / sigma.square() + 1 / 0.36) * penalty) < 1e-3);
 }
@@ -188,8 +195,9 @@ TEST_CASE("SiDA's R1 is weighed as its loss is") {
 TEST_CASE("A sample with features that are not finite gets NaN for logits, and does not reach the heads") {
   const Scene s;
   const Discriminator discriminator = s.discriminator({});
-  std::vector<at::Tensor> features =
-      forward(s.teacher, s.shard.x(), s.shard.sigma, s.shard.labels, {4, 2}).features;
+  std::vector<at::Tensor> features = forward(s.teacher, s.shard.x(), s.shard.sigma,
+                                             {.condition = s.shard.condition}, {.taps = {"4x4", "2x2"}})
+                                         .features;
   for (at::Tensor& feature : features) feature = feature.detach().clone();
   const at::Tensor whole = logits(discriminator, features).detach();
   features[1][2][0][0][0] = NAN;
@@ -203,7 +211,7 @@ TEST_CASE("A sample with features that are not finite gets NaN for logits, and d
 
 DEVICE_TEST_CASE("Discriminator with an encoder of its own: that learns, and no other", "[distillation]") {
   const Scene s{device};
-  const Discriminator discriminator = s.discriminator({.features = "own", .resolutions = listed({2})});
+  const Discriminator discriminator = s.discriminator({.features = "own", .taps = listed({"2x2"})});
   CHECK(trains_encoder(discriminator.config));
   s.losses(discriminator).losses.sum().backward();
   CHECK(has_gradient(*networks_of(discriminator).encoder));
@@ -217,20 +225,20 @@ DEVICE_TEST_CASE(
     "[distillation]") {
   const Scene s{device};
   Shard shard = s.shard;
-  shard.labels = s.shard.real_labels.roll(1, 1);  // the student was asked for other classes
+  shard.condition = {s.shard.real_condition.classes.roll(1, 1)};  // the student was asked for other classes
   for (const std::string loss : {"logistic", "hinge"}) {
     const Discriminator discriminator = s.discriminator({.loss = loss});
     scale_heads(discriminator, 4);
     const DiscriminatorLoss seen = discriminator_losses(discriminator, s.teacher, s.fake, shard, {});
-    const at::Tensor real = s.logits(discriminator, s.real_x(), shard.real_labels),
-                     fake = s.logits(discriminator, shard.x(), shard.labels);
+    const at::Tensor real = s.logits(discriminator, s.real_x(), shard.real_condition),
+                     fake = s.logits(discriminator, shard.x(), shard.condition);
     CHECK(relative_error(seen.real_logits, real) < 1e-6);
     CHECK(relative_error(seen.student_logits, fake) < 1e-6);
     const at::Tensor expected = loss == "logistic"
                                     ? at::softplus(-real).mean(1) + at::softplus(fake).mean(1)
                                     : (1 - real).clamp_min(0).mean(1) + (1 + fake).clamp_min(0).mean(1);
     CHECK(relative_error(seen.losses, expected) < 1e-5);
-    CHECK(relative_error(s.logits(discriminator, shard.x(), shard.real_labels), fake) >
+    CHECK(relative_error(s.logits(discriminator, shard.x(), shard.real_condition), fake) >
           1e-3);  // classes are seen
   }
 }
@@ -241,7 +249,9 @@ TEST_CASE("Features that the student's turn has seen give the loss of fresh ones
     const Discriminator discriminator = s.discriminator({.features = encoder});
     std::vector<at::Tensor> features;
     const Denoiser& network = encoder == "teacher" ? s.teacher : *s.fake.network;
-    for (const at::Tensor& f : forward(network, s.shard.x(), s.shard.sigma, s.shard.labels, {4, 2}).features)
+    for (const at::Tensor& f : forward(network, s.shard.x(), s.shard.sigma, {.condition = s.shard.condition},
+                                       {.taps = {"4x4", "2x2"}})
+                                   .features)
       features.push_back(f.detach());
     const DiscriminatorLoss cached = s.losses(discriminator, features), fresh = s.losses(discriminator);
     CHECK(relative_error(cached.losses, fresh.losses) < 1e-6);
@@ -266,8 +276,8 @@ TEST_CASE("R1 perturbs the noised real image at its own noise level") {
   const Discriminator discriminator = s.discriminator(config);
   const at::Tensor perturbed =
       s.real_x() + kStep * over_images(s.shard.sigma) * draws(s.shard, Purpose::perturbation, {1, 4, 4});
-  const at::Tensor rise = (s.logits(discriminator, perturbed, s.shard.real_labels) -
-                           s.logits(discriminator, s.real_x(), s.shard.real_labels)) /
+  const at::Tensor rise = (s.logits(discriminator, perturbed, s.shard.real_condition) -
+                           s.logits(discriminator, s.real_x(), s.shard.real_condition)) /
                           kStep;
   CHECK(relative_error(penalty(1), kWeight * (0.5 * rise.square()).mean(1)) < 1e-3);
 
@@ -275,7 +285,7 @@ TEST_CASE("R1 perturbs the noised real image at its own noise level") {
   const at::Tensor x = s.real_x().requires_grad_();
   at::Tensor expected = at::full({6}, 0.0);
   for (int64_t head = 0; head < 2; ++head) {
-    const at::Tensor logit = s.logits(discriminator, x, s.shard.real_labels).select(1, head);
+    const at::Tensor logit = s.logits(discriminator, x, s.shard.real_condition).select(1, head);
     const at::Tensor slope = torch::autograd::grad({logit.sum()}, {x})[0] * over_images(s.shard.sigma) *
                              draws(s.shard, Purpose::perturbation, {1, 4, 4});
     expected = expected + kWeight * 0.5 * slope.sum({1, 2, 3}).square() / 2;
@@ -292,7 +302,7 @@ TEST_CASE("R1 perturbs the noised real image at its own noise level") {
 
 TEST_CASE("A discriminator sees the lowest resolution, all, or a list") {
   const auto read = [](const std::string& value) {
-    return config::read<Holder>(config::parse("{resolutions: " + value + "}", "test")).resolutions;
+    return config::read<Holder>(config::parse("{taps: " + value + "}", "test")).taps;
   };
   const Denoiser network = picture_network(1);
   const auto of = [&](const std::string& value) { return resolved(read(value), network, "key"); };
@@ -303,7 +313,7 @@ TEST_CASE("A discriminator sees the lowest resolution, all, or a list") {
     INFO(value);
     const Holder holder{read(value)};
     CHECK(of(config::flow_text(config::encode(holder).children.at(0))) ==
-          resolved(holder.resolutions, network, "key"));
+          resolved(holder.taps, network, "key"));
   }
   for (const auto& [value, said] : {std::pair("[]", "lowest, all, or a list"),
                                     {"lowst", "did you mean 'lowest'?"},
@@ -318,13 +328,13 @@ TEST_CASE("A discriminator sees the lowest resolution, all, or a list") {
 TEST_CASE("Discriminators that make no sense say so") {
   const Scene s;
   CHECK_THAT(config_error([&] {
-               s.discriminator({.resolutions = listed({4, 3})});
+               s.discriminator({.taps = listed({"4x4", "3x3"})});
              }),
-             Catch::Contains("task.discriminator.resolutions") && Catch::Contains("no resolution 3"));
+             Catch::Contains("task.discriminator.taps") && Catch::Contains("no tap '3x3'"));
   CHECK_THAT(config_error([&] {
-               s.discriminator({.resolutions = listed({4, 4})});
+               s.discriminator({.taps = listed({"4x4", "4x4"})});
              }),
-             Catch::Contains("task.discriminator.resolutions") && Catch::Contains("4 twice"));
+             Catch::Contains("task.discriminator.taps") && Catch::Contains("4x4 twice"));
   const auto read = [](const std::string& yaml) {
     return config_error([&] { config::read<DiscriminatorConfig>(config::parse(yaml, "test")); });
   };

@@ -69,7 +69,7 @@ TEST_CASE("A Gaussian student's denoiser is the linear one") {
     const at::Tensor expected = (variance * x + sigma * sigma * m.mean) / (variance + sigma * sigma);
     const at::Tensor level = at::full({5}, sigma, at::kDouble);
     CHECK(relative_error(denoise(*exact_density(student), x, level), expected) < 1e-13);
-    CHECK(relative_error(denoise(as_denoiser(student), x, level, at::Tensor()), expected) < 1e-13);
+    CHECK(relative_error(denoise(as_denoiser(student), x, level, Condition()), expected) < 1e-13);
   }
   CHECK_FALSE(exact_density(trained(student))->means.requires_grad());
 }
@@ -113,8 +113,8 @@ TEST_CASE("A student of known density is a model file that samples itself") {
     save_denoiser(folder / "model.safetensors", as_denoiser(student));
     const Denoiser again = load_denoiser(folder / "model.safetensors", at::kCPU, at::kDouble);
     const at::Tensor x = normal({2, 1, 1}, 4, 2).to(at::kDouble), level = at::full({4}, 0.6, at::kDouble);
-    CHECK(relative_error(denoise(again, x, level, at::Tensor()),
-                         denoise(as_denoiser(student), x, level, at::Tensor())) < 1e-12);
+    CHECK(relative_error(denoise(again, x, level, Condition()),
+                         denoise(as_denoiser(student), x, level, Condition())) < 1e-12);
   }
   // The path of noise leads to the particles themselves.
   const Student student = cloud();

@@ -21,22 +21,22 @@ Student edited(int64_t target) {
 /// A part with its student's images and classes.
 Shard shard_with(const Student& student, int64_t first = 20, int64_t n = 7) {
   Shard shard = drawn_shard(points(9), first, n);
-  shard.labels = student_labels(student, shard);
+  shard.condition = student_condition(student, shard);
   shard.y = student_images(student, shard).detach();
   return shard;
 }
 
 /// What the fake score says at the shard's own x.
 DenoiserOutput look(const Fake& fake, const Student& student, const Denoiser& teacher, const Shard& shard,
-                    const std::vector<int64_t>& resolutions = {}) {
-  return fake_forward(fake, student, teacher, shard.x(), shard, resolutions);
+                    const std::vector<std::string>& taps = {}) {
+  return fake_forward(fake, student, teacher, shard.x(), shard, taps);
 }
 
 /// D^w by its definition.
-at::Tensor guided(const Denoiser& d, const at::Tensor& x, const at::Tensor& sigma, const at::Tensor& labels,
+at::Tensor guided(const Denoiser& d, const at::Tensor& x, const at::Tensor& sigma, const Condition& condition,
                   double w) {
-  const at::Tensor with = denoise(d, x, sigma, labels),
-                   without = denoise(d, x, sigma, at::zeros_like(labels));
+  const at::Tensor with = denoise(d, x, sigma, condition),
+                   without = denoise(d, x, sigma, Condition{at::zeros_like(condition.classes)});
   return w * with + (1 - w) * without;
 }
 
@@ -58,8 +58,8 @@ TEST_CASE("DDS: an image that is its own reference, with its own class, stays wh
   Student student = edited(1);
   const Shard shard = shard_with(student);
   // Particles 1, 4, 7 are of class 1 already; the others are to change.
-  const at::Tensor gap =
-      denoise(teacher, shard.x(), shard.sigma, shard.labels) - look(fake, student, teacher, shard).denoised;
+  const at::Tensor gap = denoise(teacher, shard.x(), shard.sigma, shard.condition) -
+                         look(fake, student, teacher, shard).denoised;
   for (int64_t i = 0; i < 7; ++i) {
     const double length = gap[i].abs().max().item<double>();
     if ((20 + i) % 9 % 3 == 1) {
@@ -74,7 +74,8 @@ TEST_CASE("DDS: an image that is its own reference, with its own class, stays wh
   const at::Tensor numbers = moved.indices.remainder(9), clean = points(9).images.index_select(0, numbers);
   const at::Tensor classes = std::get<Particles>(student.form).reference_labels.index_select(0, numbers);
   const at::Tensor expected =
-      clean + 0.5 + denoise(teacher, clean + over_images(moved.sigma) * moved.epsilon, moved.sigma, classes) -
+      clean + 0.5 +
+      denoise(teacher, clean + over_images(moved.sigma) * moved.epsilon, moved.sigma, Condition{classes}) -
       clean;
   CHECK(relative_error(look(fake, student, teacher, moved).denoised, expected) < 1e-5);
 }
@@ -84,7 +85,7 @@ TEST_CASE("DDS: what is taken off is guided as the teacher is") {
   const Student student = edited(1);
   const Shard shard = shard_with(student, 1, 1);  // of class 1 already
   const Fake fake = make_fake(ReferenceFakeConfig{.guidance = 3}, {});
-  const at::Tensor teachers = guided(teacher, shard.x(), shard.sigma, shard.labels, 3);
+  const at::Tensor teachers = guided(teacher, shard.x(), shard.sigma, shard.condition, 3);
   CHECK(relative_error(look(fake, student, teacher, shard).denoised, teachers) < 1e-5);
   CHECK(relative_error(look(make_fake(ReferenceFakeConfig{}, {}), student, teacher, shard).denoised,
                        teachers) > 1e-2);
@@ -94,9 +95,9 @@ TEST_CASE("DDS works without classes") {
   const Denoiser teacher = point_network(3, /*label_dim=*/0);
   const Student student = edited(1);
   Shard shard = shard_with(student);
-  shard.labels = at::Tensor();
+  shard.condition = {};
   CHECK(relative_error(look(make_fake(ReferenceFakeConfig{}, {}), student, teacher, shard).denoised,
-                       denoise(teacher, shard.x(), shard.sigma, at::Tensor())) < 1e-5);
+                       denoise(teacher, shard.x(), shard.sigma, Condition())) < 1e-5);
 }
 
 TEST_CASE("An exact fake score follows the student") {
@@ -123,16 +124,17 @@ TEST_CASE("A fake-score network is compared with guidance, and seen through the 
   const Shard shard = shard_with(student);
   const Fake plain = make_fake(FakeNetworkConfig{}, network);
   CHECK(look(plain, student, point_network(3), shard)
-            .denoised.equal(denoise(network, shard.x(), shard.sigma, shard.labels)));
+            .denoised.equal(denoise(network, shard.x(), shard.sigma, shard.condition)));
   for (const double w : {0.0, 0.5, 3.0}) {
     const Fake fake = make_fake(FakeNetworkConfig{.guidance = w, .training_guidance = 7}, network);
-    const DenoiserOutput seen = look(fake, student, point_network(3), shard, {1});
-    CHECK(relative_error(seen.denoised, guided(network, shard.x(), shard.sigma, shard.labels, w)) < 1e-5);
-    CHECK(relative_error(seen.features.at(0),
-                         forward(network, shard.x(), shard.sigma, shard.labels, {1}).features[0]) < 1e-6);
+    const DenoiserOutput seen = look(fake, student, point_network(3), shard, {"hidden"});
+    CHECK(relative_error(seen.denoised, guided(network, shard.x(), shard.sigma, shard.condition, w)) < 1e-5);
+    CHECK(relative_error(seen.features.at(0), forward(network, shard.x(), shard.sigma,
+                                                      {.condition = shard.condition}, {.taps = {"hidden"}})
+                                                  .features[0]) < 1e-6);
   }
   Shard unlabelled = shard;
-  unlabelled.labels = at::Tensor();
+  unlabelled.condition = {};
   CHECK_THROWS_WITH(
       look(make_fake(FakeNetworkConfig{.guidance = 2}, network), student, point_network(3), unlabelled),
       Catch::Contains("guidance 2") && Catch::Contains("class-conditional"));
@@ -147,41 +149,42 @@ DEVICE_TEST_CASE("The fake score learns by the denoising loss, at noise levels o
     const Fake fake = make_fake(FakeNetworkConfig{.sigma = law, .training_guidance = w}, network);
     const at::Tensor sigma = (0.3 + 0.8 * draws(shard, Purpose::sigma, {})).exp();
     const at::Tensor noisy = shard.y + over_images(sigma) * draws(shard, Purpose::noise, {2, 1, 1});
-    const at::Tensor error = guided(network, noisy, sigma, shard.labels, w) - shard.y;
+    const at::Tensor error = guided(network, noisy, sigma, shard.condition, w) - shard.y;
     const at::Tensor weight = (sigma.square() + 0.36) / (sigma * 0.6).square();
     const at::Tensor expected = weight * error.square().flatten(1).sum(1);
-    const FakeLoss seen = fake_losses(fake, shard, 0.6);
+    const FakeLoss seen = fake_losses(fake, shard);
     CHECK(relative_error(seen.losses, expected) < 1e-5);
     CHECK(relative_error(seen.sigma, sigma) < 1e-6);
     CHECK(relative_error(seen.weight, weight) < 1e-5);
     const Fake mean =
         make_fake(FakeNetworkConfig{.sigma = law, .reduction = "mean", .training_guidance = w}, network);
-    CHECK(relative_error(fake_losses(mean, shard, 0.6).losses, expected / 2) < 1e-5);  // two coordinates
+    CHECK(relative_error(fake_losses(mean, shard).losses, expected / 2) < 1e-5);  // two coordinates
   }
   const Fake flat = trained(make_fake(FakeNetworkConfig{.sigma = law, .weighting = "none"}, network));
-  CHECK(relative_error(fake_losses(flat, shard, 0.6).losses, fake_losses(flat, shard, 6.0).losses) == 0);
+  CHECK(fake_losses(flat, shard).weight.eq(1).all().item<bool>());
 
   // It is the network that learns: a copy, and not the student.
   Shard attached = shard;
   attached.y = shard.y.clone().requires_grad_();
-  fake_losses(flat, attached, 0.6).losses.sum().backward();
+  fake_losses(flat, attached).losses.sum().backward();
   CHECK(has_gradient(*flat.network));
   CHECK_FALSE(has_gradient(network));
-  CHECK_FALSE(fake_losses(make_fake(PointFakeConfig{}, {}), shard, 0.6).losses.defined());
+  CHECK_FALSE(fake_losses(make_fake(PointFakeConfig{}, {}), shard).losses.defined());
 }
 
 TEST_CASE("The fake score's dropout: masks by image, others for real images, none without a rate") {
   const Shard shard = drawn_shard(pictures(9), 30, 6);
   const Denoiser network = picture_network(4);
   const auto with = [&](double rate) { return make_fake(FakeNetworkConfig{.dropout = rate}, network); };
-  const at::Tensor plain = fake_losses(with(0), shard, 0.6).losses;
+  const at::Tensor plain = fake_losses(with(0), shard).losses;
   const Fake fake = with(0.3);
-  const FakeLoss seen = fake_losses(fake, shard, 0.6, {2});
+  const FakeLoss seen = fake_losses(fake, shard, {"2x2"});
   CHECK(relative_error(seen.losses, plain) > 1e-2);
   const at::Tensor x = shard.y + over_images(seen.sigma) * draws(shard, Purpose::noise, {1, 4, 4});
   const auto by_hand = [&](uint64_t layer) {
     DropoutStream masks{.rate = 0.3, .seed = kSeed, .indices = shard.indices, .layer = layer};
-    return forward(network, x, seen.sigma, {.labels = shard.labels, .masks = &masks}, {2}, /*decoded=*/true);
+    return forward(network, x, seen.sigma, {.condition = shard.condition, .masks = &masks},
+                   {.taps = {"2x2"}});
   };
   const DenoiserOutput student = by_hand(0);
   CHECK(relative_error(seen.losses, seen.weight * (student.denoised - shard.y).square().flatten(1).sum(1)) <
@@ -190,9 +193,9 @@ TEST_CASE("The fake score's dropout: masks by image, others for real images, non
   // An image's mask does not depend on who is beside it.
   Shard half = drawn_shard(pictures(9), 33, 3);
   half.y = shard.y.slice(0, 3);
-  CHECK(relative_error(fake_losses(fake, half, 0.6).losses, seen.losses.slice(0, 3)) < 1e-5);
+  CHECK(relative_error(fake_losses(fake, half).losses, seen.losses.slice(0, 3)) < 1e-5);
   // A real image has masks of its own.
-  const at::Tensor real = real_features(fake, shard, x, seen.sigma, {}, {2})[0];
+  const at::Tensor real = real_features(fake, shard, x, seen.sigma, {}, {"2x2"})[0];
   CHECK(relative_error(real, by_hand(kRealLayers).features[0]) < 1e-6);
   CHECK(relative_error(real, student.features[0]) > 1e-2);
   CHECK_THAT(config_error([] { make_fake(FakeNetworkConfig{.dropout = 0.1}, point_network(4)); }),
@@ -216,11 +219,11 @@ TEST_CASE("The fake score's augmentation: it learns from changed images, is told
   data.images = normal({1, 8, 8}, 9, 3);
   const Shard shard = drawn_shard(data, 30, 6);
   const Fake fake = make_fake(FakeNetworkConfig{.augmentation = 0.9}, network);
-  const FakeLoss seen = fake_losses(fake, shard, 0.6, {8});
+  const FakeLoss seen = fake_losses(fake, shard, {"8x8"});
   const Augmented changed = augment(shard.y, 0.9, kSeed, shard.indices);
   const at::Tensor x = changed.images + over_images(seen.sigma) * draws(shard, Purpose::noise, {1, 8, 8});
   const auto told = [&](const at::Tensor& labels) {
-    return denoise(network, x, seen.sigma, {.labels = shard.labels, .augment_labels = labels});
+    return denoise(network, x, seen.sigma, {.condition = shard.condition, .augment_labels = labels});
   };
   const auto losses = [&](const at::Tensor& denoised) {
     return seen.weight * (denoised - changed.images).square().flatten(1).sum(1);

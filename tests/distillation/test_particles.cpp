@@ -23,7 +23,7 @@ const Particles& form_of(const Student& student) {
 TEST_CASE("Image nimg is particle nimg mod M, and so is its class") {
   const Student student = particles({.count = 5});
   const Shard shard = shard_of(points(9), 13, 8);  // 13 … 20
-  const at::Tensor y = student_images(student, shard), labels = student_labels(student, shard);
+  const at::Tensor y = student_images(student, shard), labels = student_condition(student, shard).classes;
   for (int64_t i = 0; i < 8; ++i) {
     const int64_t k = (13 + i) % 5;
     CHECK(y[i].equal(form_of(student).images[k]));
@@ -47,7 +47,7 @@ TEST_CASE("Particles of data without classes have none, and none can be asked fo
   data.class_names.clear();
   data.labels.zero_();
   const Student student = particles({.count = 5}, data);
-  CHECK(student_labels(student, shard_of(data, 0, 8)).sizes() == at::IntArrayRef({8, 0}));
+  CHECK(student_condition(student, shard_of(data, 0, 8)).classes.sizes() == at::IntArrayRef({8, 0}));
   CHECK_THROWS_WITH(particles({.count = 5, .target_class = 0}, data), Catch::Contains("the data has 0"));
 }
 

@@ -37,14 +37,14 @@ std::vector<at::Tensor> chain(const SteppedStudent& m, const Shard& shard) {
   for (int64_t k = 1; k < steps; ++k) {
     const at::Tensor level = at::full({}, m.sigmas[k - 1]);
     inputs.push_back(
-        (denoise(m.network, inputs.back(), level, shard.labels) + m.sigmas[k] * noise.select(1, k - 1))
+        (denoise(m.network, inputs.back(), level, shard.condition) + m.sigmas[k] * noise.select(1, k - 1))
             .detach());
   }
   return inputs;
 }
 
 at::Tensor last_of(const SteppedStudent& m, const Shard& shard, const at::Tensor& input, size_t k) {
-  return denoise(m.network, input, at::full({}, m.sigmas[k]), shard.labels);
+  return denoise(m.network, input, at::full({}, m.sigmas[k]), shard.condition);
 }
 
 /// The step that each image must have stopped at: the one whose result it is. −1 where there is none.
@@ -69,16 +69,17 @@ DEVICE_TEST_CASE("A one-step student is D(sigma_init z; sigma_init)", "[distilla
   const Student student = make_student(OneStepConfig{.sigma_init = 2.5}, network, points(9), kSeed, device);
   const Shard shard = shard_of(points(9), 40, 6, device);
   const at::Tensor z = draws(shard, Purpose::student_latent, {2, 1, 1});
-  const at::Tensor expected = denoise(network, 2.5 * z, at::full({}, 2.5, z.options()), shard.labels);
+  const at::Tensor expected = denoise(network, 2.5 * z, at::full({}, 2.5, z.options()), shard.condition);
   CHECK(relative_error(student_images(student, shard), expected) < 1e-6);
-  CHECK(relative_error(first_step(network_of(student), z, shard.labels), expected) < 1e-6);
-  CHECK(student_labels(student, shard).equal(shard.real_labels));
+  CHECK(relative_error(first_step(network_of(student), z, shard.condition), expected) < 1e-6);
+  CHECK(student_condition(student, shard).classes.equal(shard.real_condition.classes));
   // Training never sees a latent that a sampler starts from.
   CHECK(relative_error(latents_from_seeds(consecutive_seeds(40, 6), {2, 1, 1}), z) > 0.1);
   // It is a copy: training it leaves the teacher alone.
-  const at::Tensor original = std::get<Mlp>(network.network).output.weight.clone();
+  const at::Tensor original =
+      std::get<Mlp>(std::get<PreconditionedNetwork>(network.form).network).output.weight.clone();
   for (auto& [name, tensor] : named_tensors(student)) tensor.zero_();
-  CHECK(std::get<Mlp>(network.network).output.weight.equal(original));
+  CHECK(std::get<Mlp>(std::get<PreconditionedNetwork>(network.form).network).output.weight.equal(original));
 }
 
 /// The rows that a network's linear layers are given while `work` runs.
@@ -104,7 +105,8 @@ TEST_CASE("A multi-step student makes only the calls that its images need") {
   const std::vector<int64_t> stop = stops(network, shard, student_images(student, shard));
   const auto pass = [&](int64_t n) {
     return rows_computed([&] {
-      denoise(network.network, shard.real.slice(0, 0, n), at::full({}, 1.0), shard.labels.slice(0, 0, n));
+      denoise(network.network, shard.real.slice(0, 0, n), at::full({}, 1.0),
+              Condition{shard.condition.classes.slice(0, 0, n)});
     });
   };
   const int64_t an_image = pass(30) - pass(29);
@@ -180,7 +182,7 @@ TEST_CASE("A network student is sampled as it was trained") {
     if (drawn.nfe > 1) continue;
     const at::Tensor z = latents_from_seeds(request.seeds, {2, 1, 1});
     const at::Tensor labels = at::tensor({1.f, 0.f, 0.f, 0.f, 0.f, 1.f}).reshape({2, 3});
-    CHECK(relative_error(drawn.samples, first_step(network_of(student), z, labels)) < 1e-6);
+    CHECK(relative_error(drawn.samples, first_step(network_of(student), z, {labels})) < 1e-6);
   }
   CHECK_FALSE(exact_density(one).has_value());
 }

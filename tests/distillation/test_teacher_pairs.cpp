@@ -60,8 +60,8 @@ TEST_CASE("The teacher's pairs are what its sampler makes of their latents and c
   CHECK(pairs.shards[2].size(0) == 600 - 512);
   const at::Tensor labels = at::one_hot(at::arange(600).remainder(3), 3).to(at::kFloat);
   // One Euler step to noise level 0 is the denoiser.
-  CHECK(relative_error(images_of(pairs), denoise(teacher, 4 * latents(600), at::full({}, 4.0), labels)) <
-        1e-5);
+  CHECK(relative_error(images_of(pairs),
+                       denoise(teacher, 4 * latents(600), at::full({}, 4.0), Condition{labels})) < 1e-5);
 
   const RegressionConfig heun{.pairs = 6, .sampler = {.solver = "heun", .steps = 5}};
   const SampleRequest request{
@@ -83,7 +83,7 @@ DEVICE_TEST_CASE("Each pass over the pairs meets every one once, in another orde
       const PairRows rows = pairs_of(pairs, shard);
       // Latent, class and image belong together.
       const at::Tensor expected = denoise(clone(teacher, device), 4 * rows.latents,
-                                          at::full({}, 4.0, rows.latents.options()), rows.labels);
+                                          at::full({}, 4.0, rows.latents.options()), rows.condition);
       CHECK(relative_error(rows.images, expected) < 1e-5);
       drawn.push_back(rows.images.cpu());
     }
@@ -104,10 +104,10 @@ TEST_CASE("Pairs have classes only where the teacher has, and of those that it i
   const Shard shard = shard_of(points(9), 0, 9);
   const RegressionConfig config{.pairs = 4, .sampler = kOneEulerStep};
   CHECK_FALSE(
-      pairs_of(make(config, folder / "plain", point_network(3, 0), kSeed, {}), shard).labels.defined());
+      pairs_of(make(config, folder / "plain", point_network(3, 0), kSeed, {}), shard).condition.defined());
   const PairRows some = pairs_of(make(config, folder / "some", point_network(3), kSeed, {0, 2}), shard);
-  CHECK(some.labels.sizes() == at::IntArrayRef{9, 3});
-  CHECK(some.labels.select(1, 1).sum().item<double>() == 0);
+  CHECK(some.condition.classes.sizes() == at::IntArrayRef{9, 3});
+  CHECK(some.condition.classes.select(1, 1).sum().item<double>() == 0);
 }
 
 TEST_CASE("Shards are taken from the folder when they hold just these pairs, and made anew otherwise") {
@@ -133,7 +133,7 @@ TEST_CASE("Shards are taken from the folder when they hold just these pairs, and
   CHECK(anew(make({.pairs = 280, .sampler = kOneEulerStep}, cache)));
   CHECK(anew(make({.pairs = 300, .sampler = {.solver = "euler", .steps = 1, .sigma_max = 3}}, cache)));
   Denoiser rescaled = teacher;
-  rescaled.config.preconditioning.sigma_data = 1.5;
+  std::get<PreconditionedNetwork>(rescaled.form).preconditioning.config.sigma_data = 1.5;
   CHECK(anew(make(config, cache, rescaled)));
 }
 

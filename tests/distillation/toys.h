@@ -61,7 +61,7 @@ inline Denoiser point_network(uint64_t seed, int64_t label_dim = 3) {
       make_denoiser({.preconditioning = {.sigma_data = 0.6},
                      .network = MlpConfig{.dim = 2, .label_dim = label_dim, .width = 12, .depth = 2}},
                     seed);
-  std::get<Mlp>(d.network).output.weight.mul_(1e5);
+  std::get<Mlp>(std::get<PreconditionedNetwork>(d.form).network).output.weight.mul_(1e5);
   return d;
 }
 
@@ -86,7 +86,7 @@ inline Denoiser picture_network(uint64_t seed) {
 /// The images first … first + n − 1 of a run, with classes.
 inline Shard shard_of(const Dataset& data, int64_t first, int64_t n, at::Device device = at::kCPU) {
   Shard shard = begin_shard(read_batch(data, kSeed, first, n, /*flip=*/false), kSeed, device);
-  shard.labels = shard.real_labels;
+  shard.condition = shard.real_condition;
   return shard;
 }
 

@@ -37,7 +37,7 @@ DEVICE_TEST_CASE("SiDA: the fake score and the discriminator in its encoder, val
   std::map<std::string, at::Tensor> p;
   for (const char* name : {"W", "b", "v", "U"}) p[name] = file.at(name).clone().requires_grad_();
   const at::Tensor y = file.at("y"), sigma = file.at("sigma");
-  const Preconditioning at_sigma = edm_preconditioning(sigma, sigma_data);
+  const Coefficients at_sigma = coefficients(make_preconditioning({.sigma_data = sigma_data}), sigma);
   const auto noisy = [&](const char* clean, const char* noise) {
     return file.at(clean) + sigma.view({-1, 1, 1, 1}) * file.at(noise);
   };
@@ -46,7 +46,7 @@ DEVICE_TEST_CASE("SiDA: the fake score and the discriminator in its encoder, val
   const at::Tensor denoised =
       at_sigma.c_skip * x + at_sigma.c_out * at::einsum("ck,nkhw->nchw", {p.at("U"), seen});
   const at::Tensor real = features_at(p, noisy("real", "eps_real"), at_sigma);
-  const at::Tensor weight = loss_weight("edm", sigma, sigma_data);
+  const at::Tensor weight = loss_weight("edm", sigma, {.sigma_data = sigma_data});
 
   const at::Tensor denoising = denoising_loss(denoised, y, weight);
   const at::Tensor discriminator = shared_discriminator_loss("logistic", real.mean(1), seen.mean(1), weight);

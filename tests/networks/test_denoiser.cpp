@@ -73,14 +73,14 @@ TEST_CASE("space_to_depth is a permutation with 2x2 patches as channels") {
 TEST_CASE("A network with zero output leaves c_skip x, at any sigma and layout") {
   for (const bool patches : {false, true}) {
     Denoiser d = make_denoiser(small(patches), 1);
-    std::get<SongUNet>(d.network).out_conv.weight.zero_();
+    std::get<SongUNet>(std::get<PreconditionedNetwork>(d.form).network).out_conv.weight.zero_();
     const ImageShape shape = image_shape(d);
     CHECK(shape == (patches ? ImageShape{1, 8, 8} : ImageShape{4, 4, 4}));
     const at::Tensor x = noise({shape.channels, shape.height, shape.width}, 3);
     const at::Tensor sigma = at::tensor({0.01f, 0.6f, 50.0f});
     const at::Tensor expected = x * (0.36 / (sigma.square() + 0.36)).reshape({-1, 1, 1, 1});
-    CHECK(relative_error(denoise(d, x, sigma, at::Tensor()), expected) < 1e-6);
-    CHECK(relative_error(denoise(d, x, sigma[1], at::Tensor())[0], x[0] / 2) < 1e-6);  // 0-d sigma
+    CHECK(relative_error(denoise(d, x, sigma, Condition()), expected) < 1e-6);
+    CHECK(relative_error(denoise(d, x, sigma[1], Condition())[0], x[0] / 2) < 1e-6);  // 0-d sigma
   }
 }
 
@@ -90,16 +90,17 @@ TEST_CASE("A sample's denoised image does not depend on its batch") {
   const at::Tensor sigma = at::tensor({0.1f, 1.0f, 5.0f, 20.0f});
   const at::Tensor labels =
       at::tensor({1.f, 0.f, 0.f, 0.f, 1.f, 0.f, 0.f, 0.f, 1.f, 1.f, 0.f, 0.f}).reshape({4, 3});
-  const at::Tensor whole = denoise(d, x, sigma, labels);
-  CHECK(relative_error(denoise(d, x.slice(0, 2), sigma.slice(0, 2), labels.slice(0, 2)), whole.slice(0, 2)) <
-        1e-6);
-  const DenoiserOutput seen = forward(d, x, sigma, labels, {4, 2});
+  const at::Tensor whole = denoise(d, x, sigma, Condition{labels});
+  CHECK(relative_error(denoise(d, x.slice(0, 2), sigma.slice(0, 2), Condition{labels.slice(0, 2)}),
+                       whole.slice(0, 2)) < 1e-6);
+  const DenoiserOutput seen = forward(d, x, sigma, {.condition = {labels}}, {.taps = {"4x4", "2x2"}});
   CHECK(relative_error(seen.denoised, whole) < 1e-6);
   REQUIRE(seen.features.size() == 2);
   CHECK(seen.features[0].sizes() == at::IntArrayRef{4, 8, 4, 4});
   CHECK(seen.features[1].sizes() == at::IntArrayRef{4, 16, 2, 2});
-  CHECK_FALSE(forward(d, x, sigma, labels, {2}, false).denoised.defined());
-  CHECK_THROWS_AS(forward(d, x, sigma, labels, {3}), c10::Error);
+  CHECK_FALSE(
+      forward(d, x, sigma, {.condition = {labels}}, {.taps = {"2x2"}, .output = false}).denoised.defined());
+  CHECK_THROWS_AS(forward(d, x, sigma, {.condition = {labels}}, {.taps = {"3x3"}}), c10::Error);
 }
 
 TEST_CASE("Model files rebuild the denoiser bit for bit") {
@@ -109,21 +110,21 @@ TEST_CASE("Model files rebuild the denoiser bit for bit") {
   const Denoiser again = load_denoiser(path, at::kCPU);
   const at::Tensor x = noise({1, 8, 8}, 2);
   const at::Tensor sigma = at::tensor({0.3f, 3.0f});
-  CHECK(denoise(again, x, sigma, at::Tensor()).equal(denoise(d, x, sigma, at::Tensor())));
+  CHECK(denoise(again, x, sigma, Condition()).equal(denoise(d, x, sigma, Condition())));
   CHECK(label_dim(again) == 3);
   CHECK(io::read_safetensors_metadata(path).at("note") == "kept");
 }
 
 TEST_CASE("A Gaussian mixture's file rebuilds it, in the precision asked for") {
   const auto path = scratch("mixture.safetensors");
-  const Denoiser d{.config = {.network = GaussianMixtureConfig{}}, .network = mixture()};
+  const Denoiser d{mixture()};
   save_denoiser(path, d);
   const Denoiser again = load_denoiser(path, at::kCPU, at::kDouble);
   CHECK(image_shape(again) == ImageShape{1, 1, 2});
   CHECK(label_dim(again) == 0);
   const at::Tensor x = noise({1, 1, 2}, 3).to(at::kDouble);
   const at::Tensor sigma = at::full({}, 0.7, at::kDouble);
-  CHECK(relative_error(denoise(again, x, sigma, at::Tensor()), denoise(mixture(), x, sigma)) < 1e-15);
+  CHECK(relative_error(denoise(again, x, sigma, Condition()), denoise(mixture(), x, sigma)) < 1e-15);
 }
 
 TEST_CASE("Files that are no model say so, by name") {
@@ -171,13 +172,13 @@ TEST_CASE("Gaussian mixture: one component is the linear denoiser") {
 TEST_CASE("Gaussian mixture: components without spread are a cloud of points") {
   const Denoiser d = exact_denoiser(at::tensor({2.0, 6.0}), at::tensor({-1.0, 1.0}).reshape({2, 1, 1, 1}),
                                     at::zeros({2, 1, 1, 1}));
-  const GaussianMixture& cloud = std::get<GaussianMixture>(d.network);
+  const GaussianMixture& cloud = std::get<GaussianMixture>(d.form);
   CHECK(cloud.weights[1].item<double>() == 0.75);
   const at::Tensor x = at::linspace(-3, 3, 7, at::kDouble).reshape({-1, 1, 1, 1});
   const at::Tensor sigma = at::full({}, 0.8, at::kDouble);
   // Bayes: the odds of the right point are 3 e^(2x/σ²), and the mean is tanh of half their logarithm.
   const at::Tensor expected = (x / 0.64 + 0.5 * std::log(3.0)).tanh();
-  CHECK(relative_error(denoise(d, x, sigma, at::Tensor()), expected) < 1e-14);
+  CHECK(relative_error(denoise(d, x, sigma, Condition()), expected) < 1e-14);
   const at::Tensor density =
       (0.25 * (-(x + 1).square() / 1.28).exp() + 0.75 * (-(x - 1).square() / 1.28).exp()) /
       (0.8 * std::sqrt(2 * std::numbers::pi));
@@ -192,14 +193,13 @@ TEST_CASE("Gaussian mixture: float32 points are denoised in float64 and come bac
   const GaussianMixture m = mixture();
   const Denoiser d = exact_denoiser(m.weights, m.means, m.stds);
   const at::Tensor x = noise({1, 1, 2}, 5), sigma = at::full({5}, 0.01f);
-  const at::Tensor narrow = denoise(d, x, sigma, at::Tensor());
+  const at::Tensor narrow = denoise(d, x, sigma, Condition());
   CHECK(narrow.scalar_type() == at::kFloat);
   CHECK(narrow.equal(denoise(m, x.to(at::kDouble), sigma.to(at::kDouble)).to(at::kFloat)));
   CHECK(log_density(m, x, sigma).scalar_type() == at::kDouble);
   CHECK(forward(d, x, sigma, at::Tensor(), {}).denoised.equal(narrow));
-  CHECK(encoder_resolutions(d).empty());
-  CHECK_THROWS_WITH(forward(d, x, sigma, at::Tensor(), {1}), Catch::Contains("no encoder features"));
-  CHECK_THROWS_WITH(feature_channels(d, 1), Catch::Contains("no encoder features"));
+  CHECK(feature_taps(d).empty());
+  CHECK_THROWS_WITH(forward(d, x, sigma, {}, {.taps = {"1x1"}}), Catch::Contains("no features"));
 }
 
 TEST_CASE("Gaussian mixture: tensors that make none are refused by name") {

@@ -16,7 +16,7 @@ namespace {
 
 Denoiser network(int64_t label_dim) {
   Denoiser d = make_denoiser({.network = MlpConfig{.dim = 2, .label_dim = label_dim, .width = 16}}, 5);
-  std::get<Mlp>(d.network).output.weight.mul_(1e5);
+  std::get<Mlp>(std::get<PreconditionedNetwork>(d.form).network).output.weight.mul_(1e5);
   return d;
 }
 
@@ -28,9 +28,12 @@ const at::Tensor kSigma = at::tensor({0.2f, 1.0f, 5.0f});
 TEST_CASE("Guidance goes on from the unconditional denoiser through the conditional one") {
   const Denoiser d = network(3);
   const at::Tensor labels = at::eye(3);
-  const at::Tensor with = denoise(d, kX, kSigma, labels), without = denoise(d, kX, kSigma, at::zeros({3, 3}));
+  const at::Tensor with = denoise(d, kX, kSigma, Condition{labels}),
+                   without = denoise(d, kX, kSigma, Condition{at::zeros({3, 3})});
   REQUIRE(relative_error(with, without) > 1e-2);
-  const auto guided = [&](double w) { return forward_guided(d, kX, kSigma, {.labels = labels}, w).denoised; };
+  const auto guided = [&](double w) {
+    return forward_guided(d, kX, kSigma, {.condition = {labels}}, w).denoised;
+  };
   CHECK(guided(1).equal(with));
   CHECK(relative_error(guided(0), without) < 1e-6);
   for (const double w : {0.5, 2.0, 7.5})
@@ -40,15 +43,17 @@ TEST_CASE("Guidance goes on from the unconditional denoiser through the conditio
 TEST_CASE("Guidance sees the features of the pass with classes, and passes gradient on") {
   const Denoiser d = network(3);
   const at::Tensor labels = at::eye(3), x = kX.clone().requires_grad_();
-  CHECK(forward_guided(d, kX, kSigma, {.labels = labels}, 3).features.empty());
-  const DenoiserOutput seen = forward_guided(d, x, kSigma, {.labels = labels}, 3, {1});
+  CHECK(forward_guided(d, kX, kSigma, {.condition = {labels}}, 3).features.empty());
+  const DenoiserOutput seen = forward_guided(d, x, kSigma, {.condition = {labels}}, 3, {"hidden"});
   REQUIRE(seen.features.size() == 1);
-  CHECK(relative_error(seen.features[0], forward(d, kX, kSigma, labels, {1}).features[0]) < 1e-6);
+  CHECK(relative_error(seen.features[0],
+                       forward(d, kX, kSigma, {.condition = {labels}}, {.taps = {"hidden"}}).features[0]) <
+        1e-6);
 
   seen.denoised.sum().backward();
   const auto slope = [&](const at::Tensor& classes) {
     const at::Tensor leaf = kX.clone().requires_grad_();
-    denoise(d, leaf, kSigma, classes).sum().backward();
+    denoise(d, leaf, kSigma, Condition{classes}).sum().backward();
     return leaf.grad();
   };
   CHECK(relative_error(x.grad(), 3 * slope(labels) - 2 * slope(at::zeros({3, 3}))) < 1e-5);
@@ -56,7 +61,7 @@ TEST_CASE("Guidance sees the features of the pass with classes, and passes gradi
 
 TEST_CASE("Without classes there is nothing to guide") {
   const Denoiser d = network(0);
-  CHECK(forward_guided(d, kX, kSigma, {}, 1).denoised.equal(denoise(d, kX, kSigma, at::Tensor())));
+  CHECK(forward_guided(d, kX, kSigma, {}, 1).denoised.equal(denoise(d, kX, kSigma, Condition())));
   CHECK_THROWS_WITH(forward_guided(d, kX, kSigma, {}, 2), Catch::Contains("class-conditional"));
   CHECK_THROWS_WITH(forward_guided(network(3), kX, kSigma, {}, 0), Catch::Contains("guidance 0"));
 }

@@ -24,7 +24,8 @@ at::Tensor noise(at::IntArrayRef shape, int64_t n) {
 }  // namespace
 
 DEVICE_TEST_CASE("A discriminator gives one logit for each selected resolution", "[networks]") {
-  const Heads on_cpu = make_heads({14, 7, 4}, {16, 32, 8}, 1), d = clone(on_cpu, device);
+  const Heads on_cpu = make_heads({{"a", 16, 14, 14}, {"b", 32, 7, 7}, {"c", 8, 4, 4}}, 1),
+              d = clone(on_cpu, device);
   CHECK(d.heads[0].second.convs.size() == 2);  // 14 → 7 → 4
   CHECK(d.heads[1].second.convs.size() == 1);
   CHECK(d.heads[2].second.convs.empty());

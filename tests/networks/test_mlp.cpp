@@ -29,7 +29,7 @@ at::Tensor noise(at::IntArrayRef shape, int64_t n, uint64_t seed = 1) {
 /// A network whose last layer has weights to be seen; a fresh one's are nearly 0.
 Denoiser awake(const MlpConfig& config, uint64_t seed) {
   Denoiser d = make_denoiser({.preconditioning = {.sigma_data = 0.6}, .network = config}, seed);
-  std::get<Mlp>(d.network).output.weight.mul_(1e5);
+  std::get<Mlp>(std::get<PreconditionedNetwork>(d.form).network).output.weight.mul_(1e5);
   return d;
 }
 
@@ -71,9 +71,10 @@ TEST_CASE("A fresh mlp denoises to c_skip x, in every dtype of its weights") {
   for (const auto dtype : {at::kFloat, at::kDouble}) {
     const at::Tensor x = noise({3, 1, 1}, 4).to(dtype);
     const at::Tensor sigma = at::tensor({0.002, 0.5, 3.0, 80.0}).to(dtype);
-    const at::Tensor denoised = denoise(clone(fresh, at::kCPU, dtype), x, sigma, at::Tensor());
+    const at::Tensor denoised = denoise(clone(fresh, at::kCPU, dtype), x, sigma, Condition());
     CHECK(denoised.scalar_type() == dtype);
-    CHECK(relative_error(denoised, edm_preconditioning(sigma, 0.5).c_skip * x) < 1e-3);
+    CHECK(relative_error(denoised,
+                         coefficients(make_preconditioning({.sigma_data = 0.5}), sigma).c_skip * x) < 1e-3);
   }
 }
 
@@ -81,45 +82,46 @@ TEST_CASE("An mlp looks at the point, the noise level and the label, each row by
   const Denoiser d = awake({.dim = 2, .label_dim = 3, .width = 16, .depth = 2}, 2);
   const at::Tensor x = noise({2, 1, 1}, 3), labels = at::eye(3);
   const at::Tensor sigma = at::tensor({0.1f, 1.0f, 5.0f});
-  const at::Tensor whole = denoise(d, x, sigma, labels);
+  const at::Tensor whole = denoise(d, x, sigma, Condition{labels});
   CHECK(whole.sizes() == x.sizes());
   for (int64_t i = 0; i < 3; ++i) {
-    CHECK(relative_error(denoise(d, x.slice(0, i, i + 1), sigma[i], labels.slice(0, i, i + 1)),
+    CHECK(relative_error(denoise(d, x.slice(0, i, i + 1), sigma[i], Condition{labels.slice(0, i, i + 1)}),
                          whole.slice(0, i, i + 1)) < 1e-5);
   }
-  CHECK(relative_error(denoise(d, x, sigma, labels.flip(0)), whole) > 1e-3);
-  const at::Tensor unlabelled = denoise(d, x, sigma, at::Tensor());
-  CHECK(relative_error(unlabelled, denoise(d, x, sigma, at::zeros({3, 3}))) < 1e-6);
+  CHECK(relative_error(denoise(d, x, sigma, Condition{labels.flip(0)}), whole) > 1e-3);
+  const at::Tensor unlabelled = denoise(d, x, sigma, Condition());
+  CHECK(relative_error(unlabelled, denoise(d, x, sigma, Condition{at::zeros({3, 3})})) < 1e-6);
   CHECK(relative_error(unlabelled, whole) > 1e-3);
   // The raw network at one scaled point, so that only c_noise differs.
   const auto raw = [&](double c_noise) {
-    const Mlp& m = std::get<Mlp>(d.network);
-    return decode(
-        m, encode(m, x, {.noise_labels = at::full({3}, c_noise), .condition = {}, .augment_labels = {}}));
+    const Mlp& m = std::get<Mlp>(std::get<PreconditionedNetwork>(d.form).network);
+    return forward(m, x, {.noise_labels = at::full({3}, c_noise), .condition = {}, .augment_labels = {}})
+        .output;
   };
   CHECK(relative_error(raw(-1.5), raw(1.1)) > 1e-2);
   CHECK(relative_error(raw(0.1), raw(0.2)) > 1e-3);
 }
 
-TEST_CASE("An mlp's last hidden layer is its feature map of resolution 1") {
+TEST_CASE("An mlp's last hidden layer is its one feature tap") {
   const Denoiser d = awake({.dim = 2, .width = 16, .depth = 2}, 3);
-  CHECK(encoder_resolutions(d) == std::vector<int64_t>{1});
-  CHECK(feature_channels(d, 1) == 16);
-  CHECK_THROWS_WITH(feature_channels(d, 2), Catch::Contains("resolution 1"));
+  REQUIRE(feature_taps(d).size() == 1);
+  CHECK(feature_taps(d)[0].name == "hidden");
+  CHECK(feature_taps(d)[0].channels == 16);
   const at::Tensor x = noise({2, 1, 1}, 5), sigma = at::full({5}, 0.7);
-  const DenoiserOutput seen = forward(d, x, sigma, at::Tensor(), {1});
-  CHECK(seen.denoised.equal(denoise(d, x, sigma, at::Tensor())));
+  const DenoiserOutput seen = forward(d, x, sigma, {}, {.taps = {"hidden"}});
+  CHECK(seen.denoised.equal(denoise(d, x, sigma, Condition())));
   REQUIRE(seen.features.size() == 1);
   CHECK(seen.features[0].sizes() == at::IntArrayRef{5, 16, 1, 1});
-  CHECK_FALSE(forward(d, x, sigma, at::Tensor(), {1}, false).denoised.defined());
-  CHECK_THROWS_AS(forward(d, x, sigma, at::Tensor(), {4}), c10::Error);
+  CHECK_FALSE(forward(d, x, sigma, {}, {.taps = {"hidden"}, .output = false}).denoised.defined());
+  CHECK_THROWS_WITH(forward(d, x, sigma, {}, {.taps = {"4x4"}}),
+                    Catch::Contains("no feature tap '4x4'") && Catch::Contains("hidden"));
   // The output is one linear map of it.
-  const Mlp& m = std::get<Mlp>(d.network);
-  const auto at_sigma = edm_preconditioning(sigma, 0.6);
+  const Mlp& m = std::get<Mlp>(std::get<PreconditionedNetwork>(d.form).network);
+  const auto at_sigma = coefficients(make_preconditioning({.sigma_data = 0.6}), sigma);
   const at::Tensor by_hand = forward(m.output, seen.features[0].flatten(1)).reshape({5, 2, 1, 1});
   CHECK(relative_error(at_sigma.c_skip * x + at_sigma.c_out * by_hand, seen.denoised) < 1e-6);
 
-  const Heads heads = make_heads({1}, {16}, 4);
+  const Heads heads = make_heads(feature_taps(d), 4);
   CHECK(heads.heads[0].second.hidden.has_value());
   CHECK(forward(heads, seen.features).sizes() == at::IntArrayRef{5, 1});
 }
@@ -132,11 +134,14 @@ TEST_CASE("A network's encoder tells which feature maps it has before it runs") 
                                                                  .num_blocks = 1,
                                                                  .attn_resolutions = {}}},
                                       1);
-  CHECK(encoder_resolutions(unet) == std::vector<int64_t>{8, 4});
-  const DenoiserOutput seen = forward(unet, noise({1, 8, 8}, 2), at::full({2}, 1.0f), at::Tensor(), {8, 4});
-  CHECK(seen.features[0].size(1) == feature_channels(unet, 8));
-  CHECK(seen.features[1].size(1) == feature_channels(unet, 4));
-  CHECK_THROWS_AS(feature_channels(unet, 2), c10::Error);
+  const std::vector<FeatureTap> taps = feature_taps(unet);
+  REQUIRE(taps.size() == 2);
+  CHECK(taps[0].name == "8x8");
+  CHECK(taps[1].name == "4x4");
+  const DenoiserOutput seen =
+      forward(unet, noise({1, 8, 8}, 2), at::full({2}, 1.0f), {}, {.taps = {"8x8", "4x4"}});
+  CHECK(seen.features[0].size(1) == taps[0].channels);
+  CHECK(seen.features[1].size(1) == taps[1].channels);
 }
 
 TEST_CASE("An mlp's file rebuilds it bit for bit") {
@@ -146,9 +151,9 @@ TEST_CASE("An mlp's file rebuilds it bit for bit") {
   const Denoiser again = load_denoiser(path, at::kCPU);
   const at::Tensor x = noise({2, 1, 1}, 3), sigma = at::tensor({0.1f, 1.0f, 5.0f});
   CHECK(denoise(again, x, sigma, at::eye(3)).equal(denoise(d, x, sigma, at::eye(3))));
-  CHECK(again.config.preconditioning.sigma_data == 0.6);
-  CHECK(label_dropout_rate(again.config.network) == 0.1);
-  CHECK(dropout_rate(again.config.network) == 0);
+  CHECK(sigma_data(again) == 0.6);
+  CHECK(label_dropout_rate(config_of(network_of(again)->network)) == 0.1);
+  CHECK(dropout_rate(config_of(network_of(again)->network)) == 0);
   CHECK(parameter_count(again) == 10 * 8 + 8 + 2 * 8 + 8 + 3 * 8 + 2 * (64 + 8) + 8 * 2 + 2);
   CHECK(pass_cost(again).macs == 10 * 8 + 2 * 8 + 3 * 8 + 2 * 64 + 8 * 2);
 }
@@ -157,7 +162,6 @@ TEST_CASE("space_to_depth is for images") {
   DenoiserConfig config{.preconditioning = {.space_to_depth = true}, .network = MlpConfig{}};
   CHECK_THAT(config.problem(), Catch::Contains("space_to_depth"));
   CHECK_THROWS_WITH(make_denoiser(config, 0), Catch::Contains("space_to_depth"));
-  CHECK_THROWS_WITH(make_denoiser({.network = GaussianMixtureConfig{}}, 0), Catch::Contains("tensors"));
 }
 
 TEST_CASE("A trained mlp comes near the exact denoiser", "[learning]") {
@@ -171,8 +175,8 @@ TEST_CASE("A trained mlp comes near the exact denoiser", "[learning]") {
   for (int64_t step = 0; step < kSteps; ++step) {
     const at::Tensor y = toy.draw(kBatch, first + step), sigma = level(kBatch, first + step);
     const at::Tensor x = y + sigma.reshape({-1, 1, 1, 1}) * noise({1, 1, 1}, kBatch, first + kSteps + step);
-    const at::Tensor c_out = edm_preconditioning(sigma, 0.93).c_out;
-    ((denoise(d, x, sigma, at::Tensor()) - y) / c_out).square().mean().backward();
+    const at::Tensor c_out = coefficients(make_preconditioning({.sigma_data = 0.93}), sigma).c_out;
+    ((denoise(d, x, sigma, Condition()) - y) / c_out).square().mean().backward();
     optimiser.step(4e-3 * (1 - static_cast<double>(step) / kSteps));
   }
   // Of what a denoiser has to add to c_skip x, the share that it got wrong, in mean squares over noised data.
@@ -181,10 +185,10 @@ TEST_CASE("A trained mlp comes near the exact denoiser", "[learning]") {
   for (const double sigma : {0.1, 0.3, 0.6, 1.0, 2.0}) {
     const at::Tensor sigmas = at::full({4000}, static_cast<float>(sigma));
     const at::Tensor x = y + sigma * noise({1, 1, 1}, 4000, 99'992);
-    const auto at_sigma = edm_preconditioning(sigmas, 0.93);
-    const at::Tensor truth = denoise(exact, x, sigmas, at::Tensor());
+    const auto at_sigma = coefficients(make_preconditioning({.sigma_data = 0.93}), sigmas);
+    const at::Tensor truth = denoise(exact, x, sigmas, Condition());
     CHECK(truth.scalar_type() == at::kFloat);
-    const double wrong = (denoise(d, x, sigmas, at::Tensor()) - truth).square().mean().item<double>();
+    const double wrong = (denoise(d, x, sigmas, Condition()) - truth).square().mean().item<double>();
     const double all = (at_sigma.c_skip * x - truth).square().mean().item<double>();
     INFO("sigma " << sigma);
     CHECK(wrong / all < 0.02);

@@ -50,7 +50,8 @@ void check_case(const std::string& name, at::Device device, at::ScalarType dtype
 
   const at::Tensor x = c.get("x").set_requires_grad(true);
   const at::Tensor sigma = c.get("sigma");
-  const DenoiserInputs inputs{.labels = c.get("class_labels"), .augment_labels = c.get("augment_labels")};
+  const DenoiserInputs inputs{.condition = {c.get("class_labels")},
+                              .augment_labels = c.get("augment_labels")};
   const at::Tensor denoised = denoise(c.denoiser, x, sigma, inputs);
   CHECK(relative_error(denoised, c.file.at(wide ? "D_x_f64" : "D_x")) < tolerance);
 
@@ -67,15 +68,16 @@ void check_case(const std::string& name, at::Device device, at::ScalarType dtype
   });
   CHECK(compared == 3);
 
-  const auto& unet = std::get<SongUNet>(c.denoiser.network);
+  const auto& unet = std::get<SongUNet>(network_of(c.denoiser)->network);
   const at::Tensor raw =
-      forward(unet, c.file.at("c_in_x"), {c.file.at("c_noise"), inputs.labels, inputs.augment_labels});
+      forward(unet, c.file.at("c_in_x"), {c.file.at("c_noise"), inputs.condition, inputs.augment_labels})
+          .output;
   CHECK(relative_error(raw, c.file.at("F_x")) < tolerance);
   if (c.file.has("D_x_nolabel")) {
     const at::Tensor unlabelled = denoise(c.denoiser, x, sigma, {.augment_labels = inputs.augment_labels});
     CHECK(relative_error(unlabelled, c.file.at("D_x_nolabel")) < tolerance);
   }
-  const at::Tensor plain = denoise(c.denoiser, x, sigma, {.labels = inputs.labels});
+  const at::Tensor plain = denoise(c.denoiser, x, sigma, {.condition = inputs.condition});
   CHECK(relative_error(plain, c.file.at("D_x_noaugment")) < tolerance);
 }
 

@@ -46,7 +46,7 @@ struct Unet {
   at::Tensor forward(const at::Tensor& x, DropoutStream* masks) const {
     const at::Tensor labels = at::zeros({x.size(0), 3});
     labels.select(1, 1).fill_(1);
-    return denoise(denoiser, x, at::full({x.size(0)}, 0.7), {.labels = labels, .masks = masks});
+    return denoise(denoiser, x, at::full({x.size(0)}, 0.7), {.condition = {labels}, .masks = masks});
   }
 };
 
@@ -116,5 +116,5 @@ TEST_CASE("A recomputed network is known to keep less, and other networks can't"
   CHECK(pass_cost(Unet("blocks").denoiser).activations < 0.7 * static_cast<double>(kept));
   Denoiser mlp = make_denoiser({.preconditioning = {}, .network = MlpConfig{.dim = 2}}, 1);
   set_recompute(mlp, "none");
-  CHECK_THROWS_WITH(set_recompute(mlp, "blocks"), Catch::Contains("song_unet"));
+  CHECK_THROWS_WITH(set_recompute(mlp, "blocks"), Catch::Contains("mlp has no blocks"));
 }

@@ -58,7 +58,7 @@ void run(const Options& o) {
         at::Tensor d;
         inside += bench::seconds(device, [&] {
           const auto options = x.options().dtype(at::kFloat);
-          d = denoise(denoiser, x.to(at::kFloat), at::scalar_tensor(sigma, options), labels);
+          d = denoise(denoiser, x.to(at::kFloat), at::scalar_tensor(sigma, options), Condition{labels});
         });
         return d;
       };

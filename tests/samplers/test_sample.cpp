@@ -28,8 +28,7 @@ namespace {
 /// Rows of 15 numbers.
 Denoiser toy(at::ScalarType dtype = at::kDouble) {
   const at::Tensor means = latents_from_seeds({1000, 1001}, {3, 1, 5}).to(at::kDouble);
-  Denoiser denoiser{{{}, GaussianMixtureConfig{}},
-                    GaussianMixture{at::tensor({0.4, 0.6}, at::kDouble), means, 0.2 + 0.1 * means.abs()}};
+  Denoiser denoiser{GaussianMixture{at::tensor({0.4, 0.6}, at::kDouble), means, 0.2 + 0.1 * means.abs()}};
   return clone(denoiser, at::kCPU, dtype);
 }
 
@@ -125,7 +124,7 @@ TEST_CASE("renoise starts every step anew from the seed's own noise") {
   const std::vector<int64_t> seeds{5, 2};
   const SamplerConfig config{.solver = "renoise", .sigmas = {8, 2, 0.5, 0}};
   const auto d = [&](const at::Tensor& x, double sigma) {
-    return denoise(denoiser, x, at::tensor(sigma, at::kDouble), at::Tensor());
+    return denoise(denoiser, x, at::tensor(sigma, at::kDouble), Condition());
   };
   const auto noise = [&](int64_t step) {
     return noise_from_seeds(seeds, step, 0, {3, 1, 5}).to(at::kDouble);
@@ -157,7 +156,7 @@ TEST_CASE("a trajectory is the denoised image of every step") {
   CHECK(at::equal(result.trajectory.select(1, 2), result.samples));
   at::Tensor x = 8 * latents_from_seeds(request.seeds, {3, 1, 5}).to(at::kDouble);
   for (int64_t i = 0; i < 3; ++i) {
-    const at::Tensor d = denoise(denoiser, x, at::tensor(sigmas[i], at::kDouble), at::Tensor());
+    const at::Tensor d = denoise(denoiser, x, at::tensor(sigmas[i], at::kDouble), Condition());
     CHECK(at::equal(result.trajectory.select(1, i), d));
     x = x + (sigmas[i + 1] - sigmas[i]) * ((x - d) / sigmas[i]);
   }
@@ -229,8 +228,7 @@ TEST_CASE("classes from seeds are even, and a function of the seed alone") {
 TEST_CASE("the samples of a mixture are its own") {
   // Means, component by component, of what comes out of two narrow, distant components.
   const at::Tensor means = at::tensor({-3.0, 3.0}, at::kDouble).reshape({2, 1, 1, 1});
-  const Denoiser denoiser{{{}, GaussianMixtureConfig{}},
-                          GaussianMixture{at::tensor({0.25, 0.75}, at::kDouble), means, 0.1 + 0 * means}};
+  const Denoiser denoiser{GaussianMixture{at::tensor({0.25, 0.75}, at::kDouble), means, 0.1 + 0 * means}};
   const at::Tensor x = generate(denoiser, {}, consecutive_seeds(0, 2000), {}, 500).samples;
   CHECK((x > 0).to(at::kDouble).mean().item<double>() == Approx(0.75).margin(0.04));
   CHECK(x.abs().mean().item<double>() == Approx(3).margin(0.02));
@@ -293,7 +291,7 @@ TEST_CASE("guidance leads away from the image without class") {
   CHECK(guided.nfe == 1);  // both sides in one call
   const auto one = [&](const at::Tensor& labels) {
     const at::Tensor x = 80 * latents_from_seeds(request.seeds, guided.samples.sizes().slice(1));
-    return denoise(denoiser, x, at::tensor(80.0f), labels);
+    return denoise(denoiser, x, at::tensor(80.0f), Condition{labels});
   };
   const at::Tensor with = one(at::eye(3)), without = one(at::zeros({3, 3}));
   CHECK(toys::relative_error(guided.samples, without + 3 * (with - without)) < 1e-4);
@@ -308,8 +306,7 @@ TEST_CASE("guidance leads away from the image without class") {
 TEST_CASE("a guide model stands for what guidance leads away from") {
   const at::Tensor one = at::ones({1, 1, 1, 1}, at::kDouble);
   const auto gaussian = [&](double s) {
-    return Denoiser{{{}, GaussianMixtureConfig{}},
-                    GaussianMixture{at::ones({1}, at::kDouble), 0 * one, s * one}};
+    return Denoiser{GaussianMixture{at::ones({1}, at::kDouble), 0 * one, s * one}};
   };
   SampleRequest request{.seeds = {0, 1, 2}, .guide = gaussian(0.5)};
   SamplerConfig config{.solver = "one_step", .sigma_max = 0.7, .guidance = 15};
@@ -336,8 +333,7 @@ TEST_CASE("guidance that can't be is refused") {
 }
 
 TEST_CASE("thresholds act on what the solver sees") {
-  const Denoiser wide{{{}, GaussianMixtureConfig{}},
-                      GaussianMixture{at::ones({1}, at::kDouble), at::full({1, 1, 1, 2}, 3.0, at::kDouble),
+  const Denoiser wide{GaussianMixture{at::ones({1}, at::kDouble), at::full({1, 1, 1, 2}, 3.0, at::kDouble),
                                       at::full({1, 1, 1, 2}, 0.01, at::kDouble)}};
   const auto draw = [&](const std::string& threshold) {
     return generate(wide, {.threshold = threshold}, consecutive_seeds(0, 3), {}, 2).samples;
@@ -350,7 +346,7 @@ TEST_CASE("thresholds act on what the solver sees") {
 
 TEST_CASE("a network that gives NaN ends the run") {
   Denoiser denoiser = toy();
-  std::get<GaussianMixture>(denoiser.network).means.fill_(std::nan(""));
+  std::get<GaussianMixture>(denoiser.form).means.fill_(std::nan(""));
   CHECK_THROWS_AS(generate(denoiser, {}, {0}, {}, 1), NumericalError);
   CHECK_THROWS_WITH(generate(denoiser, {}, {0}, {}, 1), Contains("step 1 of 18, sigma 80"));
   const SampleRequest later{.seeds = {0}, .steps_done = 6};

@@ -33,7 +33,7 @@ struct Passes {
 
   static void train(Denoiser& network, const at::Tensor& x, const at::Tensor& sigma,
                     const at::Tensor& labels) {
-    const at::Tensor denoised = denoise(network, x, sigma, labels);
+    const at::Tensor denoised = denoise(network, x, sigma, Condition{labels});
     denoised.backward(at::ones_like(denoised));
   }
 
@@ -51,14 +51,11 @@ struct Passes {
     flatten(student);
     flatten(fake);
     const bool expanded = std::holds_alternative<ExpandedConfig>(config.loss);
-    const std::vector<int64_t> resolutions =
-        config.discriminator
-            ? resolved(config.discriminator->resolutions, teacher, "task.discriminator.resolutions")
-            : std::vector<int64_t>{};
-    std::vector<int64_t> channels;
-    for (const int64_t r : resolutions) channels.push_back(feature_channels(teacher, r));
-    Heads heads = clone(make_heads(resolutions, channels, 0), device);
-    if (!resolutions.empty()) flatten(heads);
+    const std::vector<std::string> taps =
+        config.discriminator ? resolved(config.discriminator->taps, teacher, "task.discriminator.taps")
+                             : std::vector<std::string>{};
+    Heads heads = clone(make_heads(taps_named(taps, feature_taps(teacher)), 0), device);
+    if (!taps.empty()) flatten(heads);
     return [=, *this]() mutable {
       train(student, x, sigma, labels);  // G(z) and its backward pass
       const bool adversarial = config.adversarial.has_value();
@@ -67,21 +64,21 @@ struct Passes {
         value.sum().backward({}, keep, false, std::vector<at::Tensor>{seen_x});
       };
       const DenoiserOutput seen =
-          forward_guided(teacher, seen_x, sigma, {.labels = labels}, 1, resolutions);  // D_p, features
+          forward_guided(teacher, seen_x, sigma, {.condition = {labels}}, 1, taps);  // D_p, features
       std::vector<at::Tensor> features;
       {
         const c10::AutoGradMode mode(expanded);
-        const at::Tensor denoised = denoise(fake, seen_x, sigma, labels);  // D_q
+        const at::Tensor denoised = denoise(fake, seen_x, sigma, Condition{labels});  // D_q
         if (expanded) back(seen.denoised + denoised, adversarial);
       }
       if (adversarial) back(forward(heads, seen.features), false);
       for (const at::Tensor& feature : seen.features) features.push_back(feature.detach());
       train(fake, x, sigma, labels);
-      if (resolutions.empty()) return;
+      if (taps.empty()) return;
       std::vector<at::Tensor> real;
       {
         const c10::NoGradGuard no_grad;
-        real = forward(teacher, x, sigma, labels, resolutions, false).features;
+        real = forward(teacher, x, sigma, {.condition = {labels}}, {.taps = taps, .output = false}).features;
       }
       (forward(heads, real).sum() + forward(heads, features).sum()).backward();
     };
@@ -136,7 +133,8 @@ void run(const Options& options) {
   const int64_t shards = plan().mine.count;
   std::vector<std::function<void()>> networks;
   for (int64_t worker = 0; worker < workers.count(); ++worker)
-    networks.push_back(std::visit(Passes{first.images.to(device), first.labels.to(device)}, config.task));
+    networks.push_back(
+        std::visit(Passes{first.images.to(device), first.condition.classes.to(device)}, config.task));
   const auto passes = [&] { workers.for_each(shards, [&](int64_t, int64_t worker) { networks[worker](); }); };
   const auto times = [&](const auto& work) {
     return bench::seconds(device,

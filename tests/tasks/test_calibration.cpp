@@ -54,8 +54,7 @@ struct Experiment {
                                                "{kind: mlp, dim: 1, width: 48, depth: 2}}}",
                                            "test"));
     data = load_dataset(holder.data);
-    teacher = std::get<GaussianMixture>(
-        exact_denoiser(data.density->weights, data.density->means, data.density->stds).network);
+    teacher = make_gaussian_mixture(data.density->weights, data.density->means, data.density->stds);
     student = make_student(GaussianStudentConfig{.mean = 0.2, .std = 0.9}, {}, data, 1, at::kCPU);
     const AdamConfig adam{.learning_rate = {.peak = 5e-3, .decay = "linear"}, .beta2 = 0.99};
     discriminator = make_discriminator({.features = "own", .optimizer = adam},
@@ -74,7 +73,7 @@ struct Experiment {
   Shard draw(const Batch& batch) const {
     const c10::NoGradGuard no_grad;
     Shard shard = begin_shard(batch, seed, at::kCPU);
-    shard.real_labels = at::Tensor();
+    shard.real_condition = {};
     shard.y = student_images(student, shard);
     shard.sigma = draw_sigma(law, seed, Purpose::student_sigma, shard.indices, at::kCPU);
     shard.epsilon = unit_noise(shard, Purpose::student_noise);

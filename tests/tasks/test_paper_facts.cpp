@@ -125,7 +125,7 @@ std::map<std::string, Facts> facts_of_papers() {
                                                      {"task.fake.weighting", "edm"},
                                                      {"task.fake.in_students_step", "true"},
                                                      {"task.discriminator.features", "fake"},
-                                                     {"task.discriminator.resolutions", "lowest"},
+                                                     {"task.discriminator.taps", "deepest"},
                                                      {"task.discriminator.weight", "1"},
                                                      {"task.adversarial.weight", "3e-3"}})},
       {"f_distill",
@@ -139,7 +139,7 @@ std::map<std::string, Facts> facts_of_papers() {
       {"sida", with(sida_family(), {{"task.loss.alpha", "1"},
                                     {"task.loss.weight", "50"},  // half of 100
                                     {"task.discriminator.head", "pixel_mean"},
-                                    {"task.discriminator.resolutions", "lowest"},
+                                    {"task.discriminator.taps", "deepest"},
                                     {"task.discriminator.weight", "1"},
                                     {"task.adversarial.weight", "0.005"},  // half of 0.01
                                     {"task.adversarial.scaled", "true"},

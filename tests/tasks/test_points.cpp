@@ -44,7 +44,7 @@ TEST_CASE("A teacher of points learns its components by name, and draws no sheet
   // Far above the spread of the data, all that is left to know is the mean: of a class, or of the whole.
   const at::Tensor x = at::full({1, 2, 1, 1}, 0.0f), sigma = at::full({1}, 6.0f);
   const auto mean = [&](const at::Tensor& labels) {
-    return denoise(teacher, x, sigma, labels)[0][0].item<double>();
+    return denoise(teacher, x, sigma, Condition{labels})[0][0].item<double>();
   };
   const at::Tensor left = at::full({1, 2}, 0.0f), right = at::full({1, 2}, 0.0f);
   left[0][0].fill_(1);

@@ -98,7 +98,7 @@ TEST_CASE("Several averages are kept at once: the first is the model, the others
     for (const auto& [name, tensor] : single.model.tensors) CHECK(tensor.equal(whole.model.at(name)));
     const io::TensorFile power = io::read_safetensors(all / "ema/power_0.1.safetensors");
     CHECK(power.metadata.at(kNimgKey) == "100");
-    CHECK(load_denoiser(all / "ema/power_0.1.safetensors", at::kCPU).config.preconditioning.sigma_data > 0);
+    CHECK(sigma_data(load_denoiser(all / "ema/power_0.1.safetensors", at::kCPU)) > 0);
     double difference = 0;
     for (const auto& [name, tensor] : power.tensors)
       difference += (tensor - whole.model.at(name)).abs().sum().item<double>();
@@ -187,7 +187,7 @@ TEST_CASE("A one-step student makes images of either kind where its teacher's on
       "task: {kind: distil, teacher: " + (folder / "teacher/model.safetensors").string() +
           ", student: {generator: {kind: one_step, sigma_init: 10}, " + adam("2.0e-3") +
           ", ema: {half_life_kimg: 0.1}}, fake: {" + adam("4.0e-3") +
-          "}, ratio: {min_count: 16}, adversarial: {weight: 0.016}, discriminator: {resolutions: [4, 2], " +
+          "}, ratio: {min_count: 16}, adversarial: {weight: 0.016}, discriminator: {taps: [4x4, 2x2], " +
           adam("2.0e-3") + "}}",
       "images: 3000, batch: 16" + seed, 0, data);
   const SamplerConfig once{.solver = "one_step", .sigma_max = 10};

@@ -29,7 +29,7 @@ struct Finished {
         make_task(config.task, {.run = config.run, .device = at::kCPU, .data = data, .provenance = {}});
     CHECK(toys::train(config, task, data) == RunEnd::finished);
     const Denoiser model = load_denoiser(folder / "run/model.safetensors", at::kCPU);
-    if (const auto* mixture = std::get_if<GaussianMixture>(&model.network)) student = *mixture;
+    if (const auto* mixture = mixture_of(model)) student = *mixture;
   }
   std::string report() const { return read_bytes(folder / "run/report.html"); }
 };

@@ -30,7 +30,7 @@ inline std::string distil(const std::filesystem::path& teacher, const std::strin
 }
 
 inline const std::string kDiscriminator =
-    "}, ratio: {min_count: 2}, adversarial: {weight: 0.016}, discriminator: {resolutions: [4, 2], "
+    "}, ratio: {min_count: 2}, adversarial: {weight: 0.016}, discriminator: {taps: [4x4, 2x2], "
     "optimizer: {learning_rate: {peak: 1.0e-3}}}}";
 
 /// The last part of a configuration with one piece of its text replaced.
@@ -157,17 +157,16 @@ inline std::vector<std::pair<std::string, std::string>> every_task(const std::fi
                           ", updates_per_student: 2, in_students_step: false, reduction: mean, sigma: {kind: "
                           "karras, levels: 100, from: 0.1, to: 0.7}" +
                               kDiscriminator)},
-      {"fake_features",
-       distil(teacher, with(kDiscriminator, "{resolutions", "{features: fake, resolutions"))},
-      {"own_features", distil(teacher, with(kDiscriminator, "{resolutions",
-                                            "{features: own, r1: {weight: 0.1}, resolutions"))},
+      {"fake_features", distil(teacher, with(kDiscriminator, "{taps", "{features: fake, taps"))},
+      {"own_features",
+       distil(teacher, with(kDiscriminator, "{taps", "{features: own, r1: {weight: 0.1}, taps"))},
       {"sid",
        distil(teacher,
               "}, divergence: {name: reverse_kl}, compare_every: 2, loss: {kind: expanded, alpha: 1.2}}")},
       {"sida", distil(teacher,
                       ", dropout: 0.2}, divergence: {name: reverse_kl}, loss: {kind: expanded}, "
                       "discriminator: {features: "
-                      "fake, head: pixel_mean, resolutions: lowest, loss: hinge}, adversarial: {scaled: "
+                      "fake, head: pixel_mean, taps: deepest, loss: hinge}, adversarial: {scaled: "
                       "true, start_kimg: 0.03, "
                       "ramp_kimg: 0.05}}")},
       {"uni_instruct", distil(teacher, with(kDiscriminator, "ratio: {",

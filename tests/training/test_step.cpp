@@ -28,7 +28,7 @@ TEST_CASE("A step's shards are consecutive parts that make it up") {
   CHECK(shard.indices[0].item<int64_t>() == 43);
   CHECK(shard.nimg == 43);
   CHECK(shard.images.equal(all.images.slice(0, 3, 6)));
-  CHECK(shard.labels.equal(all.labels.slice(0, 3, 6)));
+  CHECK(shard.condition.classes.equal(all.condition.classes.slice(0, 3, 6)));
   CHECK((shard.step_nimg == 40 && shard.step_size == 8));
   CHECK_THROWS_WITH(step_of(all, 0), Catch::Contains("at least 1 image"));
 }
