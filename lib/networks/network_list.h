@@ -2,6 +2,7 @@
 #pragma once
 #include <variant>
 
+#include "networks/dit.h"
 #include "networks/mlp.h"
 #include "networks/network.h"
 #include "networks/song_unet.h"
@@ -14,7 +15,7 @@ struct NetworkList {
   using Network = std::variant<Nets...>;
   using Config = std::variant<typename Nets::Config...>;
 };
-using NetworkTypes = NetworkList<SongUNet, Mlp>;
+using NetworkTypes = NetworkList<SongUNet, Dit, Mlp>;
 
 using Network = NetworkTypes::Network;
 using NetworkConfig = NetworkTypes::Config;
