@@ -64,12 +64,16 @@ using GeneratorConfig = std::variant<OneStepConfig, MultiStepConfig, ParticlesCo
 /// What is trained: usually a one-step generator that starts as a copy of the teacher.
 struct StudentConfig {
   GeneratorConfig generator;
+  std::optional<std::string> from;
   double start_kimg = 0;
   AdamConfig optimizer;
   EmaConfigs ema;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("generator", c.generator, "a network of one or several steps, images, or a Gaussian");
+    visit("from", c.from,
+          "another student's model.safetensors that it starts as (SiD²A); null: a copy of the teacher",
+          config::path, config::Role::place);
     visit("start_kimg", c.start_kimg, "thousands of the run's images before it starts to learn",
           config::non_negative);
     visit("optimizer", c.optimizer,

@@ -162,10 +162,10 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
   const Denoiser teacher = open_teacher(config, context);
   const std::optional<Denoiser> network = open_network(config, teacher, context);
   const auto seed = static_cast<uint64_t>(context.run.seed);
-  Networks start{
-      .teacher = teacher,
-      .student = make_student(config.student.generator, network, context.data, seed, context.device),
-      .fake = make_fake(config.fake, network)};
+  Networks start{.teacher = teacher,
+                 .student = make_student(config.student.generator, open_student(config, network, context),
+                                         context.data, seed, context.device),
+                 .fake = make_fake(config.fake, network)};
   if (config.discriminator) {
     if (!network)
       throw config::ConfigError("task.network: the discriminator needs a network to look through");

@@ -17,9 +17,11 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Net
   const auto* stepped = std::get_if<SteppedStudent>(&student.form);
   // Of several steps an image makes half of those before its last, on average.
   const double before_last = stepped ? 0.5 * static_cast<double>(stepped->sigmas.size() - 1) : 0;
-  const double guided = config.teacher_guidance == 1 ? 1 : 2;
+  const auto passes = [](double guidance) { return guidance == 1 ? 1.0 : 2.0; };
+  const auto* learnt = std::get_if<FakeNetworkConfig>(&config.fake);
+  const double guided = passes(config.teacher_guidance) + (learnt ? passes(learnt->guidance) : 1);
   // D_p and D_q in the student's turn; the expanded branch goes back through both to their input.
-  const double compared = (guided + 1) * (std::holds_alternative<ExpandedConfig>(config.loss) ? 2 : 1);
+  const double compared = guided * (std::holds_alternative<ExpandedConfig>(config.loss) ? 2 : 1);
   // The student's graph waits while D_p and D_q are gone through, by the expanded branch with graphs of
   // theirs.
   const double graphs = std::holds_alternative<ExpandedConfig>(config.loss) ? 3 : 2;
@@ -33,7 +35,7 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Net
   if (fake.network) {
     cost.parameters.emplace_back("fake", parameter_count(network));
     cost.bytes += training_bytes(parameter_count(network), workers);
-    cost.macs_per_image += pass * kTrainingPasses * learning;
+    cost.macs_per_image += pass * kTrainingPasses * learning * passes(learnt->training_guidance);
   }
   if (discriminator) {
     // The encoder is about half of a pass: real images go through it; student images where they must anew.

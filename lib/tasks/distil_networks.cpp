@@ -62,6 +62,20 @@ std::optional<Denoiser> open_network(const DistilConfig& config, const Denoiser&
   return network;
 }
 
+std::optional<Denoiser> open_student(const DistilConfig& config, const std::optional<Denoiser>& network,
+                                     const TaskContext& context) {
+  if (!config.student.from) return network;
+  const std::string& file = *config.student.from;
+  Denoiser student = load_denoiser(file, context.device);
+  if (network_of(student) == nullptr)
+    throw config::ConfigError("task.student.from: " + file + " is not a network that could go on learning");
+  require_fit(context, "the student " + file, image_shape(student), label_dim(student));
+  if (network && label_dim(student) != label_dim(*network))
+    throw config::ConfigError("task.student.from: " + file + " and the teacher have different classes");
+  set_recompute(student, config.recompute);
+  return student;
+}
+
 Classifier open_classifier(const RewardConfig& config, const GeneratorConfig& student,
                            const Denoiser& labelled, const TaskContext& context) {
   if (label_dim(labelled) == 0 && !std::holds_alternative<ParticlesConfig>(student)) {

@@ -16,6 +16,10 @@ Denoiser open_teacher(const DistilConfig& config, const TaskContext& context);
 std::optional<Denoiser> open_network(const DistilConfig& config, const Denoiser& teacher,
                                      const TaskContext& context);
 
+/// What the student starts as: another student, or `network`.
+std::optional<Denoiser> open_student(const DistilConfig& config, const std::optional<Denoiser>& network,
+                                     const TaskContext& context);
+
 /// The classifier of the reward. `labelled` is whose classes the student is asked for.
 Classifier open_classifier(const RewardConfig& config, const GeneratorConfig& student,
                            const Denoiser& labelled, const TaskContext& context);

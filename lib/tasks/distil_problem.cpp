@@ -72,6 +72,9 @@ std::string term_problem(const DistilConfig& c) {
   if (c.fidelity && !std::holds_alternative<ParticlesConfig>(c.student.generator)) {
     return "fidelity needs student.generator particles: a measurement belongs to one image";
   }
+  const bool steps = std::holds_alternative<OneStepConfig>(c.student.generator) ||
+                     std::holds_alternative<MultiStepConfig>(c.student.generator);
+  if (c.student.from && !steps) return "student.from: only a one_step or multi_step generator is a network";
   if (c.teacher && c.network)
     return "network: the student copies the teacher; leave it out, or set teacher: null";
   return "";

@@ -54,6 +54,7 @@ inline std::vector<Source> sources_of(const TaskConfig& task) {
   const auto* distil = std::get_if<DistilConfig>(&task);
   if (distil == nullptr) return sources;
   if (distil->teacher) sources.push_back(source_file("teacher", *distil->teacher));
+  if (distil->student.from) sources.push_back(source_file("student", *distil->student.from));
   if (distil->reward) sources.push_back(source_file("classifier", distil->reward->classifier));
   return sources;
 }

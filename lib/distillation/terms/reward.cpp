@@ -9,7 +9,7 @@ namespace onestep {
 
 Pull pull(const RewardTerm& term, const TermInputs& in) {
   const at::Tensor y = in.seen.y.detach().clone().set_requires_grad(true);
-  const at::Tensor classes = student_labels(in.networks.student, in.shard);
+  const at::Tensor classes = student_condition(in.networks.student, in.shard).classes;
   const at::Tensor losses = -classifier_reward(classify(term.classifier, y).logits, classes);
   return {.losses = losses.detach(), .gradient = gradient_at(y, losses)};
 }
