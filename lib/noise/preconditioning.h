@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,12 +12,13 @@
 namespace onestep {
 
 std::vector<std::string> preconditioning_names();
+std::vector<std::string> schedule_choices();  ///< "own", and schedule_names()
 
 /// What a network predicts, and what it is told of the noise level.
 struct PreconditioningConfig {
   std::string rule = "edm";
   double sigma_data = 0.5;
-  std::optional<std::string> schedule;
+  std::string schedule = "own";
   std::string timestep = "interpolated";
   bool space_to_depth = false;
   template <class Self, class Visit>
@@ -29,8 +29,8 @@ struct PreconditioningConfig {
           "image, flow (noise - image), flow_to_data (SiT), gvp (SiT), vp, ve, iddpm (Song et al., ADM)",
           config::one_of(preconditioning_names()));
     visit("sigma_data", c.sigma_data, "standard deviation of the data", config::scale);
-    visit("schedule", c.schedule, "discrete noise levels of epsilon, v, image (default: sd)",
-          config::one_of(schedule_names()));
+    visit("schedule", c.schedule, "discrete noise levels of epsilon, v and image; own: those of sd",
+          config::one_of(schedule_choices()));
     visit("timestep", c.timestep,
           "of a level between two of the schedule's: interpolated in ln sigma, or nearest",
           config::one_of({"interpolated", "nearest"}));

@@ -23,7 +23,7 @@ using test::relative_error;
 
 /// tanh(W c_in x + b + v c_noise) at every pixel, [N, K, H, W].
 at::Tensor features_at(const std::map<std::string, at::Tensor>& p, const at::Tensor& x,
-                       const Preconditioning& at_sigma) {
+                       const Coefficients& at_sigma) {
   const auto channels = [](const at::Tensor& t) { return t.view({1, -1, 1, 1}); };
   const at::Tensor level = at_sigma.c_noise.view({-1, 1, 1, 1});
   return at::tanh(at::einsum("kc,nchw->nkhw", {p.at("W"), at_sigma.c_in * x}) + channels(p.at("b")) +

@@ -184,7 +184,7 @@ TEST_CASE("Gaussian mixture: components without spread are a cloud of points") {
       (0.8 * std::sqrt(2 * std::numbers::pi));
   CHECK(relative_error(log_density(cloud, x, sigma), density.log().flatten()) < 1e-14);
   // Far below the distance of the points, the nearest one is certain, and nothing overflows.
-  const at::Tensor sure = denoise(d, x, at::full({}, 1e-4, at::kDouble), at::Tensor());
+  const at::Tensor sure = denoise(d, x, at::full({}, 1e-4, at::kDouble), Condition());
   CHECK(sure.flatten().slice(0, 4).equal(at::ones({3}, at::kDouble)));
   CHECK(log_density(cloud, x, at::full({}, 1e-4, at::kDouble)).isfinite().all().item<bool>());
 }
@@ -197,7 +197,7 @@ TEST_CASE("Gaussian mixture: float32 points are denoised in float64 and come bac
   CHECK(narrow.scalar_type() == at::kFloat);
   CHECK(narrow.equal(denoise(m, x.to(at::kDouble), sigma.to(at::kDouble)).to(at::kFloat)));
   CHECK(log_density(m, x, sigma).scalar_type() == at::kDouble);
-  CHECK(forward(d, x, sigma, at::Tensor(), {}).denoised.equal(narrow));
+  CHECK(forward(d, x, sigma, {}, {}).denoised.equal(narrow));
   CHECK(feature_taps(d).empty());
   CHECK_THROWS_WITH(forward(d, x, sigma, {}, {.taps = {"1x1"}}), Catch::Contains("no features"));
 }

@@ -150,7 +150,7 @@ TEST_CASE("An mlp's file rebuilds it bit for bit") {
   save_denoiser(path, d);
   const Denoiser again = load_denoiser(path, at::kCPU);
   const at::Tensor x = noise({2, 1, 1}, 3), sigma = at::tensor({0.1f, 1.0f, 5.0f});
-  CHECK(denoise(again, x, sigma, at::eye(3)).equal(denoise(d, x, sigma, at::eye(3))));
+  CHECK(denoise(again, x, sigma, Condition{at::eye(3)}).equal(denoise(d, x, sigma, Condition{at::eye(3)})));
   CHECK(sigma_data(again) == 0.6);
   CHECK(label_dropout_rate(config_of(network_of(again)->network)) == 0.1);
   CHECK(dropout_rate(config_of(network_of(again)->network)) == 0);

@@ -102,13 +102,13 @@ TEST_CASE("Every official tensor has a place, and none is left over") {
 
 TEST_CASE("The published CIFAR-10 networks have the published number of parameters") {
   SongUNetConfig ddpmpp{.augment_dim = 9};
-  CHECK(parameter_count(make_song_unet(ddpmpp, 0, at::kMeta)) == 55'733'891);
+  CHECK(parameter_count(make_network(ddpmpp, 0, at::kMeta)) == 55'733'891);
   ddpmpp.label_dim = 10;
-  CHECK(parameter_count(make_song_unet(ddpmpp, 0, at::kMeta)) == 55'735'299);
+  CHECK(parameter_count(make_network(ddpmpp, 0, at::kMeta)) == 55'735'299);
   const SongUNetConfig ncsnpp{.augment_dim = 9,
                               .embedding_type = "fourier",
                               .channel_mult_noise = 2,
                               .encoder_type = "residual",
                               .resample_filter = {1, 3, 3, 1}};
-  CHECK(parameter_count(make_song_unet(ncsnpp, 0, at::kMeta)) == 56'397'827);
+  CHECK(parameter_count(make_network(ncsnpp, 0, at::kMeta)) == 56'397'827);
 }
