@@ -103,8 +103,9 @@ SongUNet make_network(const SongUNetConfig& c, uint64_t seed, at::Device device)
     return std::find(c.attn_resolutions.begin(), c.attn_resolutions.end(), resolution) !=
            c.attn_resolutions.end();
   };
+  const UNetBlockStyle style = song_style(width, c.resample_filter);
   const auto block = [&](int64_t in, int64_t out, bool attention, Resample resample = Resample::none) {
-    return make_unet_block(init, {in, out, width, resample, attention, c.resample_filter});
+    return make_unet_block(init, style, {in, out, resample, attention});
   };
 
   SongUNet m{.config = c};
