@@ -101,24 +101,14 @@ at::Tensor forward(const UNetBlock& m, const at::Tensor& input, const at::Tensor
 
 at::Tensor forward_recomputed(const UNetBlock& m, const at::Tensor& x, const at::Tensor& embedding,
                               DropoutStream* masks) {
-  std::vector<at::Tensor> inputs{x, embedding};
-  for_each_tensor(const_cast<UNetBlock&>(m), [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
-    if (!is_buffer) inputs.push_back(tensor);
-  });
   // A copy of the stream, so that both times have the same masks; the caller's moves on as if it had been
   // used.
   const DropoutStream stream = masks != nullptr ? *masks : DropoutStream{.rate = 0, .seed = 0, .indices = {}};
   if (stream.rate > 0) ++masks->layer;
-  const auto block = [m, stream](const std::vector<at::Tensor>& tensors) {
-    UNetBlock here = m;
-    size_t next = 2;
-    for_each_tensor(here, [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
-      if (!is_buffer) tensor = tensors[next++];
-    });
+  return recomputed(m, {x, embedding}, [stream](const UNetBlock& block, const std::vector<at::Tensor>& in) {
     DropoutStream own = stream;
-    return forward(here, tensors[0], tensors[1], &own);
-  };
-  return recomputed(block, inputs);
+    return forward(block, in[0], in[1], &own);
+  });
 }
 
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
