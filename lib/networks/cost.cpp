@@ -1,72 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "networks/cost.h"
 
-#include <algorithm>
-#include <charconv>
+#include "networks/layer_cost.h"
 
 namespace onestep {
-namespace {
-
-PassCost& operator+=(PassCost& total, const PassCost& part) {
-  total.macs += part.macs;
-  total.activations += part.activations;
-  return total;
-}
-
-/// A convolution with `pixels` outputs a channel; input and output are kept.
-PassCost conv_cost(const Conv2d& conv, int64_t pixels) {
-  if (!conv.weight.defined()) return {};
-  return {.macs = conv.weight.numel() * pixels,
-          .activations = (conv.weight.size(0) + conv.weight.size(1)) * pixels};
-}
-
-PassCost block_cost(const UNetBlock& block, int64_t pixels) {
-  PassCost total;
-  total += conv_cost(block.conv0, pixels);
-  total += conv_cost(block.conv1, pixels);
-  if (block.skip) total += conv_cost(*block.skip, pixels);
-  total.activations *= 2;  // norms and nonlinearities keep their inputs as well
-  if (block.attention) {
-    const int64_t channels = block.norm1.weight.size(0);
-    total += conv_cost(block.attention->qkv, pixels);
-    total += conv_cost(block.attention->proj, pixels);
-    total += {.macs = 2 * pixels * pixels * channels, .activations = 2 * pixels * pixels};
-  }
-  return total;
-}
-
-/// "14x14_block0" → 196.
-int64_t pixels_of(const std::string& layer_name) {
-  int64_t resolution = 0;
-  std::from_chars(layer_name.data(), layer_name.data() + layer_name.size(), resolution);
-  return resolution * resolution;
-}
-
-}  // namespace
-
-PassCost pass_cost(const SongUNet& network) {
-  const bool recomputed = network.config.recompute == "blocks";
-  int64_t largest = 0;  // of the blocks that are computed once more, one after the other
-  PassCost total;
-  for (const NamedLayers* half : {&network.encoder, &network.decoder}) {
-    for (const auto& [name, layer] : *half) {
-      if (const auto* conv = std::get_if<Conv2d>(&layer)) {
-        total += conv_cost(*conv, pixels_of(name));
-        continue;
-      }
-      const auto& block = std::get<UNetBlock>(layer);
-      PassCost cost = block_cost(block, pixels_of(name));
-      if (recomputed) {
-        largest = std::max(largest, cost.activations);
-        cost.activations = (in_channels(block) + block.norm1.weight.size(0)) * pixels_of(name);
-      }
-      total += cost;
-    }
-  }
-  total.activations += largest;
-  total += conv_cost(network.out_conv, network.config.img_resolution * network.config.img_resolution);
-  return total;
-}
 
 PassCost pass_cost(const Mlp& network) {
   const auto& [dim, label_dim, width, depth, label_dropout] = network.config;
@@ -79,7 +16,7 @@ PassCost pass_cost(const Classifier& classifier) {
   PassCost total;
   int64_t resolution = classifier.config.img_resolution;
   for (const auto& [name, conv] : classifier.convs) {
-    total += conv_cost(conv, resolution * resolution);
+    total += layer_cost(conv, resolution * resolution);
     resolution /= 2;
   }
   total.macs += classifier.feature.weight.numel() + classifier.logit.weight.numel();

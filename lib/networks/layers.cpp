@@ -37,11 +37,18 @@ constexpr uint32_t kInit = word(Purpose::initial_weights);
 
 }  // namespace
 
-at::Tensor Initializer::xavier_uniform(at::IntArrayRef shape, int64_t fan_in, int64_t fan_out, double scale) {
+at::Tensor Initializer::uniform(at::IntArrayRef shape, double bound) {
   if (device.is_meta()) return at::empty(shape, device);
-  const double bound = std::sqrt(6.0 / static_cast<double>(fan_in + fan_out));
   const at::Tensor u = kernels::philox_uniform(seed, kInit, one_index(next++), shape, at::kCPU);
-  return ((u * 2 - 1) * (bound * scale)).squeeze(0);
+  return ((u * 2 - 1) * bound).squeeze(0);
+}
+
+at::Tensor Initializer::xavier_uniform(at::IntArrayRef shape, int64_t fan_in, int64_t fan_out, double scale) {
+  return uniform(shape, std::sqrt(6.0 / static_cast<double>(fan_in + fan_out)) * scale);
+}
+
+at::Tensor Initializer::kaiming_uniform(at::IntArrayRef shape, int64_t fan_in, double scale) {
+  return uniform(shape, std::sqrt(3.0 / static_cast<double>(fan_in)) * scale);
 }
 
 at::Tensor Initializer::normal(at::IntArrayRef shape, double scale) {
@@ -53,27 +60,48 @@ at::Tensor Initializer::constant(at::IntArrayRef shape, double value) const {
   return at::full(shape, value, at::TensorOptions(at::kFloat).device(device));
 }
 
+namespace {
+
+at::Tensor draw(Initializer& init, const InitLaw& law, double scale, at::IntArrayRef shape, int64_t fan_in,
+                int64_t fan_out) {
+  if (scale == 0) return init.constant(shape, 0);
+  return law.fans == InitLaw::Fans::kaiming_uniform ? init.kaiming_uniform(shape, fan_in, scale)
+                                                    : init.xavier_uniform(shape, fan_in, fan_out, scale);
+}
+
+}  // namespace
+
+Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias, const InitLaw& law) {
+  Linear m{.weight = draw(init, law, law.weight, {out, in}, in, out), .bias = {}};
+  if (bias) m.bias = draw(init, law, law.bias, {out}, in, out);
+  return m;
+}
+
 Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias, double scale) {
-  return {.weight = init.xavier_uniform({out, in}, in, out, scale),
-          .bias = bias ? init.constant({out}, 0) : at::Tensor()};
+  return make_linear(init, in, out, bias, InitLaw{.weight = scale});
 }
 
 at::Tensor forward(const Linear& m, const at::Tensor& x) {
   return m.bias.defined() ? at::linear(x, m.weight, m.bias) : at::linear(x, m.weight);
 }
 
-Conv2d make_conv(Initializer& init, const ConvShape& shape, double scale) {
+Conv2d make_conv(Initializer& init, const ConvShape& shape, const InitLaw& law) {
   Conv2d m{
       .resample = shape.resample, .fused = shape.fused, .box = shape.filter == std::vector<double>{1, 1}};
   if (const int64_t k = shape.kernel; k > 0) {
-    m.weight = init.xavier_uniform({shape.out, shape.in, k, k}, shape.in * k * k, shape.out * k * k, scale);
-    m.bias = init.constant({shape.out}, 0);
+    const int64_t fan_in = shape.in * k * k, fan_out = shape.out * k * k;
+    m.weight = draw(init, law, law.weight, {shape.out, shape.in, k, k}, fan_in, fan_out);
+    m.bias = draw(init, law, law.bias, {shape.out}, fan_in, fan_out);
   }
   if (shape.resample != Resample::none) {
     const at::Tensor f = at::tensor(shape.filter, at::kFloat);
     m.resample_filter = (f.outer(f) / f.sum().square()).unsqueeze(0).unsqueeze(0).to(init.device);
   }
   return m;
+}
+
+Conv2d make_conv(Initializer& init, const ConvShape& shape, double scale) {
+  return make_conv(init, shape, InitLaw{.weight = scale});
 }
 
 namespace {
@@ -130,8 +158,7 @@ GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps)
 }
 
 at::Tensor forward(const GroupNorm& m, const at::Tensor& x) {
-  const int64_t groups = std::min<int64_t>(32, std::max<int64_t>(m.weight.size(0) / 4, 1));
-  return at::group_norm(x, groups, m.weight, m.bias, m.eps);
+  return at::group_norm(x, norm_groups(m.weight.size(0)), m.weight, m.bias, m.eps);
 }
 
 at::Tensor positional_embedding(const at::Tensor& x, int64_t channels, bool endpoint) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,9 +21,20 @@ struct Initializer {
 
   /// scale · U(−√(6/(fan_in+fan_out)), +√(…)) (Glorot & Bengio 2010).
   at::Tensor xavier_uniform(at::IntArrayRef shape, int64_t fan_in, int64_t fan_out, double scale = 1);
+  /// scale · U(−√(3/fan_in), +√(3/fan_in)) (He et al. 2015, without the gain of a ReLU).
+  at::Tensor kaiming_uniform(at::IntArrayRef shape, int64_t fan_in, double scale = 1);
   /// scale · unit normal numbers.
   at::Tensor normal(at::IntArrayRef shape, double scale = 1);
   at::Tensor constant(at::IntArrayRef shape, double value) const;
+
+ private:
+  at::Tensor uniform(at::IntArrayRef shape, double bound);
+};
+
+/// What a layer's weights and bias are drawn from: the fans' numbers, times a scale each; 0 gives zeros.
+struct InitLaw {
+  enum class Fans { xavier_uniform, kaiming_uniform } fans = Fans::xavier_uniform;
+  double weight = 1, bias = 0;
 };
 
 /// y = x Wᵀ + b; x [N, in], weight [out, in], bias [out] or absent.
@@ -34,6 +46,7 @@ struct Linear {
     visit("bias", m.bias);
   }
 };
+Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias, const InitLaw& law);
 Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias = true, double scale = 1);
 at::Tensor forward(const Linear& m, const at::Tensor& x);
 
@@ -58,6 +71,7 @@ struct ConvShape {
   std::vector<double> filter = {1, 1};
   bool fused = false;
 };
+Conv2d make_conv(Initializer& init, const ConvShape& shape, const InitLaw& law);
 Conv2d make_conv(Initializer& init, const ConvShape& shape, double scale = 1);
 /// x [N, in, H, W] → [N, out, H', W'], H' = H, 2H or H/2.
 at::Tensor forward(const Conv2d& m, const at::Tensor& x);
@@ -72,6 +86,9 @@ struct GroupNorm {
     visit("bias", m.bias);
   }
 };
+constexpr int64_t norm_groups(int64_t channels) {
+  return std::min<int64_t>(32, std::max<int64_t>(channels / 4, 1));
+}
 GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps = 1e-5);
 at::Tensor forward(const GroupNorm& m, const at::Tensor& x);
 

@@ -2,6 +2,8 @@
 #pragma once
 #include <variant>
 
+#include "networks/dhariwal_unet.h"
+#include "networks/dhariwal_unet.h"
 #include "networks/dit.h"
 #include "networks/mlp.h"
 #include "networks/network.h"
@@ -15,7 +17,7 @@ struct NetworkList {
   using Network = std::variant<Nets...>;
   using Config = std::variant<typename Nets::Config...>;
 };
-using NetworkTypes = NetworkList<SongUNet, Dit, Mlp>;
+using NetworkTypes = NetworkList<SongUNet, DhariwalUNet, Dit, Mlp>;
 
 using Network = NetworkTypes::Network;
 using NetworkConfig = NetworkTypes::Config;

@@ -1,28 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "networks/song_unet.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/silu.h>
-#include <c10/util/StringUtil.h>
+
+#include "networks/layer_cost.h"
 
 namespace onestep {
 namespace {
 
-std::string layer_name(int64_t resolution, const std::string& what) {
-  return c10::str(resolution, "x", resolution, "_", what);
+int64_t noise_width(const SongUNetConfig& c) {
+  return c.model_channels * c.channel_mult_noise;
 }
 
-/// "32x32_block0" → 32.
-int64_t resolution_of(const std::string& layer) {
-  return std::stoll(layer);
+int64_t embedding_width(const SongUNetConfig& c) {
+  return c.model_channels * c.channel_mult_emb;
 }
 
-bool is_auxiliary(const std::string& name) {
-  return name.ends_with("aux_residual");
+ImagePath image_path(const std::string& type) {
+  if (type == "skip") return ImagePath::skip;
+  return type == "residual" ? ImagePath::residual : ImagePath::none;
+}
+
+UNetShape shape_of(const SongUNetConfig& c) {
+  UNetShape shape{.resolution = c.img_resolution,
+                  .in = c.img_channels,
+                  .out = c.out_channels > 0 ? c.out_channels : c.img_channels,
+                  .stem = c.model_channels,
+                  .num_blocks = c.num_blocks,
+                  .attn_resolutions = c.attn_resolutions,
+                  .attends_while_decoding = false,
+                  .encoder = image_path(c.encoder_type),
+                  .decoder = image_path(c.decoder_type),
+                  .readout = "dec." + resolution_name(c.img_resolution) + "_aux",
+                  .style = song_style(embedding_width(c), c.resample_filter)};
+  for (const int64_t mult : c.channel_mult) shape.channels.push_back(c.model_channels * mult);
+  return shape;
 }
 
 /// DDPM++ and NCSN++ exchange the halves of the embedding: sine first.
@@ -52,28 +68,13 @@ at::Tensor embed(const SongUNet& m, const Conditioning& c) {
 }  // namespace
 
 std::string SongUNetConfig::problem() const {
-  if (channel_mult.empty()) return "channel_mult needs at least one entry";
-  if (channel_mult.size() > 12 || img_resolution % (int64_t{1} << (channel_mult.size() - 1)) != 0) {
-    return c10::str("img_resolution ", img_resolution, " can't be halved ", channel_mult.size() - 1,
-                    " times, as channel_mult asks");
-  }
-  if (model_channels * channel_mult_noise % 2 != 0) return "model_channels * channel_mult_noise must be even";
-  if (embedding_type == "positional" && model_channels * channel_mult_noise < 4) {
+  if (out_channels != 0 && out_channels < img_channels)
+    return "out_channels must be 0 or at least img_channels";
+  if (noise_width(*this) % 2 != 0) return "model_channels * channel_mult_noise must be even";
+  if (embedding_type == "positional" && noise_width(*this) < 4) {
     return "a positional embedding needs model_channels * channel_mult_noise >= 4";
   }
-  const auto groups_fit = [](int64_t channels) {
-    return channels % std::min<int64_t>(32, std::max<int64_t>(channels / 4, 1)) == 0;
-  };
-  for (const int64_t mult : channel_mult) {
-    if (!groups_fit(mult * model_channels)) {
-      return c10::str(mult * model_channels,
-                      " channels can't be split into equal groups; use a multiple of 4");
-    }
-  }
-  if (resample_filter.empty() || resample_filter.size() % 2 != 0 || resample_filter.size() > 16) {
-    return "resample_filter needs an even number of taps, 16 at most";
-  }
-  return "";
+  return problem_of(shape_of(*this));
 }
 
 ImageShape image_shape(const SongUNetConfig& c) {
@@ -84,147 +85,39 @@ int64_t label_dim(const SongUNetConfig& config) {
   return config.label_dim;
 }
 
-std::vector<FeatureTap> feature_taps(const SongUNetConfig& c) {
-  std::vector<FeatureTap> taps;
-  for (size_t level = 0; level < c.channel_mult.size(); ++level) {
-    const int64_t resolution = c.img_resolution >> level;
-    taps.push_back({c10::str(resolution, "x", resolution), c.model_channels * c.channel_mult[level],
-                    resolution, resolution});
-  }
-  return taps;
+std::vector<FeatureTap> feature_taps(const SongUNetConfig& config) {
+  return feature_taps(shape_of(config));
 }
 
 SongUNet make_network(const SongUNetConfig& c, uint64_t seed, at::Device device) {
   Initializer init{.seed = seed, .device = device};
-  const int64_t width = c.model_channels * c.channel_mult_emb;
-  const int64_t noise_width = c.model_channels * c.channel_mult_noise;
-  const auto levels = static_cast<int64_t>(c.channel_mult.size());
-  const auto attends = [&](int64_t resolution) {
-    return std::find(c.attn_resolutions.begin(), c.attn_resolutions.end(), resolution) !=
-           c.attn_resolutions.end();
-  };
-  const auto block = [&](int64_t in, int64_t out, bool attention, Resample resample = Resample::none) {
-    return make_unet_block(init, {in, out, width, resample, attention, c.resample_filter});
-  };
-
+  const int64_t noise = noise_width(c), width = embedding_width(c);
   SongUNet m{.config = c};
-  if (c.embedding_type == "fourier") m.frequencies = init.normal({noise_width / 2}, 16);
-  if (c.label_dim > 0) m.map_label = make_linear(init, c.label_dim, noise_width);
-  if (c.augment_dim > 0) m.map_augment = make_linear(init, c.augment_dim, noise_width, /*bias=*/false);
-  m.map_layer0 = make_linear(init, noise_width, width);
+  if (c.embedding_type == "fourier") m.frequencies = init.normal({noise / 2}, 16);
+  if (c.label_dim > 0) m.map_label = make_linear(init, c.label_dim, noise);
+  if (c.augment_dim > 0) m.map_augment = make_linear(init, c.augment_dim, noise, /*bias=*/false);
+  m.map_layer0 = make_linear(init, noise, width);
   m.map_layer1 = make_linear(init, width, width);
-
-  std::vector<int64_t> skips;  // channels of every encoder output
-  int64_t channels = c.model_channels;
-  int64_t auxiliary = c.img_channels;
-  for (int64_t level = 0; level < levels; ++level) {
-    const int64_t resolution = c.img_resolution >> level;
-    if (level == 0) {
-      m.encoder.emplace_back(layer_name(resolution, "conv"), make_conv(init, {c.img_channels, channels, 3}));
-    } else {
-      m.encoder.emplace_back(layer_name(resolution, "down"),
-                             block(channels, channels, false, Resample::down));
-      if (c.encoder_type == "residual") {
-        m.encoder.emplace_back(
-            layer_name(resolution, "aux_residual"),
-            make_conv(init, {auxiliary, channels, 3, Resample::down, c.resample_filter, true}));
-        auxiliary = channels;
-      }
-    }
-    skips.push_back(channels);
-    for (int64_t i = 0; i < c.num_blocks; ++i) {
-      const int64_t out = c.model_channels * c.channel_mult[level];
-      m.encoder.emplace_back(layer_name(resolution, c10::str("block", i)),
-                             block(channels, out, attends(resolution)));
-      channels = out;
-      skips.push_back(channels);
-    }
-  }
-
-  for (int64_t level = levels - 1; level >= 0; --level) {
-    const int64_t resolution = c.img_resolution >> level;
-    if (level == levels - 1) {
-      m.decoder.emplace_back(layer_name(resolution, "in0"), block(channels, channels, true));
-      m.decoder.emplace_back(layer_name(resolution, "in1"), block(channels, channels, false));
-    } else {
-      m.decoder.emplace_back(layer_name(resolution, "up"), block(channels, channels, false, Resample::up));
-    }
-    for (int64_t i = 0; i <= c.num_blocks; ++i) {
-      const int64_t out = c.model_channels * c.channel_mult[level];
-      const bool attention = i == c.num_blocks && attends(resolution);
-      m.decoder.emplace_back(layer_name(resolution, c10::str("block", i)),
-                             block(channels + skips.back(), out, attention));
-      skips.pop_back();
-      channels = out;
-    }
-  }
-  m.out_norm = make_group_norm(init, channels, 1e-6);
-  m.out_conv = make_conv(init, {channels, c.img_channels, 3}, 1e-5);
+  m.unet = make_unet(init, shape_of(c));
   return m;
 }
 
-namespace {
-
-/// How its blocks are computed.
-auto block_forward(const SongUNet& m) {
-  using Forward = at::Tensor (*)(const UNetBlock&, const at::Tensor&, const at::Tensor&, DropoutStream*);
-  const Forward keeping = forward, recomputing = forward_recomputed;
-  return m.config.recompute == "blocks" ? recomputing : keeping;
-}
-
-/// The encoder's outputs, one a layer, finest first; as far as a resolution of `lowest`.
-std::vector<at::Tensor> encode(const SongUNet& m, const at::Tensor& image, const at::Tensor& embedding,
-                               DropoutStream* masks, int64_t lowest) {
-  const auto block = block_forward(m);
-  std::vector<at::Tensor> skips;
-  at::Tensor x = image;
-  at::Tensor auxiliary = image;
-  for (const auto& [name, layer] : m.encoder) {
-    if (resolution_of(name) < lowest) break;
-    if (is_auxiliary(name)) {
-      auxiliary = (x + forward(std::get<Conv2d>(layer), auxiliary)) * std::sqrt(0.5);
-      x = skips.back() = auxiliary;
-      continue;
-    }
-    x = std::holds_alternative<Conv2d>(layer) ? forward(std::get<Conv2d>(layer), x)
-                                              : block(std::get<UNetBlock>(layer), x, embedding, masks);
-    skips.push_back(x);
-  }
-  return skips;
-}
-
-/// F of the encoder's outputs, of which the last one comes first.
-at::Tensor decode(const SongUNet& m, std::vector<at::Tensor> skips, const at::Tensor& embedding,
-                  DropoutStream* masks) {
-  const auto block = block_forward(m);
-  at::Tensor x = skips.back();
-  for (const auto& [name, layer] : m.decoder) {
-    const UNetBlock& unet_block = std::get<UNetBlock>(layer);
-    if (x.size(1) != in_channels(unet_block)) {
-      x = at::cat({x, skips.back()}, 1);
-      skips.pop_back();
-    }
-    x = block(unet_block, x, embedding, masks);
-  }
-  return forward(m.out_conv, at::silu(forward(m.out_norm, x)));
-}
-
-}  // namespace
-
 NetworkOutput forward(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning,
                       const Wanted& wanted) {
-  const std::vector<FeatureTap> taps = taps_named(wanted.taps, feature_taps(m.config));
-  int64_t lowest = wanted.output ? 0 : m.config.img_resolution;
-  for (const FeatureTap& tap : taps) lowest = std::min(lowest, tap.height);
-  const at::Tensor embedding = embed(m, conditioning);
-  const std::vector<at::Tensor> skips = encode(m, x, embedding, conditioning.masks, lowest);
-  NetworkOutput out;
-  for (const FeatureTap& tap : taps) {
-    out.features.push_back(*std::find_if(
-        skips.rbegin(), skips.rend(), [&](const at::Tensor& skip) { return skip.size(-1) == tap.height; }));
-  }
-  if (wanted.output) out.output = decode(m, skips, embedding, conditioning.masks);
-  return out;
+  const UNetContext context{.embedding = embed(m, conditioning),
+                            .masks = conditioning.masks,
+                            .recompute = m.config.recompute == "blocks"};
+  return forward(m.unet, x, context, taps_named(wanted.taps, feature_taps(m.config)), wanted.output);
 }
+
+PassCost pass_cost(const SongUNet& m) {
+  PassCost total = pass_cost(m.unet, m.config.recompute == "blocks");
+  for (const Linear* layer : {&m.map_layer0, &m.map_layer1}) total += layer_cost(*layer);
+  for (const auto* layer : {&m.map_augment, &m.map_label})
+    if (*layer) total += layer_cost(**layer);
+  return total;
+}
+
+static_assert(RawNetwork<SongUNet>);
 
 }  // namespace onestep

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "config/check.h"
 #include "networks/network.h"
-#include "networks/unet_block.h"
+#include "networks/unet.h"
+#include "networks/unet_config.h"
 
 namespace onestep {
 
@@ -16,6 +16,7 @@ struct SongUNetConfig {
   static constexpr const char* kind = "song_unet";
   int64_t img_resolution = 32;
   int64_t img_channels = 3;
+  int64_t out_channels = 0;
   int64_t label_dim = 0;
   int64_t augment_dim = 0;
   int64_t model_channels = 128;
@@ -34,78 +35,57 @@ struct SongUNetConfig {
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
-    visit("img_resolution", c.img_resolution, "height and width that the network sees",
-          config::between(1, 4096));
-    visit("img_channels", c.img_channels, "channels in and out", config::between(1, 1024));
-    visit("label_dim", c.label_dim, "number of classes; 0 is unconditional", config::between(0, 1e6));
-    visit("augment_dim", c.augment_dim, "number of augmentation labels; 0 is none", config::between(0, 1024));
-    visit("model_channels", c.model_channels, "base number of channels", config::between(2, 4096));
-    visit("channel_mult", c.channel_mult, "channels of each resolution, as multiples of the base",
-          config::between(1, 64));
-    visit("channel_mult_emb", c.channel_mult_emb, "width of the embedding, as a multiple of the base",
-          config::between(1, 64));
-    visit("num_blocks", c.num_blocks, "residual blocks a resolution (one more in the decoder)",
-          config::between(1, 64));
-    visit("attn_resolutions", c.attn_resolutions, "resolutions with self-attention",
-          config::between(1, 4096));
-    visit("dropout", c.dropout, "dropout rate inside blocks, in training", config::between(0, 0.99));
-    visit("label_dropout", c.label_dropout, "share of labels hidden in training", config::between(0, 1));
+    unet_fields(c, visit);
     visit("embedding_type", c.embedding_type, "noise-level embedding: DDPM++ or NCSN++",
           config::one_of({"positional", "fourier"}));
     visit("channel_mult_noise", c.channel_mult_noise, "width of the noise embedding: 1 DDPM++, 2 NCSN++",
           config::between(1, 64));
-    visit("encoder_type", c.encoder_type, "standard DDPM++, residual NCSN++",
-          config::one_of({"standard", "residual"}));
-    visit("decoder_type", c.decoder_type, "decoder", config::one_of({"standard"}));
+    visit("encoder_type", c.encoder_type,
+          "how the image enters the encoder's resolutions: standard is DDPM++, residual NCSN++",
+          config::one_of({"standard", "skip", "residual"}));
+    visit("decoder_type", c.decoder_type,
+          "whether each resolution adds to the output (skip) or the last one alone",
+          config::one_of({"standard", "skip"}));
     visit("resample_filter", c.resample_filter,
           "FIR filter of resampling: [1, 1] DDPM++, [1, 3, 3, 1] NCSN++", config::between(-100, 100));
-    visit("recompute", c.recompute,
-          "what the backward pass computes once more instead of keeping it: none, or the inside of each "
-          "residual block; less memory for a quarter more time, and the same bits",
-          config::one_of({"none", "blocks"}), config::Role::free);
+    recompute_field(c, visit);
   }
   std::string problem() const;
 };
 
-using SongUNetLayer = std::variant<Conv2d, UNetBlock>;
-using NamedLayers = std::vector<std::pair<std::string, SongUNetLayer>>;
-
+/// The embedding: silu(map_layer1(silu(map_layer0(e)))) of e = noise features of c_noise + map_label(√K
+/// classes)
+/// + map_augment(augment_labels).
 struct SongUNet {
   using Config = SongUNetConfig;
   SongUNetConfig config;
   at::Tensor frequencies;  ///< [model_channels · channel_mult_noise / 2], NCSN++ only
   std::optional<Linear> map_label, map_augment;
   Linear map_layer0, map_layer1;
-  NamedLayers encoder, decoder;
-  GroupNorm out_norm;
-  Conv2d out_conv;
+  UNet unet;
 
   template <class Self, class Visit>
   static void parameters(Self& m, Visit&& visit) {
-    const std::string outer = std::to_string(m.config.img_resolution);
     visit("map_noise.freqs", m.frequencies, kBuffer);
     visit("map_label", m.map_label);
     visit("map_augment", m.map_augment);
     visit("map_layer0", m.map_layer0);
     visit("map_layer1", m.map_layer1);
-    visit("enc", m.encoder);
-    visit("dec", m.decoder);
-    visit("dec." + outer + "x" + outer + "_aux_norm", m.out_norm);
-    visit("dec." + outer + "x" + outer + "_aux_conv", m.out_conv);
+    UNet::parameters(m.unet, visit);
   }
 };
 
 ImageShape image_shape(const SongUNetConfig& config);
 int64_t label_dim(const SongUNetConfig& config);
 
-/// One a resolution, named "32x32": the deepest output of the encoder there.
+/// One a resolution, finest first, named "32x32": the deepest output of the encoder there.
 std::vector<FeatureTap> feature_taps(const SongUNetConfig& config);
 
 /// Initial weights are drawn from `seed`, float32, on the CPU; on at::kMeta it has its shapes alone.
 SongUNet make_network(const SongUNetConfig& config, uint64_t seed, at::Device device = at::kCPU);
 
-/// F(x; c_noise, condition): x [N, img_channels, R, R] → the same shape. Gradients flow through x and
-/// weights.
+/// F(x; c_noise, condition): x [N, img_channels, R, R] → [N, out_channels, R, R]. Gradients flow through x
+/// and weights.
 NetworkOutput forward(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning,
                       const Wanted& wanted = {});
 

@@ -73,7 +73,9 @@ TEST_CASE("space_to_depth is a permutation with 2x2 patches as channels") {
 TEST_CASE("A network with zero output leaves c_skip x, at any sigma and layout") {
   for (const bool patches : {false, true}) {
     Denoiser d = make_denoiser(small(patches), 1);
-    std::get<SongUNet>(std::get<PreconditionedNetwork>(d.form).network).out_conv.weight.zero_();
+    std::get<SongUNet>(std::get<PreconditionedNetwork>(d.form).network)
+        .unet.decoder.back()
+        .readout->conv.weight.zero_();
     const ImageShape shape = image_shape(d);
     CHECK(shape == (patches ? ImageShape{1, 8, 8} : ImageShape{4, 4, 4}));
     const at::Tensor x = noise({shape.channels, shape.height, shape.width}, 3);
@@ -327,5 +329,7 @@ TEST_CASE("The cost of a convolution is counted at its own resolution") {
   conv(24, 8, 3, 16), conv(8, 8, 3, 16), conv(24, 8, 1, 16);      // two decoder blocks, 4x4
   conv(16, 8, 3, 16), conv(8, 8, 3, 16), conv(16, 8, 1, 16);
   conv(8, 4, 3, 16);
+  macs += 8 * 32 + 32 * 32 + 3 * 8;            // embedding: noise, its second layer, labels
+  macs += 32 * (8 + 8 + 16 + 5 * 16 + 2 * 8);  // and what each block is told of it
   CHECK(pass_cost(d).macs == macs);
 }

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "networks/dhariwal_unet.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/silu.h>
+
+#include "networks/layer_cost.h"
+
+namespace onestep {
+namespace {
+
+int64_t embedding_width(const DhariwalUNetConfig& c) {
+  return c.model_channels * c.channel_mult_emb;
+}
+
+UNetShape shape_of(const DhariwalUNetConfig& c) {
+  UNetShape shape{.resolution = c.img_resolution,
+                  .in = c.img_channels,
+                  .out = c.out_channels > 0 ? c.out_channels : c.img_channels,
+                  .num_blocks = c.num_blocks,
+                  .attn_resolutions = c.attn_resolutions,
+                  .attends_while_decoding = true,
+                  .readout = "out",
+                  .style = adm_style(embedding_width(c))};
+  for (const int64_t mult : c.channel_mult) shape.channels.push_back(c.model_channels * mult);
+  if (!shape.channels.empty()) shape.stem = shape.channels.front();
+  return shape;
+}
+
+at::Tensor embed(const DhariwalUNet& m, const Conditioning& c) {
+  at::Tensor embedding = positional_embedding(c.noise_labels, m.config.model_channels, /*endpoint=*/false);
+  if (m.map_augment && c.augment_labels.defined()) {
+    embedding = embedding + forward(*m.map_augment, c.augment_labels);
+  }
+  embedding = forward(m.map_layer1, at::silu(forward(m.map_layer0, embedding)));
+  if (m.map_label && c.condition.classes.defined()) {
+    embedding = embedding + forward(*m.map_label, c.condition.classes);
+  }
+  return at::silu(embedding);
+}
+
+}  // namespace
+
+std::string DhariwalUNetConfig::problem() const {
+  if (out_channels != 0 && out_channels < img_channels)
+    return "out_channels must be 0 or at least img_channels";
+  if (model_channels % 2 != 0) return "model_channels must be even";
+  return problem_of(shape_of(*this));
+}
+
+ImageShape image_shape(const DhariwalUNetConfig& c) {
+  return {c.img_channels, c.img_resolution, c.img_resolution};
+}
+
+int64_t label_dim(const DhariwalUNetConfig& config) {
+  return config.label_dim;
+}
+
+std::vector<FeatureTap> feature_taps(const DhariwalUNetConfig& config) {
+  return feature_taps(shape_of(config));
+}
+
+DhariwalUNet make_network(const DhariwalUNetConfig& c, uint64_t seed, at::Device device) {
+  Initializer init{.seed = seed, .device = device};
+  const UNetShape shape = shape_of(c);
+  const int64_t width = embedding_width(c);
+  DhariwalUNet m{.config = c};
+  if (c.augment_dim > 0) {
+    m.map_augment = make_linear(init, c.augment_dim, c.model_channels, /*bias=*/false, shape.style.init_last);
+  }
+  m.map_layer0 = make_linear(init, c.model_channels, width, /*bias=*/true, shape.style.init);
+  m.map_layer1 = make_linear(init, width, width, /*bias=*/true, shape.style.init);
+  if (c.label_dim > 0) m.map_label = Linear{.weight = init.normal({width, c.label_dim}), .bias = {}};
+  m.unet = make_unet(init, shape);
+  return m;
+}
+
+NetworkOutput forward(const DhariwalUNet& m, const at::Tensor& x, const Conditioning& conditioning,
+                      const Wanted& wanted) {
+  const UNetContext context{.embedding = embed(m, conditioning),
+                            .masks = conditioning.masks,
+                            .recompute = m.config.recompute == "blocks"};
+  return forward(m.unet, x, context, taps_named(wanted.taps, feature_taps(m.config)), wanted.output);
+}
+
+PassCost pass_cost(const DhariwalUNet& m) {
+  PassCost total = pass_cost(m.unet, m.config.recompute == "blocks");
+  for (const Linear* layer : {&m.map_layer0, &m.map_layer1}) total += layer_cost(*layer);
+  for (const auto* layer : {&m.map_augment, &m.map_label})
+    if (*layer) total += layer_cost(**layer);
+  return total;
+}
+
+static_assert(RawNetwork<DhariwalUNet>);
+
+}  // namespace onestep
