@@ -34,16 +34,11 @@ Linear make_normal_linear(Initializer& init, int64_t in, int64_t out) {
   return {.weight = init.normal({out, in}, kStd), .bias = init.constant({out}, 0)};
 }
 
-/// The block behind which each tap is.
-std::vector<size_t> blocks_of(const DitConfig& config, const std::vector<std::string>& taps) {
-  const std::vector<FeatureTap> known = feature_taps(config);
+/// The block behind which each tap is, "block7" → 7.
+std::vector<size_t> blocks_of(const DitConfig& config, const std::vector<std::string>& names) {
   std::vector<size_t> blocks;
-  for (const std::string& name : taps) {
-    const auto tap = std::find_if(known.begin(), known.end(), [&](const auto& t) { return t.name == name; });
-    TORCH_CHECK(tap != known.end(), "a dit of this depth has no feature tap '", name, "', but ",
-                known.front().name, known.size() > 1 ? " to " + known.back().name : "");
-    blocks.push_back(tap - known.begin());
-  }
+  for (const FeatureTap& tap : taps_named(names, feature_taps(config)))
+    blocks.push_back(std::stoull(tap.name.substr(std::string("block").size())));
   return blocks;
 }
 

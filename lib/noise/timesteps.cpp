@@ -17,7 +17,7 @@ namespace onestep {
 namespace {
 
 constexpr int64_t kSteps = 1000;
-constexpr double kLeastAlpha = 1.0 / (1 << 24);
+constexpr double kForZero = 1.0 / (1 << 24);  // what stands for ᾱ = 0
 
 double between(double first, double last, int64_t t) {
   return first + (last - first) * static_cast<double>(t) / static_cast<double>(kSteps - 1);
@@ -59,7 +59,7 @@ std::vector<double> schedule_levels(const std::string& schedule) {
   }
   std::vector<double> levels;
   for (const double alpha : alphas) {
-    const double squared = std::max(alpha * alpha, kLeastAlpha);
+    const double squared = alpha > 0 ? alpha * alpha : kForZero;
     levels.push_back(std::sqrt((1 - squared) / squared));
   }
   return levels;
