@@ -23,10 +23,7 @@ at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at
   return at::addcmul(shift, layer_norm(x, eps), scale + 1);
 }
 
-at::Tensor forward(const DitBlock& m, const at::Tensor& input, const at::Tensor& condition) {
-  // The block's own uses of its input are one to the gradient, which is summed in the same order then,
-  // recomputed or not.
-  const at::Tensor x = input.view_as(input);
+at::Tensor forward(const DitBlock& m, const at::Tensor& x, const at::Tensor& condition) {
   const auto chunks = forward(m.modulation, condition).unsqueeze(1).chunk(6, -1);
   const auto branch = [&](const auto& layer, const at::Tensor& h, size_t first) {
     const at::Tensor &shift = chunks[first], &scale = chunks[first + 1], &gate = chunks[first + 2];

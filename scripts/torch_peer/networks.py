@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks in plain PyTorch, written from the papers (Song et al. 2021; Karras et al. 2022) with the layers of
-lib/networks, and sharing no code with it."""
+"""The networks in plain PyTorch, written from the papers (Song et al. 2021; Karras et al. 2022; Peebles & Xie 2023) with
+the layers of lib/networks, and sharing no code with it."""
 import dataclasses
 import math
 
@@ -30,6 +30,20 @@ class Spec:
     labels: int = 10
 
 
+@dataclasses.dataclass(frozen=True)
+class DitSpec:
+    """A DiT or SiT, for the works on raw networks."""
+
+    channels: int
+    size: int
+    patch: int
+    width: int
+    depth: int
+    heads: int
+    parameters: int
+    labels: int = 1000
+
+
 SPECS = {
     # configs/fashion_mnist/teacher.yaml and discriminator.yaml
     "fashion_mnist": Spec(
@@ -39,6 +53,8 @@ SPECS = {
     "ddpmpp_cifar10": Spec(
         channels=3, size=32, base=128, mult=(2, 2, 2), blocks=4, attention=(16,), dropout=0.13, label_dropout=0.0,
         patches=False, sigma_data=0.5, log_sigma=(-1.2, 1.2), learning_rate=2e-4, discriminator_resolutions=(16, 8), parameters=55_734_147),
+    # configs/networks/dit_b_2.yaml
+    "sit_b_2": DitSpec(channels=4, size=32, patch=2, width=768, depth=12, heads=12, parameters=130_315_808),
 }
 
 
@@ -211,6 +227,67 @@ class Discriminator(torch.nn.Module):
 
     def forward(self, features):
         return torch.cat([head(feature) for head, feature in zip(self.heads, features)], dim=1)
+
+
+class DitBlock(torch.nn.Module):
+    """Attention and MLP, each between a norm that the condition shifts and scales and a gate that it sets."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.modulation = torch.nn.Linear(width, 6 * width)
+        self.qkv, self.proj = torch.nn.Linear(width, 3 * width), torch.nn.Linear(width, width)
+        self.fc1, self.fc2 = torch.nn.Linear(width, 4 * width), torch.nn.Linear(4 * width, width)
+
+    def attention(self, x):
+        n, tokens, width = x.shape
+        q, k, v = self.qkv(x).reshape(n, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        return self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape))
+
+    def forward(self, x, condition):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition)[:, None].chunk(6, dim=2)
+        x = x + gate1 * self.attention(modulated(x, shift1, scale1))
+        return x + gate2 * self.fc2(F.gelu(self.fc1(modulated(x, shift2, scale2)), approximate="tanh"))
+
+
+def modulated(x, shift, scale):
+    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+
+
+class Dit(torch.nn.Module):
+    """DiT with learn_sigma; PyTorch's own initial weights, which cost the same time."""
+
+    def __init__(self, spec):
+        super().__init__()
+        self.spec, width = spec, spec.width
+        self.patches = torch.nn.Conv2d(spec.channels, width, spec.patch, stride=spec.patch)
+        self.register_buffer("positions", torch.randn(1, (spec.size // spec.patch) ** 2, width))
+        self.register_buffer("frequencies", 1e-4 ** (torch.arange(128) / 128), persistent=False)
+        self.time0, self.time2 = torch.nn.Linear(256, width), torch.nn.Linear(width, width)
+        self.classes = torch.nn.Embedding(spec.labels + 1, width)
+        self.blocks = torch.nn.ModuleList(DitBlock(width, spec.heads) for _ in range(spec.depth))
+        self.modulation = torch.nn.Linear(width, 2 * width)
+        self.last = torch.nn.Linear(width, spec.patch**2 * 2 * spec.channels)
+
+    def forward(self, x, c_noise, labels):
+        angles = torch.outer(c_noise, self.frequencies)
+        condition = self.time2(F.silu(self.time0(torch.cat([angles.cos(), angles.sin()], dim=1))))
+        condition = F.silu(condition + self.classes(labels.argmax(dim=1)))
+        x = self.patches(x).flatten(2).transpose(1, 2) + self.positions
+        for block in self.blocks:
+            x = block(x, condition)
+        x = self.last(modulated(x, *self.modulation(condition)[:, None].chunk(2, dim=2)))
+        p, side = self.spec.patch, self.spec.size // self.spec.patch
+        x = x.reshape(len(x), side, side, p, p, 2 * self.spec.channels).permute(0, 5, 1, 3, 2, 4)
+        return x.reshape(len(x), 2 * self.spec.channels, self.spec.size, self.spec.size)
+
+
+def raw_network(spec):
+    """F(x; c_noise, labels) of a spec."""
+    net = Dit(spec)
+    if count(net) != spec.parameters:
+        raise RuntimeError(f"the network has {count(net)} parameters, OneStep's has {spec.parameters}")
+    return net
 
 
 def features_of(skips, resolutions):

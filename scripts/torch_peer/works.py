@@ -6,7 +6,7 @@ Everything stays on the device and no step reads a value back, so that a GPU is 
 import copy
 
 from . import torch
-from .networks import SPECS, Denoiser, Discriminator, F, features_of
+from .networks import SPECS, Denoiser, Discriminator, DitSpec, F, features_of, raw_network
 
 IMAGES = 4096  # in the data set
 
@@ -222,4 +222,34 @@ class InceptionWork:
         return self.net(self.input)
 
 
-WORKS = {"teacher": TeacherWork, "f_distill": FDistillWork, "sample": SampleWork, "inception": InceptionWork}
+class ForwardWork:
+    """A forward pass of the raw network, without gradients."""
+
+    def __init__(self, options):
+        spec = SPECS[options.network]
+        if not isinstance(spec, DitSpec):
+            raise ValueError(f"{options.network} is no raw network")
+        self.images, self.net = options.batch, placed(raw_network(spec), options)
+        self.x = torch.randn(options.batch, spec.channels, spec.size, spec.size, device=options.device)
+        self.c_noise = torch.rand(options.batch, device=options.device)
+        self.labels = torch.eye(spec.labels, device=options.device)[torch.arange(options.batch) % spec.labels]
+
+    def compile(self):
+        self.net.compile()
+
+    @torch.no_grad()
+    def step(self):
+        return self.net(self.x, self.c_noise, self.labels)
+
+
+class BackwardWork(ForwardWork):
+    """Forward and backward pass of the raw network; gradients add up in the parameters."""
+
+    def step(self):
+        output = self.net(self.x, self.c_noise, self.labels)
+        output.backward(output.detach())
+        return output.detach()
+
+
+WORKS = {"teacher": TeacherWork, "f_distill": FDistillWork, "sample": SampleWork, "inception": InceptionWork,
+         "forward": ForwardWork, "backward": BackwardWork}
