@@ -81,15 +81,15 @@ def stop(number, _):
 
 def given_configuration(path):
     """Network and preconditioning (or None) of --network FILE."""
-    source = Source(path)
-    if source.data[0] == ord("{"):
-        if source.size > 1 << 20:
-            raise BadInput("too long for a network's configuration")
-        value = parse_json(bytes(source.data), "it")
-        if "network" not in value:
-            return value, None
-        return value["network"], checked_preconditioning(value.get("preconditioning") or {}) or None
-    _, _, metadata = source.contents()
+    with Source(path) as source:
+        if source.data[0] == ord("{"):
+            if source.size > 1 << 20:
+                raise BadInput("too long for a network's configuration")
+            value = parse_json(bytes(source.data), "it")
+            if "network" not in value:
+                return value, None
+            return value["network"], checked_preconditioning(value.get("preconditioning") or {}) or None
+        _, _, metadata = source.contents()
     if NETWORK not in metadata:
         raise BadInput("neither JSON nor a OneStep model")
     return configuration_of(metadata)
@@ -112,6 +112,8 @@ def official_state(network, preconditioning, tensors):
     if preconditioning.get("space_to_depth"):
         raise BadInput("its network sees 2×2 patches (space_to_depth), which no official class does")
     if network["kind"] == "dit":
+        if network["num_classes"] == 0:
+            raise BadInput("its network knows no classes, which the official DiT always does")
         return tensors
     named = {f"model.{name}": tensor for name, tensor in tensors.items()}
     return {"u": iddpm_levels()} | named if preconditioning.get("rule") == "iddpm" else named
@@ -125,9 +127,8 @@ def read_model(tensors, metadata):
     return network, preconditioning, check_tensors(network, tensors)
 
 
-def convert(options):
+def convert(source, options):
     """Does what `options` ask for; what it did, in a line or, with --list, several."""
-    source = Source(options.input)
     if not options.list:
         source.hash_beside()
     kind, value, metadata = source.contents()
@@ -172,13 +173,17 @@ def main(arguments=None):
         signal.signal(number, stop)
     started = time.monotonic()
     try:
-        said = convert(options)
-        print(said if options.list else f"{said}; {time.monotonic() - started:.1f} s")
+        with Source(options.input) as source:
+            said = convert(source, options)
+        print(said if options.list else f"{said}; {time.monotonic() - started:.1f} s", flush=True)
         return 0
     except BadInput as error:
         print(f"{options.input}: {error}", file=sys.stderr)
     except MemoryError:
         print(f"{options.input}: asks for more memory than there is", file=sys.stderr)
+    except BrokenPipeError:  # of --list, into a pager that was closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(f"{error.filename or options.output or options.input}: {error.strerror or error}", file=sys.stderr)
     except KeyboardInterrupt:

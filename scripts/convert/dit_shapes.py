@@ -18,7 +18,7 @@ ENDS = {"x_embedder.proj": "pos_embed.proj", "final_layer.adaLN_modulation.1": "
 
 
 def is_dit(tensors):
-    return "x_embedder.proj.weight" in tensors and "y_embedder.embedding_table.weight" in tensors
+    return "x_embedder.proj.weight" in tensors and "t_embedder.mlp.0.weight" in tensors
 
 
 def is_diffusers(tensors):
@@ -41,11 +41,12 @@ def infer_dit(tensors, heads=None):
     side = math.isqrt(sizes(tensors, "pos_embed", 3)[1])
     ratio = sizes(tensors, "blocks.0.mlp.fc1.weight", 2)[0] / hidden
     rows = sizes(tensors, "final_layer.linear.weight", 2)[0]
+    table = "y_embedder.embedding_table.weight"
     return {
         "kind": "dit", "input_size": side * patch, "patch_size": patch, "in_channels": channels, "hidden_size": hidden,
         "depth": sum(re.fullmatch(r"blocks\.\d+\.mlp\.fc1\.weight", name) is not None for name in tensors),
         "num_heads": heads, "mlp_ratio": int(ratio) if ratio == int(ratio) else ratio,
-        "num_classes": sizes(tensors, "y_embedder.embedding_table.weight", 2)[0] - 1,
+        "num_classes": sizes(tensors, table, 2)[0] - 1 if table in tensors else 0,
         "learn_sigma": rows == 2 * patch * patch * channels,
     }, ["label_dropout"]
 

@@ -131,7 +131,8 @@ def dit(c):
     inner, side = int(hidden * c["mlp_ratio"]), c["input_size"] // patch
     tensors = {"pos_embed": (1, side * side, hidden)} | conv("x_embedder.proj", channels, hidden, patch)
     tensors |= linear("t_embedder.mlp.0", 256, hidden) | linear("t_embedder.mlp.2", hidden, hidden)
-    tensors |= {"y_embedder.embedding_table.weight": (c["num_classes"] + 1, hidden)}  # the last row: no class
+    if c["num_classes"]:
+        tensors |= {"y_embedder.embedding_table.weight": (c["num_classes"] + 1, hidden)}  # the last row: no class
     for i in range(c["depth"]):
         at = f"blocks.{i}."
         tensors |= linear(f"{at}attn.qkv", hidden, 3 * hidden) | linear(f"{at}attn.proj", hidden, hidden)

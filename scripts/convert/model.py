@@ -91,6 +91,8 @@ def plain_model(value, path, options, given):
     """A plain state dict: names and shapes say what it is, and --network the rest."""
     tensors = state_dict(value)
     network, preconditioning = given or (None, None)
+    if preconditioning and (options.rule or options.sigma_data):
+        raise BadInput("--network says its parametrisation, too: leave out --rule and --sigma-data")
     if unet := unet_shapes.infer_unet(tensors):
         default = "iddpm" if "u" in tensors else "edm"
         tensors = edm_pickle.without_levels(tensors)

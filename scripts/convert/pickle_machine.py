@@ -78,11 +78,12 @@ class Machine:
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
 
     def text(self, length):
+        data = self.take(length)
         self.budget.text -= length
         if self.budget.text < 0:
             raise BadInput("its pickle holds more text than any checkpoint needs")
         try:
-            return str(self.take(length), "utf-8", "surrogatepass")
+            return str(data, "utf-8", "surrogatepass")
         except UnicodeDecodeError:
             raise BadInput(f"text of its pickle before byte {self.at} is not UTF-8") from None
 

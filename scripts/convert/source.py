@@ -18,27 +18,48 @@ class Source:
         self.path = path
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise BadInput("not a regular file")
-        with open(path, "rb") as file:
-            self.size = os.fstat(file.fileno()).st_size
-            if self.size == 0:
-                raise BadInput("empty")
-            self.mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.file, self.hashing = open(path, "rb", buffering=0), None
+        self.state = self.current_state()
+        self.size = self.state.st_size
+        if self.size == 0:
+            self.file.close()
+            raise BadInput("empty")
+        self.mapping = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
         self.data = memoryview(self.mapping)
-        self.digest = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.closing = True
+        if self.hashing:
+            self.hashing.join()
+        self.file.close()
+
+    def current_state(self):
+        return os.fstat(self.file.fileno())
 
     def hash_beside(self):
         """Starts computing the SHA-256 in a thread of its own."""
-        self.digest = hashlib.sha256()
+        self.digest, self.failure, self.closing = hashlib.sha256(), None, False
         self.hashing = threading.Thread(target=self.hash, daemon=True)
         self.hashing.start()
 
     def hash(self):
-        with open(self.path, "rb", buffering=0) as file:
-            while block := file.read(1 << 20):
+        try:
+            while not self.closing and (block := self.file.read(1 << 20)):
                 self.digest.update(block)
+        except OSError as error:
+            self.failure = error
 
     def sha256(self):
+        """The digest, of a file that was one and the same all the time."""
         self.hashing.join()
+        if self.failure:
+            raise self.failure
+        now = self.current_state()
+        if (now.st_size, now.st_mtime_ns) != (self.state.st_size, self.state.st_mtime_ns):
+            raise BadInput("changed while it was read")
         return self.digest.hexdigest()
 
     def forget(self):
@@ -55,7 +76,7 @@ class Source:
         if data[0] != 0x80:
             raise BadInput(f"neither a pickle nor a PyTorch archive nor safetensors; it begins with "
                            f"{shown(bytes(data[:24]).decode('latin1'))}")
-        if is_legacy(data, budget):
+        if is_legacy(data):
             return "PyTorch file of the legacy form", read_legacy(data, checkpoint_globals(budget), budget), {}
         machine = Machine(data, 0, checkpoint_globals(budget), budget)
         value = machine.run()

@@ -4,7 +4,7 @@ import struct
 import zlib
 
 from .bad_input import BadInput, shown
-from .pickle_machine import Global, Machine
+from .pickle_machine import Budget, Global, Machine
 from .tensors import SIZES, Storage
 from .zip_directory import read_directory
 
@@ -41,10 +41,12 @@ class Storages:
         return storage
 
 
-def is_legacy(data, budget):
-    """Whether `data` begins as torch.save's legacy form does."""
-    head = data[:16]
-    return head[:2] == b"\x80\x02" and head[2] == 0x8A and Machine(data, 0, {}, budget).run() == MAGIC
+def is_legacy(data):
+    """Whether `data` begins as torch.save's legacy form does: with a pickle of one number, in any protocol."""
+    try:
+        return Machine(data, 0, {}, Budget(opcodes=4)).run() == MAGIC
+    except BadInput:
+        return False
 
 
 def read_legacy(data, known, budget):
