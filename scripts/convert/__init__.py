@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of onestep-convert, one concept a module. Nothing here imports what a file names or runs what it holds."""
