@@ -86,6 +86,10 @@ def decode(file, name):
     depth, _ = png_header(file)
     image = Image.open(file, formats=FORMATS)
     check_kind(image, name)
+    if image.format == "PNG":  # whose checksums Pillow compares when asked alone
+        image.verify()
+        file.seek(0)
+        image = Image.open(file, formats=FORMATS)
     done = []
     turn = TO_UPRIGHT.get(orientation(image))
     if image.info.get("icc_profile"):

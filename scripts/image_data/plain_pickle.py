@@ -118,7 +118,8 @@ def run(data):
             values = pop_to_mark() if code == "SETITEMS" else pop(2)
             stack[-1].update(zip(values[0::2], values[1::2], strict=True))
         elif code in ("APPENDS", "APPEND"):
-            stack[-1].extend(pop_to_mark() if code == "APPENDS" else pop(1))
+            values = pop_to_mark() if code == "APPENDS" else pop(1)
+            stack[-1].extend(values)
         else:
             raise Refused(f"uses the pickle instruction {code}, which plain values do not need")
     raise ValueError("it does not end")
