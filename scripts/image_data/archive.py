@@ -39,7 +39,8 @@ def file_that_appears_whole(path):
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 
@@ -53,8 +54,11 @@ class DataSetZip:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.zip.close()
+    def __exit__(self, error, *_):
+        if error:
+            self.zip.fp = None  # given up: closing would still write, and complain of an entry that is half written
+        else:
+            self.zip.close()
 
     def add(self, png, label):
         name = image_name(len(self.labels))
