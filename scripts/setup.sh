@@ -31,7 +31,7 @@ install_packages() {
   python_with_pip >/dev/null || wanted+=(python3-pip)
   for package in $(missing_packages libyaml-cpp-dev libcli11-dev libspdlog-dev nlohmann-json3-dev catch2 \
       libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg-dev libpng-dev libzip-dev zlib1g-dev libssl-dev \
-      dataset-fashion-mnist python3-jsonschema); do
+      dataset-fashion-mnist python3-jsonschema python3-pil python3-numpy fonts-noto-color-emoji unicode-data); do
     wanted+=("$package")
   done
   if [ ${#wanted[@]} -eq 0 ]; then

@@ -109,13 +109,23 @@ Dataset load(const ImageFilesConfig& config, const io::Cache& cache) {
   const ImageFiles files = read_image_files(config, cache);
   const auto& [images, labels, passed_over, facts] = files;
   const fs::path path = fs::absolute(config.path).lexically_normal();
-  return {.name = (path.has_filename() ? path : path.parent_path()).stem().string(),
-          .images = images,
-          .labels = labels ? labels->values : at::zeros({images.size(0)}, at::kLong),
-          .class_names = numbers(labels ? labels->classes : 0),
-          .density = {},
-          .passed_over = passed_over,
-          .content = facts};
+  return {
+      .name = (path.has_filename() ? path : path.parent_path()).stem().string(),
+      .images = images,
+      .labels = labels ? labels->values : at::zeros({images.size(0)}, at::kLong),
+      .class_names = labels && !labels->names.empty() ? labels->names : numbers(labels ? labels->classes : 0),
+      .density = {},
+      .passed_over = passed_over,
+      .content = facts};
+}
+
+Dataset load(const LatentsConfig& config, const io::Cache&) {
+  const Latents latents = read_latents(config);
+  return {.name = fs::path(config.files.front()).stem().string(),
+          .images = latents.values,
+          .labels = latents.labels,
+          .class_names = numbers(latents.classes),
+          .density = {}};
 }
 
 }  // namespace

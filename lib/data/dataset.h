@@ -11,6 +11,7 @@
 #include "config/check.h"
 #include "data/channel_statistics.h"
 #include "data/image_files.h"
+#include "data/latents.h"
 #include "data/mixture.h"
 
 namespace onestep {
@@ -61,17 +62,19 @@ struct IdxConfig {
   }
 };
 
-using DatasetConfig = std::variant<FashionMnistConfig, IdxConfig, MixtureConfig, ImageFilesConfig>;
+using DatasetConfig =
+    std::variant<FashionMnistConfig, IdxConfig, MixtureConfig, ImageFilesConfig, LatentsConfig>;
 
-/// Points have no picture and no features.
+/// Points have no picture and no features, nor have latents that nothing decodes.
 inline bool is_points(const DatasetConfig& data) {
-  return std::holds_alternative<MixtureConfig>(data);
+  return std::holds_alternative<MixtureConfig>(data) || std::holds_alternative<LatentsConfig>(data);
 }
 
 /// Reads the whole set, or draws it: the points of a gaussian_mixture are [N, D, 1, 1], their labels the
-/// components; images of one's own have classes where something says so. Throws io::FileError, naming the
-/// file, when one is missing (and says what to install), damaged, of a wrong size, or holds a label that is
-/// no class. Images that must be decoded are kept in `cache` (packed_images.h).
+/// components; images of one's own have classes where something says so; latents are [N, C, h, w] float32.
+/// Throws io::FileError, naming the file, when one is missing (and says what to install), damaged, of a wrong
+/// size, or holds a label that is no class. Images that must be decoded are kept in `cache`
+/// (packed_images.h).
 Dataset load_dataset(const DatasetConfig& config, const io::Cache& cache = {});
 
 /// The number of images of each class.

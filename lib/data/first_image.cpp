@@ -16,7 +16,7 @@ DatasetConfig first_image_of(DatasetConfig config) {
 
 Dataset outline_of_dataset(const DatasetConfig& config) {
   Dataset data = load_dataset(first_image_of(config));
-  if (is_points(config)) return data;
+  if (std::holds_alternative<MixtureConfig>(config)) return data;
   constexpr int64_t kImages = int64_t{1} << 32;  // more than any set has
   data.images = data.images.narrow(0, 0, 1).expand({kImages, -1, -1, -1});
   data.labels = data.labels.narrow(0, 0, 1).expand({kImages});

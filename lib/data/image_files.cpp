@@ -15,6 +15,7 @@
 
 #include "config/suggest.h"
 #include "data/file_tree.h"
+#include "data/folder_classes.h"
 #include "data/packed_images.h"
 #include "data/passed_over.h"
 #include "io/file.h"
@@ -38,6 +39,12 @@ constexpr const char* kLabels = "arr_1";
 
 std::string describe(const at::Tensor& image) {
   return c10::str(image.size(2), " × ", image.size(1), image.size(0) == 1 ? " grey" : " RGB");
+}
+
+/// The way out for images of a folder that differ.
+std::string unlike_images(const at::Tensor& image, const at::Tensor& first) {
+  const bool sizes = image.sizes().slice(1) != first.sizes().slice(1);
+  return std::string(io::kConvertFirst) + (sizes ? " --size N --crop center" : "");
 }
 
 /// Throws unless `count` images like the first, of `bytes` bytes, may be taken.
@@ -82,7 +89,8 @@ at::Tensor decode(const FileTree& tree, const std::vector<size_t>& chosen, uint6
     const at::Tensor image = io::decode_image(read(file), tree.origin(file));
     if (image.sizes() != first.sizes())
       throw io::FileError(tree.origin(file), "is " + describe(image) + ", but the first image, '" +
-                                                 tree.names[chosen[0]] + "', is " + describe(first));
+                                                 tree.names[chosen[0]] + "', is " + describe(first) +
+                                                 unlike_images(image, first));
     images[i].copy_(image);
   });
   return images;
@@ -138,6 +146,7 @@ ImageFiles read_tree(const FileTree& tree, const ImageFilesConfig& config, uint6
     const auto place = static_cast<size_t>(json - tree.names.begin());
     files.labels = parse_labels(open_reader(tree)(place), tree.origin(place), names);
   } else if (config.labels) {
+    files.labels = folder_classes(names);
     files.passed_over = with_hint_on_classes(files.passed_over, names);
   }
   if (config.limit && static_cast<size_t>(*config.limit) < chosen.size())
@@ -211,7 +220,8 @@ ImageFiles read_image_files(const ImageFilesConfig& config, uint64_t max_bytes, 
     files = read_arrays(path, config, max_bytes);
   } else {
     if (!io::path_exists(path)) throw io::SystemError(path, "", ENOENT);
-    throw io::FileError(path, "is no folder, .zip or .npz of images" + io::instead(io::read_head(path, 512)));
+    throw io::FileError(
+        path, "is no folder, .zip or .npz of images" + io::instead_of_images(io::read_head(path, 512)));
   }
   return files;
 }

@@ -25,9 +25,12 @@ struct ImageFilesConfig {
   static void fields(Self& c, Visit&& visit) {
     visit("path", c.path,
           "folder (with what lies below it) or .zip of 8-bit PNG or JPEG images, grey or RGB, all of one "
-          "size; or .npz with arr_0, uint8 [N, H, W, C] or [N, H, W]",
+          "size; or .npz with arr_0, uint8 [N, H, W, C] or [N, H, W]; onestep-data makes a .zip of others",
           config::path, config::Role::place);
-    visit("labels", c.labels, "read classes where there are any: dataset.json, or arr_1 of an .npz");
+    visit(
+        "labels", c.labels,
+        "read classes where there are any: dataset.json, else a class for each folder at the top (not those "
+        "named by five digits); arr_1 of an .npz");
     visit("limit", c.limit, "use the first so many images only", config::at_least(1));
   }
 };

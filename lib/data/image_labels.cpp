@@ -19,8 +19,8 @@ constexpr int64_t kMaxClasses = 1'000'000;
 constexpr const char* kRange = "; labels are 0 to 999999";
 constexpr int64_t kNone = -1;
 
-/// The list under "labels", or null.
-json label_list(std::string_view text, const fs::path& origin) {
+/// The whole of it, with a list or null under "labels".
+json parse_json(std::string_view text, const fs::path& origin) {
   json whole;
   try {
     whole = json::parse(text);
@@ -32,7 +32,18 @@ json label_list(std::string_view text, const fs::path& origin) {
   if (!whole.is_object() || !whole.contains("labels") ||
       !(whole["labels"].is_array() || whole["labels"].is_null()))
     throw io::FileError(origin, R"(must be {"labels": [[name, class], …]} or {"labels": null})");
-  return std::move(whole["labels"]);
+  return whole;
+}
+
+/// Those under "class_names", if there are any: one a class.
+std::vector<std::string> class_names(const json& whole, int64_t classes, const fs::path& origin) {
+  const auto found = whole.find("class_names");
+  if (found == whole.end() || found->is_null()) return {};
+  const bool strings = found->is_array() && found->size() == static_cast<size_t>(classes) &&
+                       std::ranges::all_of(*found, [](const json& name) { return name.is_string(); });
+  if (!strings)
+    throw io::FileError(origin, c10::str("'class_names' must be ", classes, " strings, one a class"));
+  return found->get<std::vector<std::string>>();
 }
 
 /// Where `name` stands among the sorted names.
@@ -59,12 +70,13 @@ ImageLabels checked_labels(const at::Tensor& labels, int64_t count, const fs::pa
   };
   if (lowest < 0) refuse(lowest, values.argmin());
   if (highest >= kMaxClasses) refuse(highest, values.argmax());
-  return {values, highest + 1};
+  return {.values = values, .classes = highest + 1};
 }
 
 std::optional<ImageLabels> parse_labels(std::string_view text, const fs::path& origin,
                                         const std::vector<std::string>& names) {
-  const json pairs = label_list(text, origin);
+  const json whole = parse_json(text, origin);
+  const json& pairs = whole["labels"];
   if (pairs.is_null()) return {};
   const auto count = static_cast<int64_t>(names.size());
   const at::Tensor values = at::full({count}, kNone, at::kLong);
@@ -82,7 +94,9 @@ std::optional<ImageLabels> parse_labels(std::string_view text, const fs::path& o
   const int64_t* missing = std::find(value, value + count, kNone);
   if (missing != value + count)
     throw io::FileError(origin, "has no label for '" + names[static_cast<size_t>(missing - value)] + "'");
-  return checked_labels(values, count, origin, "'labels'");
+  ImageLabels labels = checked_labels(values, count, origin, "'labels'");
+  labels.names = class_names(whole, labels.classes, origin);
+  return labels;
 }
 
 }  // namespace onestep

@@ -25,7 +25,7 @@ namespace {
 using io::bytes_of;
 using io::NamedArrays;
 
-constexpr int kVersion = 1;  // raised when the same files would be packed otherwise
+constexpr int kVersion = 2;  // raised when the same files would be packed otherwise
 constexpr size_t kBlock = size_t{1} << 20;
 constexpr int64_t kBlocksRead = 128;
 constexpr int64_t kNoLabels = -1;
@@ -62,6 +62,20 @@ at::Tensor small_crc(const NamedArrays& arrays) {
   return at::full({1}, crc_of(all), at::kLong);
 }
 
+/// Names one behind the other, each with a zero byte.
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text.append(name).push_back('\0');
+  return text;
+}
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> names;
+  for (size_t end = 0; (end = text.find('\0')) != std::string_view::npos; text.remove_prefix(end + 1))
+    names.emplace_back(text.substr(0, end));
+  return names;
+}
+
 at::Tensor tensor_of(const std::string& text) {
   const at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
   if (!text.empty()) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
@@ -76,6 +90,7 @@ NamedArrays pack(const ImageFiles& files) {
       {"images", files.images},
       {"labels", labels},
       {"classes", at::full({1}, files.labels ? files.labels->classes : kNoLabels, at::kLong)},
+      {"class_names", tensor_of(files.labels ? joined(files.labels->names) : "")},
       {"mean", at::tensor(statistics.mean, at::kDouble)},
       {"std", at::tensor(statistics.std, at::kDouble)},
       {"passed_over", tensor_of(files.passed_over)},
@@ -86,8 +101,8 @@ NamedArrays pack(const ImageFiles& files) {
 }
 
 bool is_whole(const NamedArrays& arrays) {
-  for (const char* name :
-       {"images", "labels", "classes", "mean", "std", "passed_over", "sha256", "block_crcs", "small_crc"})
+  for (const char* name : {"images", "labels", "classes", "class_names", "mean", "std", "passed_over",
+                           "sha256", "block_crcs", "small_crc"})
     if (!arrays.contains(name)) return false;
   const at::Tensor &images = arrays.at("images"), &crcs = arrays.at("block_crcs");
   if (!at::equal(arrays.at("small_crc"), small_crc(arrays)) || crcs.numel() != block_count(images))
@@ -110,7 +125,7 @@ ImageFiles unpack(const NamedArrays& arrays) {
                    .passed_over = std::string(bytes_of(arrays.at("passed_over"))),
                    .facts = {}};
   if (const auto classes = arrays.at("classes").item<int64_t>(); classes != kNoLabels)
-    files.labels = ImageLabels{arrays.at("labels"), classes};
+    files.labels = ImageLabels{arrays.at("labels"), classes, split(bytes_of(arrays.at("class_names")))};
   files.facts = PackedFacts{std::string(bytes_of(arrays.at("sha256"))),
                             {numbers(arrays.at("mean")), numbers(arrays.at("std"))}};
   return files;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "data/folder_classes.h"
 #include "io/file_kind.h"
 
 namespace onestep {
@@ -12,9 +13,10 @@ namespace {
 
 constexpr size_t kMostNamed = 4;
 
-/// Image formats that are no PNG or JPEG, or JPEG under another suffix.
-const std::set<std::string> kOtherImages{".webp", ".bmp",  ".tif", ".tiff", ".gif", ".jfif", ".jpe",
-                                         ".avif", ".heic", ".ppm", ".pgm",  ".jp2", ".jxl"};
+/// Image formats that are no PNG or JPEG, or JPEG under another suffix; CIFAR's batches, archives.
+const std::set<std::string> kOtherImages{".webp", ".bmp",  ".tif",  ".tiff", ".gif", ".jfif",
+                                         ".jpe",  ".avif", ".heic", ".ppm",  ".pgm", ".jp2",
+                                         ".jxl",  ".bin",  ".gz",   ".tar",  ".tgz"};
 
 /// The first few names, each behind `what`, and how many more there are.
 void list(std::vector<std::string>& parts, const std::string& what, const std::vector<std::string>& names) {
@@ -56,7 +58,7 @@ std::string PassedOver::text() const {
   for (size_t i = 0; i < parts.size(); ++i) text += (i > 0 ? ", " : "") + parts[i];
   text += ")";
   if (other_images || suffixes.contains(""))
-    text += "; images are .png, .jpg or .jpeg: convert or rename others";
+    text += "; images are .png, .jpg or .jpeg: rename others, or convert them first: onestep-data IN OUT.zip";
   if (!label_files.empty()) text += "; labels are read from dataset.json at the top alone: join them there";
   if (std::ranges::any_of(folders, [](const std::string& f) { return f.starts_with("linked"); }))
     text += "; links to folders are not followed: copy or bind-mount them";
@@ -64,13 +66,14 @@ std::string PassedOver::text() const {
 }
 
 std::string with_hint_on_classes(const std::string& text, const std::vector<std::string>& images) {
-  std::set<std::string> folders;
-  for (const std::string& image : images) folders.insert(std::filesystem::path(image).parent_path().string());
-  if (folders.size() < 2) return text;
-  return text + (text.empty() ? "" : "; ") + "images lie in " + std::to_string(folders.size()) +
-         " folders, which are not taken for classes: those are read from a dataset.json at the top, and "
-         "there "
-         "is none";
+  const std::vector<std::string> folders = top_folders(images);
+  const auto beside = std::ranges::find(folders, "");
+  const auto inside =
+      std::ranges::find_if(folders, [](const std::string& folder) { return !folder.empty(); });
+  if (beside == folders.end() || inside == folders.end()) return text;
+  return text + (text.empty() ? "" : "; ") + "folders are not taken for classes, because '" +
+         images[static_cast<size_t>(beside - folders.begin())] + "' lies beside '" + *inside +
+         "': move it into one, or write a dataset.json";
 }
 
 }  // namespace onestep

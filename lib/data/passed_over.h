@@ -22,7 +22,7 @@ struct PassedOver {
   std::string text() const;
 };
 
-/// `text`, and that folders are not taken for classes where images lie in more than one.
+/// `text`, and why folders are not taken for classes where an image lies beside them.
 std::string with_hint_on_classes(const std::string& text, const std::vector<std::string>& images);
 
 }  // namespace onestep

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 
 namespace onestep::io {
 namespace {
@@ -12,39 +13,44 @@ using std::string_view_literals::operator""sv;
 struct Magic {
   std::string_view begin;
   const char* is;
+  const char* advice = "";
+  bool images = false;  // as onestep-data reads them
   size_t at = 0;
 };
 
+constexpr const char* kUnpack = ": unpack it first";
+constexpr const char* kPickle = ", which is a program and is not read";
+
 constexpr Magic kMagics[]{
-    {"version https://git-lfs.github.com/spec/"sv,
-     "a git-lfs pointer, not the file itself: run `git lfs pull`"},
-    {"\x89PNG\r\n\x1a\n"sv, "a PNG image"},
-    {"\xff\xd8\xff"sv, "a JPEG image"},
-    {"GIF8"sv, "a GIF image: convert it to PNG"},
-    {"WEBP"sv, "a WebP image: convert it to PNG", 8},
-    {"ftypavif"sv, "an AVIF image: convert it to PNG", 4},
-    {"ftyphei"sv, "a HEIC image: convert it to PNG", 4},
-    {"II*\0"sv, "a TIFF image: convert it to PNG"},
-    {"MM\0*"sv, "a TIFF image: convert it to PNG"},
-    {"BM"sv, "a BMP image: convert it to PNG"},
-    {"\x93NUMPY"sv, "a NumPy array (.npy): save it with numpy.savez as .npz"},
-    {"PK\x03\x04"sv, "a zip archive (as .npz files, PyTorch's .pt and data sets are)"},
+    {"version https://git-lfs.github.com/spec/"sv, "a git-lfs pointer, not the file itself",
+     ": run `git lfs pull`"},
+    {"\x89PNG\r\n\x1a\n"sv, "a PNG image", "", true},
+    {"\xff\xd8\xff"sv, "a JPEG image", "", true},
+    {"GIF8"sv, "a GIF image", "", true},
+    {"WEBP"sv, "a WebP image", "", true, 8},
+    {"ftypavif"sv, "an AVIF image", ": convert it to PNG", false, 4},
+    {"ftyphei"sv, "a HEIC image", ": convert it to PNG", false, 4},
+    {"II*\0"sv, "a TIFF image", "", true},
+    {"MM\0*"sv, "a TIFF image", "", true},
+    {"BM"sv, "a BMP image", "", true},
+    {"\x93NUMPY"sv, "a NumPy array (.npy)", ": save it with numpy.savez as .npz"},
+    {"PK\x03\x04"sv, "a zip archive (as .npz files, PyTorch's .pt and data sets are)", "", true},
     {"PK\x05\x06"sv, "an empty zip archive"},
-    {"\x80\x02"sv, "a pickle (an old PyTorch or NumPy file), which is a program and is not read"},
-    {"\x80\x03"sv, "a pickle, which is a program and is not read"},
-    {"\x80\x04"sv, "a pickle, which is a program and is not read"},
-    {"\x80\x05"sv, "a pickle, which is a program and is not read"},
-    {"\x1f\x8b"sv, "gzip-compressed: unpack it first"},
-    {"ustar"sv, "a tar archive: unpack it first", 257},
-    {"7z\xbc\xaf\x27\x1c"sv, "a 7z archive: unpack it first"},
+    {"\x80\x02"sv, "a pickle (an old PyTorch or NumPy file)", kPickle, true},
+    {"\x80\x03"sv, "a pickle", kPickle, true},
+    {"\x80\x04"sv, "a pickle", kPickle, true},
+    {"\x80\x05"sv, "a pickle", kPickle, true},
+    {"\x1f\x8b"sv, "gzip-compressed", kUnpack, true},
+    {"ustar"sv, "a tar archive", kUnpack, true, 257},
+    {"7z\xbc\xaf\x27\x1c"sv, "a 7z archive", kUnpack},
     {"\xfd"
      "7zXZ"sv,
-     "xz-compressed: unpack it first"},
-    {"\x28\xb5\x2f\xfd"sv, "zstd-compressed: unpack it first"},
+     "xz-compressed", kUnpack, true},
+    {"\x28\xb5\x2f\xfd"sv, "zstd-compressed", kUnpack},
     {"\x89HDF\r\n\x1a\n"sv, "an HDF5 file"},
     {"GGUF"sv, "a GGUF file"},
     {"%PDF-"sv, "a PDF document"},
-    {"\0\0\x08"sv, "an idx file (of the MNIST family)"},
+    {"\0\0\x08"sv, "an idx file (of the MNIST family)", "", true},
     {"\x7f"
      "ELF"sv,
      "a program"},
@@ -68,15 +74,27 @@ bool is_safetensors(std::string_view bytes) {
   return bytes.size() > 9 && bytes.substr(8, 2) == "{\"" && bytes.substr(5, 3) == "\0\0\0"sv;
 }
 
+const Magic* magic_of(std::string_view bytes) {
+  const auto* found = std::ranges::find_if(kMagics, [&](const Magic& magic) {
+    return bytes.size() > magic.at && bytes.substr(magic.at).starts_with(magic.begin);
+  });
+  return found == std::end(kMagics) ? nullptr : found;
+}
+
 }  // namespace
 
 std::string instead(std::string_view bytes) {
-  const auto told = [](const std::string& what) { return "; it is " + what; };
-  for (const auto& [begin, is, at] : kMagics)
-    if (bytes.size() > at && bytes.substr(at).starts_with(begin)) return told(is);
-  if (is_html(bytes)) return told("an HTML page: the download answered with a page instead of the file");
-  if (is_safetensors(bytes)) return told("a safetensors file");
+  if (const Magic* magic = magic_of(bytes)) return std::string("; it is ") + magic->is + magic->advice;
+  if (is_html(bytes)) return "; it is an HTML page: the download answered with a page instead of the file";
+  if (is_safetensors(bytes)) return "; it is a safetensors file";
   return "";
+}
+
+std::string instead_of_images(std::string_view bytes) {
+  const Magic* magic = magic_of(bytes);
+  if (magic != nullptr && magic->images) return std::string("; it is ") + magic->is + kConvertFirst;
+  const std::string other = instead(bytes);
+  return other.empty() ? kConvertFirst : other;
 }
 
 std::string suffix_of(const std::filesystem::path& name) {

@@ -11,6 +11,13 @@ namespace onestep::io {
 /// tell nothing.
 std::string instead(std::string_view bytes);
 
+/// How messages end about images that training does not take as they are.
+inline constexpr const char* kConvertFirst = "; convert it first: onestep-data IN OUT.zip";
+
+/// The same for what should be images: where the file may hold some, or tells nothing, the end is
+/// kConvertFirst.
+std::string instead_of_images(std::string_view bytes);
+
 /// ".png" of "a/B.PNG".
 std::string suffix_of(const std::filesystem::path& name);
 

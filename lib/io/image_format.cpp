@@ -5,6 +5,7 @@
 
 #include <zlib.h>
 
+#include "io/exif.h"
 #include "io/file_kind.h"
 
 namespace onestep::io {
@@ -26,6 +27,17 @@ std::string size_problem(uint64_t width, uint64_t height) {
   return "has " + std::to_string(width) + " × " + std::to_string(height) + " pixels; 1 to 2^24 are expected";
 }
 
+/// What is wrong with a sound file that onestep-data can put right.
+std::string convertible(const std::string& problem) {
+  return problem + kConvertFirst;
+}
+
+std::string exif_problem(std::string_view tiff) {
+  const int orientation = exif_orientation(tiff);
+  if (orientation == 1) return "";
+  return convertible("is stored turned or mirrored (EXIF orientation " + std::to_string(orientation) + ")");
+}
+
 // IHDR: width, height (4 bytes each), bit depth, colour type, compression, filter, interlace.
 std::string png_header_problem(std::string_view data) {
   if (data.size() != 13) return "is a damaged PNG (its header chunk)";
@@ -34,9 +46,10 @@ std::string png_header_problem(std::string_view data) {
     return problem;
   const int depth = static_cast<uint8_t>(data[8]), colour = static_cast<uint8_t>(data[9]);
   constexpr int kGrey = 0, kRgb = 2, kPalette = 3;
-  if (colour == kPalette) return "is a palette PNG; grey or RGB is expected";
-  if (colour != kGrey && colour != kRgb) return "is a PNG with alpha; grey or RGB is expected";
-  if (depth != 8) return "is a PNG of " + std::to_string(depth) + " bits per channel; 8 are expected";
+  if (colour == kPalette) return convertible("is a palette PNG; grey or RGB is expected");
+  if (colour != kGrey && colour != kRgb) return convertible("is a PNG with alpha; grey or RGB is expected");
+  if (depth != 8)
+    return convertible("is a PNG of " + std::to_string(depth) + " bits per channel; 8 are expected");
   return "";
 }
 
@@ -54,7 +67,9 @@ std::string png_problem(std::string_view bytes) {
     if (first != (type == "IHDR")) return "is a damaged PNG (its chunks)";
     if (first)
       if (auto problem = png_header_problem(data); !problem.empty()) return problem;
-    if (type == "tRNS") return "is a PNG with a transparent colour; grey or RGB is expected";
+    if (type == "tRNS") return convertible("is a PNG with a transparent colour; grey or RGB is expected");
+    if (type == "eXIf")
+      if (auto problem = exif_problem(data); !problem.empty()) return problem;
     if (type == "IEND") return "";
     bytes.remove_prefix(12 + size_t{length});
   }
@@ -79,6 +94,9 @@ std::string jpeg_problem(std::string_view bytes) {
       if (!sized) return "is a damaged JPEG";
       return bytes.find("\xff\xd9") == std::string_view::npos ? truncated : "";
     }
+    constexpr std::string_view kExif("Exif\0\0", 6);
+    if (marker == 0xe1 && data.starts_with(kExif))
+      if (auto problem = exif_problem(data.substr(kExif.size())); !problem.empty()) return problem;
     if (marker < 0xc0 || marker > 0xcf || marker == 0xc4 || marker == 0xc8 || marker == 0xcc) continue;
     if (data.size() < 6) return "is a damaged JPEG";
     if (auto problem = size_problem(big_endian(data.substr(3, 2)), big_endian(data.substr(1, 2)));
@@ -86,7 +104,7 @@ std::string jpeg_problem(std::string_view bytes) {
       return problem;
     const int depth = static_cast<uint8_t>(data[0]), channels = static_cast<uint8_t>(data[5]);
     if (depth != 8) return "is a JPEG of " + std::to_string(depth) + " bits per channel; 8 are expected";
-    if (channels == 4) return "is a CMYK JPEG; grey or RGB is expected";
+    if (channels == 4) return convertible("is a CMYK JPEG; grey or RGB is expected");
     if (channels != 1 && channels != 3) return "is a JPEG of " + std::to_string(channels) + " channels";
     sized = true;
   }
@@ -99,7 +117,8 @@ std::string image_problem(std::string_view bytes) {
   if (bytes.size() > kMaxBytes) return "is larger than 1 GiB";
   if (bytes.substr(0, 8) == kPngSignature) return png_problem(bytes);
   if (bytes.substr(0, 3) == kJpegSignature) return jpeg_problem(bytes);
-  return "is not a PNG or JPEG file" + instead(bytes);
+  const std::string other = instead_of_images(bytes);
+  return "is not a PNG or JPEG file" + (other == kConvertFirst ? "" : other);
 }
 
 }  // namespace onestep::io

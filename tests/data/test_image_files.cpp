@@ -171,18 +171,28 @@ TEST_CASE("images: any number of threads gives the same images, and names the sa
 TEST_CASE("images: each file that is not like the first is named, with what it is", "[images]") {
   struct Case {
     std::string bytes, expected;
+    bool convertible = true;
   };
   const std::string images = ONESTEP_GOLDEN "/images/";
-  for (const auto& [bytes, expected] : std::vector<Case>{
-           {png(1).substr(0, 60), "is a truncated PNG"},
-           {"", "is empty"},
-           {"GIF89a", "is not a PNG or JPEG file"},
+  const std::string turned("Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0", 28);
+  std::string photo = read_bytes(images + "rgb.jpg");
+  photo.insert(2, "\xff\xe1" + std::string("\0\x1e", 2) + turned);  // behind the start of the image: APP1
+  for (const auto& [bytes, expected, convertible] : std::vector<Case>{
+           {png(1).substr(0, 60), "is a truncated PNG", false},
+           {"", "is empty", false},
+           {"no image", "is not a PNG or JPEG file", false},
+           {"GIF89a", "is not a PNG or JPEG file; it is a GIF image; convert"},
            {png_file(5, 4, 16, 2, std::string(120, 'x')), "16 bits per channel"},
            {png_file(5, 4, 8, 6, std::string(80, 'x')), "PNG with alpha"},
+           {png_file(5, 4, 8, 2, std::string(60, 'x'), png_chunk("tRNS", "abcdef")), "a transparent colour"},
+           {png_file(5, 4, 8, 2, std::string(60, 'x'), png_chunk("eXIf", turned.substr(6))),
+            "is stored turned or mirrored (EXIF orientation 6)"},
+           {photo, "is stored turned or mirrored (EXIF orientation 6)"},
            {read_bytes(images + "palette.png"), "palette PNG"},
            {read_bytes(images + "cmyk.jpg"), "CMYK JPEG"},
            {png(1, 1), "is 5 × 4 grey, but the first image, 'a/0.png', is 5 × 4 RGB"},
            {png(1, 3, 5, 4), "is 4 × 5 RGB, but the first image, 'a/0.png', is 5 × 4 RGB"},
+           {png(1, 3, 5, 4), "onestep-data IN OUT.zip --size N --crop center"},
        }) {
     INFO(expected);
     const TemporaryFolder folder;
@@ -190,6 +200,8 @@ TEST_CASE("images: each file that is not like the first is named, with what it i
     write(folder / "a/1.png", png(1));
     write(folder / "b/2.png", bytes);
     CHECK_THAT(problem(folder.path()), Contains((folder / "b/2.png: ").string()) && Contains(expected));
+    CHECK((problem(folder.path()).find("; convert it first: onestep-data IN OUT.zip") != std::string::npos) ==
+          convertible);
     io::write_zip(folder / "x.zip", {{"a/0.png", png(0)}, {"b/2.png", bytes}});
     CHECK_THAT(problem(folder / "x.zip"),
                Contains((folder / "x.zip").string() + "/b/2.png: ") && Contains(expected));
@@ -206,6 +218,20 @@ TEST_CASE("images: nothing to read, and what is no set of images", "[images]") {
   CHECK_THAT(problem(folder / "none"), Contains("none: No such file"));
   CHECK_THAT(problem(folder / "none.zip"), Contains("none.zip: No such file"));
   CHECK_THAT(problem(folder / "notes.txt"), Contains("notes.txt: is no folder, .zip or .npz of images"));
+  // What other sets of images come in: the command is named.
+  for (const auto& [bytes, is] : std::vector<std::pair<std::string, std::string>>{
+           {std::string(257, 'x') + "ustar", "; it is a tar archive"},
+           {"\x1f\x8b\x08", "; it is gzip-compressed"},
+           {std::string("\x80\x02}q\x01(U\x06labels", 14), "; it is a pickle (an old PyTorch or NumPy file)"},
+           {std::string("\0\0\x08\x03", 4), "; it is an idx file (of the MNIST family)"},
+           {std::string(3073, '\x07'), ""},
+       }) {
+    write(folder / "data_batch_1.bin", bytes);
+    CHECK_THAT(problem(folder / "data_batch_1.bin"),
+               Catch::EndsWith("data_batch_1.bin: is no folder, .zip or .npz of images" + is +
+                               "; convert it first: onestep-data IN OUT.zip"));
+  }
+  CHECK_THAT(problem(folder.path()), Contains("1 .bin") && Contains("onestep-data IN OUT.zip"));
   write(folder / "torn.zip", read_bytes(kGolden / "rgb16_labelled.zip").substr(0, 20'000));
   CHECK_THAT(problem(folder / "torn.zip"), Contains("torn.zip: is not a zip archive, or is truncated"));
 }
@@ -307,7 +333,66 @@ TEST_CASE("dataset.json: what is wrong is named", "[images]") {
   write(folder / "dataset.json", R"({"labels": [["a/1.png", 0], ["a/0.png", 4]], "more": 1})");
   const Dataset data = load(folder.path());
   CHECK(at::equal(data.labels, at::tensor({4, 0}, at::kLong)));
-  CHECK(data.class_names.size() == 5);
+  CHECK(data.class_names == std::vector<std::string>{"0", "1", "2", "3", "4"});
+
+  // onestep-data adds names.
+  write(folder / "dataset.json",
+        R"({"labels": [["a/1.png", 0], ["a/0.png", 1]], "class_names": ["Ähre", "b"]})");
+  CHECK(load(folder.path()).class_names == std::vector<std::string>{"Ähre", "b"});
+  for (const char* names : {R"(["a"])", R"(["a", "b", "c"])", R"(["a", 1])", R"("ab")"}) {
+    write(folder / "dataset.json",
+          std::string(R"({"labels": [["a/1.png", 0], ["a/0.png", 1]], "class_names": )") + names + "}");
+    CHECK_THAT(problem(folder.path()),
+               Contains("dataset.json: 'class_names' must be 2 strings, one a class"));
+  }
+}
+
+TEST_CASE("images: folders at the top are classes where no dataset.json says otherwise", "[images]") {
+  struct Case {
+    std::vector<std::string> names;
+    std::vector<int64_t> labels;
+    std::vector<std::string> classes;
+  };
+  for (const auto& [names, labels, classes] : std::vector<Case>{
+           // '-' < '/' < 'B' < 'a': the order of images is not that of classes, "a-b" < "a/…" but "a" <
+           // "a-b".
+           {{"B/x.png", "a-b/0.png", "a/9/0.png", "a/x.png"}, {0, 2, 1, 1}, {"B", "a", "a-b"}},
+           {{"set/in/cat/0.png", "set/in/dog/0.png"},
+            {0, 1},
+            {"cat", "dog"}},                                                // what holds all does not count
+           {{"cat/0.png", "category/0.png"}, {0, 1}, {"cat", "category"}},  // a name that begins with another
+           {{"00000/0.png", "00001/0.png", "x/0.png"}, {0, 1, 2}, {"00000", "00001", "x"}},
+           {{"00000/0.png", "00001/0.png"}, {0, 0}, {}},  // EDM's numbering
+           {{"0000/0.png", "0001/0.png"}, {0, 1}, {"0000", "0001"}},
+           {{"one/0.png", "one/1.png"}, {0, 0}, {}},
+           {{"0.png", "1.png"}, {0, 0}, {}},
+           {{"0.png", "a/1.png", "b/2.png"}, {0, 0, 0}, {}},
+       }) {
+    const TemporaryFolder folder;
+    std::vector<io::ZipEntry> entries;
+    for (const std::string& name : names) {
+      write(folder / "set" / name, png(1));
+      entries.push_back({name, png(1)});
+    }
+    io::write_zip(folder / "a.zip", entries);
+    for (const fs::path& path : {folder / "set", folder / "a.zip"}) {
+      INFO(path << " " << names[0]);
+      const Dataset data = load(path);
+      CHECK(at::equal(data.labels, at::tensor(labels, at::kLong)));
+      CHECK(data.class_names == classes);
+      ImageFilesConfig config = config_of(path);
+      config.limit = 1;
+      CHECK(load_dataset(config).class_names == classes);
+      config.labels = false;
+      CHECK(load_dataset(config).class_names.empty());
+    }
+  }
+  const TemporaryFolder folder;
+  for (const char* name : {"a/0.png", "b/1.png", "c.png"}) write(folder / name, png(1));
+  CHECK_THAT(load(folder.path()).passed_over,
+             Contains("folders are not taken for classes, because 'c.png' lies beside 'a': move it"));
+  write(folder / "dataset.json", R"({"labels": null})");
+  CHECK(load(folder.path()).passed_over.empty());
 }
 
 TEST_CASE("npz of images: grey and RGB, with and without labels", "[images]") {
@@ -387,9 +472,10 @@ TEST_CASE("images: what is passed over is counted and told, with a cure", "[imag
   CHECK_THAT(data.passed_over,
              Contains("6 files and 1 folder passed over (1 without suffix, 1 .tif, 2 .webp, 1 hidden, "
                       "a/dataset.json, linked folder dogs)") &&
-                 Contains("convert or rename") && Contains("at the top alone") && Contains("not followed"));
+                 Contains("or convert them first: onestep-data IN OUT.zip") && Contains("at the top alone") &&
+                 Contains("not followed"));
   write(folder / "b/1.png", png(1));
-  CHECK_THAT(load(folder.path()).passed_over, Contains("2 folders, which are not taken for classes"));
+  CHECK(load(folder.path()).class_names == std::vector<std::string>{"a", "b"});
 
   io::write_zip(folder / "x.zip", {{"0.png", png(0)}, {"1.gif", "GIF89a"}});
   CHECK_THAT(load(folder / "x.zip").passed_over, Contains("1 file passed over (1 .gif)"));

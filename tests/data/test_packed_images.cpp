@@ -24,7 +24,8 @@ std::string png(int number) {
   return io::encode_png(at::arange(60, at::kByte).view({3, 4, 5}) + number);
 }
 
-constexpr const char* kLabels = R"({"labels": [["a/0.png", 1], ["a/1.png", 0], ["b/2.png", 3]]})";
+constexpr const char* kLabels = R"({"labels": [["a/0.png", 1], ["a/1.png", 0], ["b/2.png", 3]],)"
+                                R"( "class_names": ["x", "", "ż", "y"]})";
 
 void write_set(const fs::path& folder) {
   fs::create_directories(folder / "a");

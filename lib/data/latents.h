@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "config/check.h"
+
+namespace onestep {
+
+/// Images as an autoencoder has encoded them, in safetensors files, the shards of one set.
+struct LatentsConfig {
+  static constexpr const char* kind = "latents";
+  std::vector<std::string> files;
+  std::optional<int64_t> classes;
+  std::optional<int64_t> limit;
+
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("files", c.files,
+          "safetensors files, in this order, each with `latents`, float16, bfloat16 or float32 [N, C, h, w], "
+          "and `labels`, int64 [N], or none of them with labels",
+          config::path, config::Role::place);
+    visit("classes", c.classes, "number of classes; none: one more than the largest label",
+          config::between(1, 1'000'000));
+    visit("limit", c.limit, "use the first so many only", config::at_least(1));
+  }
+};
+
+struct Latents {
+  at::Tensor values;    ///< float32 [N, C, h, w]
+  at::Tensor labels;    ///< int64 [N]; zeros where classes = 0
+  int64_t classes = 0;  ///< counted before `limit` takes any away
+};
+
+/// Reads them all into memory. Throws io::FileError, naming file and tensor: no `latents` in it, another
+/// dtype, dimensions, or a shape that is not the first file's; NaN or infinity, with the place; labels in
+/// some files alone, of another number or out of range; no files at all (then it names the key). Throws
+/// io::TooLittleMemory before memory is taken that there is not.
+Latents read_latents(const LatentsConfig& config);
+
+}  // namespace onestep

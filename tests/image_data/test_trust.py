@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""onestep-data on files that are broken or hostile, when it is interrupted, and that it gives the same bytes again."""
+import gzip
+import importlib.util
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import time
+import unittest
+import unittest.mock
+import zipfile
+
+from making import SCRIPT, DataTest, chunk, idx, onestep_data, pattern, png  # first: it finds the right Python
+
+import numpy
+from PIL import Image
+
+from image_data import interpreter
+from image_data.bad_input import BadInput
+from image_data.plain_pickle import read_plain_pickle
+
+
+class Trap:
+    def __init__(self, called, *arguments):
+        self.reduced = called, arguments
+
+    def __reduce__(self):
+        return self.reduced
+
+
+class Pickles(DataTest):
+    def test_a_hostile_batch_is_not_run(self):
+        sprung = self.folder / "sprung"
+        path = self.folder / "data_batch_1"
+        for protocol in (0, 2, 4):
+            for trap, name in [
+                (Trap(os.system, f"touch {sprung}"), "posix.system"),
+                (Trap(eval, f"open({str(sprung)!r}, 'w')"), "builtins.eval"),
+                (Trap(os.mkdir, str(sprung)), "posix.mkdir"),
+            ]:
+                path.write_bytes(pickle.dumps({"labels": [trap], "data": 0}, protocol=protocol))
+                name = name.replace("builtins", "__builtin__") if protocol < 3 else name
+                self.refuse("data_batch_1: asks for" if protocol else "data_batch_1: uses the pickle instruction",
+                            name if protocol else "DICT", source=path)  # fmt: skip
+        self.assertFalse(sprung.exists())
+
+    def test_every_other_instruction_is_refused(self):
+        for data, words in {
+            b"\x80\x02cposix\nsystem\n.": "asks for posix.system",
+            b"\x80\x04\x8c\x05posix\x8c\x06system\x93.": "asks for posix.system",
+            b"\x80\x04\x8c\x05numpy\x8c\x04load\x93.": "asks for numpy.load",
+            b"\x80\x02(inumpy\nload\n.": "instruction INST",
+            b"\x80\x02X\x01\0\0\0xQ.": "instruction BINPERSID",
+            b"\x80\x02\x82\x01.": "instruction EXT1",
+            b"\x80\x02cnumpy\nndarray\n)\x81.": "instruction NEWOBJ",
+            b"\x80\x022.": "instruction DUP",
+            b"\x80\x02K\x01)R.": "is a damaged pickle: it calls what is no function",
+            b"\x80\x02cnumpy\nndarray\n)R.": "holds a ndarray where an array is expected",
+            b"\x80\x02e.": "is a damaged pickle",
+            b"\x80\x02h\x05.": "is a damaged pickle",
+            b"\x80\x02.": "is a damaged pickle",
+            b"\x80\x02(\x85.": "is a damaged pickle",
+            b"\x80\x02]q\x00h\x00a": "is a damaged pickle",
+            b"\x80\x02T\xff\xff\xff\x7fx.": "is a damaged pickle",
+            b"": "is a damaged pickle",
+        }.items():
+            with self.assertRaises(BadInput, msg=data) as caught:
+                read_plain_pickle(data, "batch")
+            self.assertIn(words, str(caught.exception), data)
+
+    def test_arrays_that_lie(self):
+        array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\x01b\x87R(K\x01%s%s\x89U\x02abtb."
+        kind = b"cnumpy\ndtype\nU\x02%sK\0K\x01\x87R"
+        small, huge = b"K\x02\x85", b"\x8a\x08" + b"\xff" * 7 + b"\x0f\x85"
+        read = read_plain_pickle(b"\x80\x02" + array % (small, kind % b"u1"), "batch")
+        self.assertEqual(read.tolist(), [97, 98])
+        for shape, dtype, words in [
+            (huge, kind % b"u1", "is a damaged pickle"),
+            (small, kind % b"O8", "an array that is not of numbers"),
+            (small, kind % b"V8", "an array that is not of numbers"),
+            (small, b"N", "an array that is not of numbers"),
+        ]:
+            with self.assertRaises(BadInput) as caught:
+                read_plain_pickle(b"\x80\x02" + array % (shape, dtype), "batch")
+            self.assertIn(words, str(caught.exception))
+
+    def test_deep_nesting_and_any_change_end_in_one_error(self):
+        deep = b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b"."
+        self.assertIsInstance(read_plain_pickle(deep, "batch"), list)
+        whole = pickle.dumps({b"labels": [1, 2], b"data": pattern(2, 8)}, protocol=4)
+        for place in range(len(whole)):
+            for data in (whole[:place], whole[:place] + bytes([whole[place] ^ 0x15]) + whole[place + 1 :]):
+                try:
+                    read_plain_pickle(data, "batch")
+                except BadInput:
+                    pass
+
+
+class Broken(DataTest):
+    def test_broken_images_are_named_or_skipped(self):
+        good = png(pattern(6, 6, 3))
+        self.write("a.png", good)
+        self.write("b.png", good[:70])
+        self.write("c.jpg", b"no image")
+        self.write("d.png", b"")
+        damaged = bytearray(good)
+        damaged[good.index(b"IDAT") + 10] ^= 255
+        self.write("e.png", bytes(damaged))
+        self.write("f.png", good)
+        self.refuse("in/c.jpg: is no image of these kinds: PNG, JPEG")  # heads come first, then pixels
+        images, _ = self.convert("--skip-broken")
+        self.assertEqual(len(images), 2)
+        skipped = {os.path.basename(entry["name"]): entry["reason"] for entry in self.report["skipped"]}
+        self.assertEqual(sorted(skipped), ["b.png", "c.jpg", "d.png", "e.png"])
+        self.assertTrue(all(skipped.values()))
+        self.assertIn(f"skipped {self.input}/c.jpg: is no image", self.said)
+        for name in ("c.jpg", "d.png"):
+            (self.input / name).unlink()
+        self.refuse("in/b.png: cannot be read: ")
+        for name in ("a.png", "f.png"):
+            (self.input / name).unlink()
+        self.refuse("holds no image that can be read", options=["--skip-broken"])
+
+    def test_members_that_are_damaged(self):
+        path = self.folder / "in.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.png", png(pattern(4, 4)))
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(b"IEND\xae", b"IEND\xaf"))  # Pillow would not mind; the archive's checksum does
+        self.refuse("in.zip/a.png: cannot be read: Bad CRC-32", source=path)
+        path.write_bytes(whole[: len(whole) // 2])
+        self.refuse("in.zip: is no zip archive, or is truncated", source=path)
+        (self.folder / "in.tar.gz").write_bytes(gzip.compress(b"x" * 2000)[:-12])
+        self.refuse("in.tar.gz: is no tar archive, or is truncated", source=self.folder / "in.tar.gz")
+
+    def test_kinds_that_have_no_rule(self):
+        Image.fromarray(numpy.zeros((4, 4), numpy.float32)).save(self.input / "a.tif")
+        self.refuse("in/a.tif: has pixels of the kind F")
+
+    def test_names_that_lead_out(self):
+        path = self.folder / "in.zip"
+        for name in ("../a.png", "/etc/a.png", "x/../../a.png"):
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr(name, png(pattern(4, 4)))
+            self.refuse(f"in.zip: holds '{name}': names that lead out", source=path)
+        with self.assertWarns(UserWarning), zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.png", png(pattern(4, 4)))
+            archive.writestr("a.png", png(pattern(4, 4)))
+        self.refuse("in.zip: holds 'a.png' twice", source=path)
+
+    def test_links(self):
+        self.write("a/0.png", pattern(4, 4))
+        (self.input / "a" / "1.png").symlink_to("0.png")
+        (self.input / "loop").symlink_to(self.input)
+        with self.subTest("a link to the folder itself leads out of it, too"):
+            self.refuse("in/loop: is a link that leads out of")
+        (self.input / "loop").unlink()
+        (self.input / "b").symlink_to("a")
+        self.assertEqual(len(self.convert()[0]), 2)
+        self.assertEqual(self.report["passed_over"], ["linked folder b"])
+        (self.input / "passwd.png").symlink_to("/etc/passwd")
+        self.refuse("in/passwd.png: is a link that leads out of")
+        (self.input / "passwd.png").unlink()
+        (self.input / "a" / "2.png").symlink_to("nowhere.png")
+        self.refuse("in/a/2.png: cannot be read: No such file")
+        (self.input / "a" / "2.png").unlink()
+        os.mkfifo(self.input / "a" / "3.png")
+        self.refuse("in/a/3.png: is no regular file")
+
+
+class Bombs(DataTest):
+    def test_pixels(self):
+        header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+        small = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+        for width in (20_000, 60_000):  # Pillow warns of the first and refuses the second
+            self.write("a.png", small.replace(header, struct.pack(">II", width, width) + header[8:]))
+            self.refuse("in/a.png: ")
+        self.write("a.png", small)
+        self.refuse("in/a.png: has more than 134217728 pixels: taken for a decompression bomb")
+
+    def test_unpacked_sizes(self):
+        path = self.folder / "in.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            with archive.open("a.png", "w") as member:
+                for _ in range(257):
+                    member.write(bytes(1 << 20))
+        self.refuse("in.zip/a.png: has 269484032 bytes; 268435456 at most", source=path)
+        bomb = bytes([0, 0, 8, 3]) + struct.pack(">III", 1, 2, 2) + bytes(1 << 24)
+        self.write("train-images-idx3-ubyte.gz", gzip.compress(bomb))
+        self.refuse("does not hold the 4 bytes that its header declares")
+
+
+class Behaviour(DataTest):
+    def test_the_same_bytes_again(self):
+        names = [f"{'abc'[i % 3]}/{i:03d}.png" for i in range(60)]
+        for i, name in enumerate(names):
+            self.write(name, pattern(9 + i % 5, 9 + i % 5, 3, seed=i))
+        options = ["--size", "8", "--skip-broken"]
+        self.write("b/broken.png", b"x")
+        self.convert("--threads", 1, *options)
+        first = self.output.read_bytes()
+        self.convert("--threads", 5, *options)
+        self.assertEqual(self.output.read_bytes(), first)
+        other = self.folder / "elsewhere"
+        for i, name in reversed(list(enumerate(names))):
+            (other / name).parent.mkdir(parents=True, exist_ok=True)
+            (other / name).write_bytes(png(pattern(9 + i % 5, 9 + i % 5, 3, seed=i)))
+            os.utime(other / name, (1e9, 1e9))
+        self.convert(*options, source=other)
+        self.assertEqual(self.output.read_bytes(), first)
+
+    def test_its_own_output_comes_out_as_it_went_in(self):
+        for i in range(4):
+            self.write(f"{'ab'[i % 2]}/{i}.png", pattern(4, 4, seed=i))
+        self.convert()
+        first = self.output.read_bytes()
+        copy = self.folder / "copy.zip"
+        copy.write_bytes(first)
+        self.convert(source=copy)
+        self.assertEqual(self.output.read_bytes(), first)
+        self.convert(source=self.output)  # onto itself
+        self.assertEqual(self.output.read_bytes(), first)
+
+    def test_the_first_bad_image_is_named_whatever_the_threads(self):
+        good = png(pattern(4, 4))
+        for i in range(100):
+            self.write(f"{i:03d}.png", good[:50] if i in (31, 32, 90) else good)
+        for threads in (1, 2, 7):
+            self.refuse("in/031.png", options=["--threads", threads])
+
+    def test_interrupted_it_leaves_nothing(self):
+        source = self.folder / "in-images-idx3-ubyte"
+        source.write_bytes(idx(numpy.broadcast_to(pattern(128, 128), (4_000, 128, 128))))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = subprocess.Popen([sys.executable, SCRIPT, source, self.output, "--report", self.folder / "r.json"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+            self.addCleanup(process.kill)
+            deadline = time.monotonic() + 120
+            while not any(p.stat().st_size > 10_000 for p in self.folder.glob(".out.zip.*")):
+                self.assertIsNone(process.poll())
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=20)
+            self.assertEqual(process.returncode, 128 + number)
+            self.assertEqual(said.decode(), "onestep-data: interrupted; nothing was written\n")
+            self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["in", source.name])
+
+    def test_what_was_there_stays_when_it_fails(self):
+        self.output.write_bytes(b"before")
+        self.write("a.png", b"x")
+        self.refuse("in/a.png")
+        self.assertEqual(self.output.read_bytes(), b"before")
+
+    def test_usage(self):
+        self.write("a.png", pattern(4, 4))
+        for options in (["--size", "0"], ["--size", "x"], ["--crop", "left"], ["--resize", "cubic"], ["--limit", "-1"]):
+            self.refuse(options[0], options=options, code=2)
+        result = onestep_data(self.input, self.folder / "out.tar")
+        self.assertEqual(result.code, 2)
+        self.assertIn("OUT must end in .zip", result.err)
+        for output, options in ((self.folder / "none" / "o.zip", []), (self.output, ["--report", "/proc/none/r.json"])):
+            result = onestep_data(self.input, output, *options)
+            self.assertEqual(result.code, 3)
+            self.assertRegex(result.err, r"(none/o\.zip|none/r\.json): No such file or directory\n$")
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["in"])
+
+    def test_a_missing_module_names_the_package(self):
+        with unittest.mock.patch.object(importlib.util, "find_spec", lambda name: None):
+            with unittest.mock.patch.object(interpreter, "DEBIAN", sys.executable):
+                with self.assertRaises(SystemExit) as end:
+                    interpreter.require_packages("onestep-data")
+        self.assertEqual(end.exception.code, "onestep-data: needs PIL and numpy: apt-get install python3-pil python3-numpy")
+
+
+if __name__ == "__main__":
+    unittest.main()
