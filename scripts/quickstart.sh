@@ -6,79 +6,9 @@
 #   scripts/quickstart.sh           into runs/fashion_mnist
 #   scripts/quickstart.sh --smoke   the same path with tiny budgets, into runs/smoke: does all of it run?
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 
 # The student's method: any configuration of that folder will do.
-method=uni_instruct_frozen
-configs=configs/fashion_mnist
-bin=build/release/bin
-runs=runs/fashion_mnist
-train_classifier=() train_teacher=() train_student=() evaluate=()
-case ${1:-} in
-  '') ;;
-  --smoke)
-    runs=runs/smoke
-    rm -rf "$runs"
-    train_classifier=(run.images=4000)
-    train_teacher=(run.images=2000)
-    train_student=(run.images=1000)
-    evaluate=(images=256)
-    ;;
-  *) sed -n '3,7s/^# \{0,1\}//p' "$0" && exit 2 ;;
-esac
-classifier=$runs/classifier teacher=$runs/teacher student=$runs/$method
-grids=$runs/grids report=$runs/report scores=$runs/scores.txt
-
-stages=()
-# stage NAME COMMAND...: runs the command and keeps its time for the table at the end.
-stage() {
-  local name=$1 start=$EPOCHREALTIME
-  shift
-  say "$name: $*"
-  "$@"
-  stages+=("$(awk -v name="$name" -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%-22s %7.1f s", name, b - a }')")
-}
-
-# newer FILE THAN...: whether FILE is there and younger than all the others.
-newer() {
-  local file=$1 other
-  for other in "${@:2}"; do [ "$file" -nt "$other" ] || return 1; done
-}
-
-# draw FILE RUN OPTION...: one sheet of a model, a row for each class.
-draw() {
-  local file=$grids/$1 model=$2/model.safetensors
-  newer "$file" "$model" || "$bin/onestep-sample" "$model" --class-grid 12 --zoom 2 --grid-file "$file" "${@:3}"
-}
-
-draw_grids() {
-  mkdir -p "$grids"
-  draw student_1_step.png "$student"
-  draw teacher_heun_18_steps.png "$teacher" --solver heun --steps 18
-  draw teacher_1_step.png "$teacher" --solver one_step
-}
-
-# The command prints its table of distances; it is kept, to be shown at the end.
-score() {
-  newer "$scores" "$configs/evaluate.yaml" {"$classifier","$teacher","$student"}/model.safetensors && return
-  "$bin/onestep-evaluate" "$configs/evaluate.yaml" out="$report" features.model="$classifier/model.safetensors" \
-    subjects.0.path="$student/model.safetensors" subjects.1.path="$teacher/model.safetensors" \
-    subjects.2.path="$teacher/model.safetensors" "${evaluate[@]}" > "$scores.part"
-  mv "$scores.part" "$scores"
-}
-
+recipe_of fashion_mnist uni_instruct_frozen "$@"
 stage "set up and build" scripts/setup.sh --build release apps
-stage "classifier" "$bin/onestep-train" "$configs/classifier.yaml" run.dir="$classifier" "${train_classifier[@]}"
-stage "teacher" "$bin/onestep-train" "$configs/teacher.yaml" run.dir="$teacher" "${train_teacher[@]}"
-stage "one-step student" "$bin/onestep-train" "$configs/$method.yaml" run.dir="$student" \
-  task.teacher="$teacher/model.safetensors" evaluation.features.model="$classifier/model.safetensors" "${train_student[@]}"
-stage "grids" draw_grids
-stage "scores" score
-
-echo
-cat "$scores"
-echo
-printf '%s\n' "${stages[@]}"
-echo
-echo "one-step images: $grids/student_1_step.png"
-echo "report:          $report/report.html"
+run_recipe

@@ -15,7 +15,7 @@ namespace onestep {
 struct FakeNetworkConfig {
   static constexpr const char* kind = "network";
   SigmaLaw sigma = LogNormalLaw{};
-  std::string weighting = "edm";
+  std::string weighting = "native";
   std::string reduction = "sum";
   int64_t updates_per_student = 1;
   bool in_students_step = true;
@@ -27,7 +27,8 @@ struct FakeNetworkConfig {
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("sigma", c.sigma, "distribution of the noise level of its denoising loss");
-    visit("weighting", c.weighting, "weight of its loss over noise levels",
+    visit("weighting", c.weighting,
+          "weight of its loss over noise levels; native: the plain error of what the network predicts",
           config::one_of(loss_weight_names()));
     visit(
         "reduction", c.reduction,

@@ -15,7 +15,7 @@ struct DenoiseConfig {
   static constexpr const char* kind = "denoise";
   DenoiserConfig denoiser;
   SigmaLaw sigma = LogNormalLaw{};
-  std::string weighting = "edm";
+  std::string weighting = "native";
   AdamConfig optimizer;
   EmaConfigs ema;
   double augmentation = 0;
@@ -24,7 +24,8 @@ struct DenoiseConfig {
   static void fields(Self& c, Visit&& visit) {
     DenoiserConfig::fields(c.denoiser, visit);
     visit("sigma", c.sigma, "distribution of the noise level");
-    visit("weighting", c.weighting, "weight of the loss over noise levels",
+    visit("weighting", c.weighting,
+          "weight of the loss over noise levels; native: the plain error of what the network predicts",
           config::one_of(loss_weight_names()));
     visit("optimizer", c.optimizer, "Adam");
     visit("ema", c.ema,

@@ -251,7 +251,7 @@ class StateDicts(ConvertTest):
 
 class Dits(ConvertTest):
     def diffusers(self):
-        weights, case = golden_weights("latent/dit_tiny_diffusers.safetensors")
+        weights, case = golden_weights("networks/dit_tiny_diffusers.safetensors")
         return {name: value for name, value in weights.items()}, case["kwargs"]
 
     def test_diffusers(self):

@@ -57,7 +57,7 @@ TEST_CASE("an evaluation on the way is refused where there are no images to scor
 
 TEST_CASE("every experiment that is shipped reads without an error") {
   int64_t experiments = 0;
-  for (const char* folder : {"fashion_mnist", "toy"}) {
+  for (const char* folder : {"fashion_mnist", "emoji", "toy"}) {
     for (const fs::path& file : yaml_files(folder)) {
       if (!is_experiment(file)) continue;
       INFO(file);
