@@ -14,8 +14,9 @@ own, or the wheel of scripts/setup.sh.
   f_distill  a whole cycle of f-distill: student, fake score and discriminator
   sample     a batch of images by Heun's method in 18 steps
   inception  features of torchvision's Inception v3 (exit code 3 where there is no torchvision)
-  forward    a forward pass of the raw network of --network sit_b_2, without gradients
-  backward   forward and backward pass of it; beside both: bench_networks configs/networks/dit_b_2.yaml
+  forward    a forward pass of the raw network of --network, without gradients
+  backward   forward and backward pass of it; beside both: bench_networks with a file of configs/networks (sit_b_2:
+             dit_b_2.yaml, ddpmpp_cifar10: cifar10_cond_ddpmpp.yaml, adm_imagenet64: imagenet64_adm.yaml)
 
 Prints images/s (median over the repeats, wall clock), and the CPU milliseconds of a step, which depend less on what
 else the machine does. peak_mib is the GPU memory of tensors at its highest in the timed repeats. compile_seconds is

@@ -28,6 +28,7 @@ class Spec:
     discriminator_resolutions: tuple  # encoder resolutions that the discriminator sees
     parameters: int  # how many OneStep's network has: a layer that differs would show
     labels: int = 10
+    adm: bool = False  # Dhariwal & Nichol's blocks and embedding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,11 @@ SPECS = {
         patches=False, sigma_data=0.5, log_sigma=(-1.2, 1.2), learning_rate=2e-4, discriminator_resolutions=(16, 8), parameters=55_734_147),
     # configs/networks/dit_b_2.yaml
     "sit_b_2": DitSpec(channels=4, size=32, patch=2, width=768, depth=12, heads=12, parameters=130_315_808),
+    # EDM's ADM for ImageNet at 64x64, configs/networks/imagenet64_adm.yaml
+    "adm_imagenet64": Spec(
+        channels=3, size=64, base=192, mult=(1, 2, 3, 4), blocks=3, attention=(32, 16, 8), dropout=0.1, label_dropout=0.0,
+        patches=False, sigma_data=0.5, log_sigma=(-1.2, 1.2), learning_rate=1e-4, discriminator_resolutions=(16, 8), parameters=295_899_267,
+        labels=1000, adm=True),
 }
 
 
@@ -78,17 +84,17 @@ def resize(x, direction):
 
 
 class Attention(torch.nn.Module):
-    """One head over all pixels; softmax in float32."""
+    """All pixels see each other; softmax in float32."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, heads=1, eps=1e-6, gain=1e-5):
         super().__init__()
-        self.norm, self.qkv = norm(channels), conv(channels, 3 * channels, 1)
-        self.proj = conv(channels, channels, 1, 1e-5)
+        self.heads, self.norm, self.qkv = heads, norm(channels, eps), conv(channels, 3 * channels, 1)
+        self.proj = conv(channels, channels, 1, gain)
 
     def forward(self, x):
         n, c, h, w = x.shape
-        q, k, v = self.qkv(self.norm(x)).reshape(n, c, 3, h * w).unbind(2)
-        weights = torch.bmm(q.transpose(1, 2), k / math.sqrt(c)).softmax(2)  # [n, query, key]
+        q, k, v = self.qkv(self.norm(x)).reshape(n * self.heads, c // self.heads, 3, h * w).unbind(2)
+        weights = torch.bmm(q.transpose(1, 2), k / math.sqrt(q.shape[1])).softmax(2)  # [n heads, query, key]
         return self.proj(torch.bmm(v, weights.transpose(1, 2)).reshape(x.shape)) + x
 
 
@@ -114,21 +120,45 @@ class Block(torch.nn.Module):
         return self.attention(y) * math.sqrt(0.5) if self.attention else y
 
 
+class AdmBlock(torch.nn.Module):
+    """x + conv1(dropout(silu((1 + scale) norm1(conv0(silu(norm0(x)))) + shift))), resized on the way in, where the embedding
+    gives scale and shift, and attention has a head for every 64 channels."""
+
+    def __init__(self, channels_in, channels_out, embedding, direction=None, attention=False, dropout=0.0):
+        super().__init__()
+        self.direction, self.dropout = direction, dropout
+        self.norm0, self.conv0 = norm(channels_in, 1e-5), conv(channels_in, channels_out, 3)
+        self.affine = torch.nn.Linear(embedding, 2 * channels_out)
+        self.norm1, self.conv1 = norm(channels_out, 1e-5), conv(channels_out, channels_out, 3, 0.0)
+        self.skip = conv(channels_in, channels_out, 1) if channels_in != channels_out else None
+        self.attention = Attention(channels_out, channels_out // 64, 1e-5, 0.0) if attention else None
+
+    def forward(self, x, embedding):
+        y = self.conv0(resize(F.silu(self.norm0(x)), self.direction))
+        scale, shift = self.affine(embedding)[:, :, None, None].chunk(2, dim=1)
+        y = F.silu(torch.addcmul(shift, self.norm1(y), scale + 1))
+        y = self.conv1(F.dropout(y, self.dropout, self.training) if self.dropout else y)
+        short = resize(x, self.direction)
+        y = y + (self.skip(short) if self.skip else short)
+        return self.attention(y) if self.attention else y
+
+
 class UNet(torch.nn.Module):
-    """DDPM++: every encoder output is a skip, taken up in reverse by the decoder's blocks."""
+    """DDPM++ or ADM: every encoder output is a skip, taken up in reverse by the decoder's blocks."""
 
     def __init__(self, spec):
         super().__init__()
         base, levels = spec.base, list(enumerate(spec.mult))
         channels_io, size = (4 * spec.channels, spec.size // 2) if spec.patches else (spec.channels, spec.size)
-        embedding, self.labels = 4 * base, spec.labels
-        exponents = torch.arange(base // 2) / (base // 2 - 1)
+        embedding, self.labels, self.adm = 4 * base, spec.labels, spec.adm
+        exponents = torch.arange(base // 2) / (base // 2 - (not spec.adm))
         self.register_buffer("frequencies", 1e-4**exponents, persistent=False)
-        self.map_label = torch.nn.Linear(spec.labels, base)
+        self.map_label = torch.nn.Linear(spec.labels, embedding if spec.adm else base, bias=not spec.adm)
         self.map0, self.map1 = torch.nn.Linear(base, embedding), torch.nn.Linear(embedding, embedding)
 
         def block(channels_in, channels_out, **more):
-            return Block(channels_in, channels_out, embedding, dropout=spec.dropout, **more)
+            kind = AdmBlock if spec.adm else Block
+            return kind(channels_in, channels_out, embedding, dropout=spec.dropout, **more)
 
         encoder, widths, width = [conv(channels_io, base, 3)], [base], base
         for level, m in levels:
@@ -146,21 +176,27 @@ class UNet(torch.nn.Module):
                 decoder.append(block(width, width, direction="up"))
                 self.takes_skip.append(False)
             for i in range(spec.blocks + 1):
-                attention = i == spec.blocks and size >> level in spec.attention
+                attention = (spec.adm or i == spec.blocks) and size >> level in spec.attention
                 decoder.append(block(width + widths.pop(), base * m, attention=attention))
                 self.takes_skip.append(True)
                 width = base * m
         self.encoder, self.decoder = torch.nn.ModuleList(encoder), torch.nn.ModuleList(decoder)
-        self.out_norm, self.out_conv = norm(width), conv(width, channels_io, 3, 1e-5)
+        self.out_norm = norm(width, 1e-5 if spec.adm else 1e-6)
+        self.out_conv = conv(width, channels_io, 3, 0.0 if spec.adm else 1e-5)
+
+    def embed(self, c_noise, labels):
+        angles = torch.outer(c_noise, self.frequencies)
+        if self.adm:
+            emb = self.map0(torch.cat([angles.cos(), angles.sin()], dim=1))
+            return F.silu(self.map1(F.silu(emb)) + self.map_label(labels))
+        emb = torch.cat([angles.sin(), angles.cos()], dim=1) + self.map_label(labels * math.sqrt(self.labels))
+        return F.silu(self.map1(F.silu(self.map0(emb))))
 
     def encode(self, x, c_noise, labels):
         """The embedding, and every encoder output."""
-        angles = torch.outer(c_noise, self.frequencies)
-        emb = torch.cat([angles.sin(), angles.cos()], dim=1) + self.map_label(labels * math.sqrt(self.labels))
-        emb = F.silu(self.map1(F.silu(self.map0(emb))))
-        skips = []
+        emb, skips = self.embed(c_noise, labels), []
         for layer in self.encoder:
-            x = layer(x, emb) if isinstance(layer, Block) else layer(x)
+            x = layer(x) if isinstance(layer, torch.nn.Conv2d) else layer(x, emb)
             skips.append(x)
         return emb, skips
 
@@ -170,6 +206,9 @@ class UNet(torch.nn.Module):
         for block, takes_skip in zip(self.decoder, self.takes_skip):
             x = block(torch.cat([x, skips.pop()], dim=1) if takes_skip else x, emb)
         return self.out_conv(F.silu(self.out_norm(x)))
+
+    def forward(self, x, c_noise, labels):
+        return self.decode(*self.encode(x, c_noise, labels))
 
 
 class Denoiser(torch.nn.Module):
@@ -283,10 +322,13 @@ class Dit(torch.nn.Module):
 
 
 def raw_network(spec):
-    """F(x; c_noise, labels) of a spec."""
-    net = Dit(spec)
+    """F(x; c_noise, labels) of a spec, whose weights are not zero."""
+    net = Dit(spec) if isinstance(spec, DitSpec) else UNet(spec)
     if count(net) != spec.parameters:
         raise RuntimeError(f"the network has {count(net)} parameters, OneStep's has {spec.parameters}")
+    with torch.no_grad():
+        for p in net.parameters():
+            p.add_(0.02 * torch.randn_like(p))
     return net
 
 

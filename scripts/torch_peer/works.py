@@ -227,8 +227,8 @@ class ForwardWork:
 
     def __init__(self, options):
         spec = SPECS[options.network]
-        if not isinstance(spec, DitSpec):
-            raise ValueError(f"{options.network} is no raw network")
+        if not isinstance(spec, DitSpec) and spec.patches:
+            raise ValueError(f"the network of {options.network} sees patches, not images")
         self.images, self.net = options.batch, placed(raw_network(spec), options)
         self.x = torch.randn(options.batch, spec.channels, spec.size, spec.size, device=options.device)
         self.c_noise = torch.rand(options.batch, device=options.device)

@@ -18,14 +18,14 @@
 #include "apps/common/run_app.h"
 #include "bench.h"
 #include "config/config.h"
-#include "networks/dit.h"
+#include "networks/network_list.h"
 
 using namespace onestep;
 
 namespace {
 
 struct NetworkFile {
-  std::variant<DitConfig> network;
+  NetworkConfig network;
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("network", c.network, "the raw network");
