@@ -300,29 +300,29 @@ TEST_CASE("R1 perturbs the noised real image at its own noise level") {
   CHECK_FALSE(has_gradient(s.teacher));
 }
 
-TEST_CASE("A discriminator sees the lowest resolution, all, or a list") {
+TEST_CASE("A discriminator sees the deepest tap, all, or a list") {
   const auto read = [](const std::string& value) {
     return config::read<Holder>(config::parse("{taps: " + value + "}", "test")).taps;
   };
   const Denoiser network = picture_network(1);
   const auto of = [&](const std::string& value) { return resolved(read(value), network, "key"); };
-  CHECK(of("lowest") == std::vector<int64_t>{2});
-  CHECK(of("all") == std::vector<int64_t>{4, 2});
-  CHECK(of("[4]") == std::vector<int64_t>{4});
-  for (const char* value : {"lowest", "[2, 4]"}) {
+  CHECK(of("deepest") == std::vector<std::string>{"2x2"});
+  CHECK(of("all") == std::vector<std::string>{"4x4", "2x2"});
+  CHECK(of("[4x4]") == std::vector<std::string>{"4x4"});
+  for (const char* value : {"deepest", "[2x2, 4x4]"}) {
     INFO(value);
     const Holder holder{read(value)};
     CHECK(of(config::flow_text(config::encode(holder).children.at(0))) ==
           resolved(holder.taps, network, "key"));
   }
-  for (const auto& [value, said] : {std::pair("[]", "lowest, all, or a list"),
-                                    {"lowst", "did you mean 'lowest'?"},
-                                    {"14", "lowest, all, or a list"},
-                                    {"[0]", ">= 1"}}) {
+  for (const auto& [value, said] : {std::pair("[]", "deepest, all, or a list"),
+                                    {"deepst", "did you mean 'deepest'?"},
+                                    {"14", "deepest, all, or a list"},
+                                    {"['']", "expected"}}) {
     INFO(value);
     CHECK_THAT(config_error([&] { read(value); }), Catch::Contains(said));
   }
-  CHECK_THAT(config::help<Holder>(), Catch::Contains("lowest, all, or a list"));
+  CHECK_THAT(config::help<Holder>(), Catch::Contains("deepest, all, or a list"));
 }
 
 TEST_CASE("Discriminators that make no sense say so") {
