@@ -97,26 +97,29 @@ Workers use_workers(int64_t workers, int64_t threads, at::Device device) {
   return Workers(workers, threads);
 }
 
-at::Device open_device(const std::string& name, int local_rank) {
-  const auto refuse = [&](const std::string& why) {
-    throw config::ConfigError("device '" + name + "': " + why);
-  };
+at::Device device_named(const std::string& name, int local_rank) {
   if (name == "cpu") return at::kCPU;
   const std::string index = name.starts_with("cuda:") ? name.substr(5) : name == "cuda" ? "0" : "";
-  if (index.empty() || index.size() > 2 || index.find_first_not_of("0123456789") != std::string::npos) {
-    refuse("expected cpu, cuda or cuda:N");
-  }
+  if (index.empty() || index.size() > 2 || index.find_first_not_of("0123456789") != std::string::npos)
+    throw config::ConfigError("device '" + name + "': expected cpu, cuda or cuda:N");
+  return {at::kCUDA, static_cast<at::DeviceIndex>(name == "cuda" ? local_rank : std::stoi(index))};
+}
+
+at::Device open_device(const std::string& name, int local_rank) {
+  const at::Device device = device_named(name, local_rank);
+  if (device.is_cpu()) return device;
   try {
     kernels::load_cuda_plugin();
   } catch (const c10::Error& error) {
     throw config::ConfigError(error.what_without_backtrace());
   }
   const int devices = c10::impl::VirtualGuardImpl(at::kCUDA).deviceCount();
-  const int chosen = name == "cuda" ? local_rank : std::stoi(index);
-  if (chosen >= devices)
-    refuse("there are " + std::to_string(devices) + " GPUs" +
-           (name == "cuda" ? ", and this is rank " + std::to_string(local_rank) + " of its machine" : ""));
-  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(chosen));
+  if (device.index() >= devices) {
+    throw config::ConfigError(
+        "device '" + name + "': there are " + std::to_string(devices) + " GPUs" +
+        (name == "cuda" ? ", and this is rank " + std::to_string(local_rank) + " of its machine" : ""));
+  }
+  return device;
 }
 
 std::string version() {

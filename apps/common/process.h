@@ -38,8 +38,11 @@ int64_t ranks_here();
 /// The variable that tells how many ranks share the cores.
 inline constexpr const char* kRanksHereVariable = "ONESTEP_RANKS_HERE";
 
-/// "cpu", "cuda" or "cuda:N", ready for use; "cuda" is the GPU of this rank of its machine. Throws
-/// config::ConfigError for another name, and saying why when there is no such GPU.
+/// The device of that name, "cpu", "cuda" or "cuda:N", whether there is one or not; "cuda" is the GPU of this
+/// rank of its machine. Throws config::ConfigError for another name.
+at::Device device_named(const std::string& name, int local_rank = 0);
+
+/// The same, ready for use. Throws config::ConfigError, too, saying why when there is no such GPU.
 at::Device open_device(const std::string& name, int local_rank = 0);
 
 /// "0.1.0", and that of LibTorch.

@@ -25,6 +25,7 @@
 #include "parallel/deal.h"
 #include "parallel/together.h"
 #include "tasks/train_config.h"
+#include "training/cost_text.h"
 
 namespace onestep {
 namespace {
@@ -89,6 +90,7 @@ void print_plan(const std::string& yaml, const TrainConfig& config, const TaskCo
   std::printf("# memory         about %.0f MiB beside the data set\n", cost.bytes / 1048576);
   std::printf("# cost           %.1f MMAC an image, %.2f TMAC for the run\n", cost.macs_per_image / 1e6,
               cost.macs_per_image * static_cast<double>(config.run.images) / 1e12);
+  std::printf("#                %s\n", cost_text(cost, config.run.images).c_str());
 }
 
 /// Throws config::ConfigError where so many ranks can't share a batch, naming those that can.
@@ -118,7 +120,7 @@ void dry_run(const Options& options) {
   const auto config = read_config(options);
   const int64_t ranks = std::max<int64_t>(options.ranks.ranks, 1);
   require_shareable(shared_by(config.run, ranks), ranks);
-  const at::Device device = open_device(config.run.device);
+  const at::Device device = device_named(config.run.device);  // a plan for a GPU needs none
   const Workers workers = use_workers(config.run.workers, config.run.threads, device);
   print_plan(config::to_yaml(config), config, cost_of(config, outline_of_dataset(config.data), workers));
 }

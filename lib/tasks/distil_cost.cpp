@@ -38,10 +38,14 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Net
     cost.macs_per_image += pass * kTrainingPasses * learning * passes(learnt->training_guidance);
   }
   if (discriminator) {
-    // The encoder is about half of a pass: real images go through it; student images where they must anew.
-    const bool learns = discriminator->trains_encoder;
-    cost.macs_per_image +=
-        pass * 0.5 * learning * ((discriminator->shares_encoder ? 1 : 2) * (learns ? kTrainingPasses : 0.5));
+    // The encoder is about half of a pass. Real images go through it wherever the discriminator learns; the
+    // student's too, where no other pass has their features: in the student's steps, if the encoder is
+    // frozen, and in all that it shares with the fake score.
+    const double known = discriminator->shares_encoder                                            ? learning
+                         : discriminator->trains_encoder || !learns_in_students_step(config.fake) ? 0
+                                                                                                  : turns;
+    const double of_one = discriminator->trains_encoder ? kTrainingPasses : 1;
+    cost.macs_per_image += pass * 0.5 * of_one * (2 * learning - known);
     if (config.adversarial) cost.macs_per_image += pass * 0.5 * turns;
     if (discriminator->networks) {
       const int64_t own = parameter_count(*discriminator->networks);

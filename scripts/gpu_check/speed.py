@@ -46,7 +46,7 @@ class Bench:
         write_images(self.images, 512, 32)
         self.data = {"fashion_mnist": ["data.root=data/fashion-mnist", "data.split=test"],
                      "ddpmpp_cifar10": [f"data={{kind: images, path: {self.images}}}"]}
-        self.folder = {"fashion_mnist": "configs/fashion_mnist", "ddpmpp_cifar10": "configs/cifar10"}
+        self.folder = {"fashion_mnist": "configs/fashion_mnist", "ddpmpp_cifar10": "configs/cifar10_cond"}
         self.model = {network: work / f"{network}/model.safetensors" for network in NETWORKS}
         self.seconds = 1 if self.tiny else 3
         self.known = {}  # our figures by (network, work, batch, tf32): compiled peers stand beside them, too

@@ -243,7 +243,11 @@ TEST_CASE("A dry run prints everything and writes nothing") {
   const Said said = experiment.train("--dry-run task.optimizer.learning_rate.peak=0.25");
   CHECK(said.code == 0);
   CHECK_THAT(said.out, Catch::Contains("peak: 0.25") && Catch::Contains("parameters") &&
-                           Catch::Contains("MiB") && Catch::Contains("MAC"));
+                           Catch::Contains("MiB") && Catch::Contains("MAC") &&
+                           Catch::Contains("TFLOP an image, ") && Catch::Contains(" EFLOP the run"));
+  CHECK(experiment.train("--dry-run run.device=cuda:99").code == 0);  // a plan for a machine elsewhere
+  check_refused(experiment.train("run.device=cuda:99"), 2, {"cuda"});
+  check_refused(experiment.train("--dry-run run.device=tpu"), 2, {"expected cpu, cuda or cuda:N"});
   CHECK_FALSE(fs::exists(experiment.folder / "run"));
   const Said help = run_command("onestep-train --help-config");
   CHECK(help.code == 0);
