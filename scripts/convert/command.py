@@ -129,8 +129,6 @@ def read_model(tensors, metadata):
 
 def convert(source, options):
     """Does what `options` ask for; what it did, in a line or, with --list, several."""
-    if not options.list:
-        source.hash_beside()
     kind, value, metadata = source.contents()
     back = NETWORK in metadata
     if not options.list and back == (options.output.suffix == ".safetensors"):
@@ -159,6 +157,8 @@ def convert(source, options):
         if back:
             write_torch(file, official_state(network, preconditioning, tensors), source.forget)
         else:
+            source.hash_beside()
+
             def filled(finished):
                 return model.metadata() | {"source": options.input.name,
                                            "source_sha256": source.sha256() if finished else "0" * 64}

@@ -115,7 +115,7 @@ def plain_model(value, path, options, given):
 
 
 def unet_preconditioning(options, given, default):
-    """What a U-Net's state dict does not say, and what of it is assumed."""
+    """The parametrisation, which a U-Net's state dict does not hold, and what of it is assumed."""
     if given:
         return given, []
     rule = options.rule or default

@@ -375,6 +375,39 @@ class WayBack(ConvertTest):
         self.refuse(write(source, model, metadata), "network kind mlp", output=back)
 
 
+class Official(unittest.TestCase):
+    """The published networks have as many tensors and parameters as their configurations imply."""
+
+    def check(self, shapes, tensors, parameters):
+        self.assertEqual(len(shapes), tensors)
+        learned = {n: s for n, s in shapes.items() if not n.endswith(("resample_filter", "map_noise.freqs"))}
+        self.assertEqual(sum(map(math.prod, learned.values())), parameters)
+
+    def test_edm(self):
+        ncsnpp = {"embedding_type": "fourier", "channel_mult_noise": 2, "encoder_type": "residual",
+                  "resample_filter": [1, 3, 3, 1]}
+        for resolution, labels, changes, tensors, parameters in (
+                (32, 0, {}, 425, 55_733_891), (32, 10, {}, 427, 55_735_299),
+                (32, 0, ncsnpp, 432, 56_397_827), (32, 10, ncsnpp, 434, 56_400_643),
+                (64, 0, {}, 553, 61_805_571), (64, 0, ncsnpp, 563, 62_761_091)):
+            multiples = [2, 2, 2] if resolution == 32 else [1, 2, 2, 2]
+            network = complete({"kind": "song_unet", "img_resolution": resolution, "label_dim": labels, "augment_dim": 9,
+                                "channel_mult": multiples, **changes})
+            self.check(song_unet(network), tensors, parameters)
+        self.check(dhariwal_unet(complete({"kind": "dhariwal_unet", "img_resolution": 64, "label_dim": 1000})),
+                   553, 295_899_267)
+
+    def test_dit(self):
+        for hidden, depth, heads, millions in ((384, 12, 6, (32.96, 32.95, 33.15)), (768, 12, 12, (130.51, 130.48, 130.88)),
+                                               (1024, 24, 16, (458.10, 458.05, 458.59)),
+                                               (1152, 28, 16, (675.13, 675.07, 675.68))):
+            for patch, million in zip((2, 4, 8), millions):
+                shapes = dit(complete({"kind": "dit", "hidden_size": hidden, "depth": depth, "num_heads": heads,
+                                       "patch_size": patch}))
+                self.assertEqual(len(shapes), 12 + 10 * depth)
+                self.assertAlmostEqual(sum(map(math.prod, shapes.values())) / 1e6, million, delta=0.006)
+
+
 class Command(ConvertTest):
     def test_usage(self):
         source = GOLDEN / "checkpoint" / "edm_ddpmpp.pkl"
