@@ -48,6 +48,7 @@ Denoiser open_teacher(const DistilConfig& config, const TaskContext& context) {
   const std::string problem =
       range_problem("task.sigma", range_of(config.sigma), valid_range(teacher), "the teacher");
   if (!problem.empty()) throw config::ConfigError(problem);
+  if (config.regression) within(config.regression->sampler, valid_range(teacher));
   set_recompute(teacher, config.recompute);
   return teacher;
 }

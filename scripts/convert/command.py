@@ -102,8 +102,9 @@ def check_size(source, tensors):
 
 
 def describe(kind, network, preconditioning, weights, assumed):
-    said = f"{kind}{f', weights {shown(weights)}' if weights else ''}: {network['kind']}, {preconditioning.get('rule', 'edm')}"
-    values = network | preconditioning | {"rule": preconditioning.get("rule", "edm")}
+    rule = preconditioning.get("rule", "edm")
+    said = f"{kind}{f', weights {shown(weights)}' if weights else ''}: {network['kind']}, {rule}"
+    values = network | preconditioning | {"rule": rule}
     return said + (f"; assumed: {', '.join(f'{key} {values[key]}' for key in assumed)}" if assumed else "")
 
 

@@ -3,7 +3,7 @@
 import struct
 
 from .bad_input import BadInput
-from .pickle_machine import Record
+from .pickle_machine import Record, plain_key
 from .tensors import Tensor, make_tensor
 from .torch_storage import STORAGE_GLOBALS, Storage, read_legacy
 
@@ -17,8 +17,8 @@ INERT = (
     "numpy.dtype", "numpy.ndarray", "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
     "argparse.Namespace", "torch.device", "pathlib.PosixPath", "collections.defaultdict",
 )
-NAMES_ALONE = ("torch.float32", "torch.float16", "torch.bfloat16", "torch.float64", "torch.int64", "builtins.dict",
-               "builtins.list", "builtins.float", "builtins.int")
+NAMES_ALONE = ("torch.float32", "torch.float16", "torch.bfloat16", "torch.float64", "torch.int64",
+               *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("dict", "list", "float", "int")))
 NUMPY_SCALARS = {"f8": "<d", "f4": "<f", "f2": "<e", "i8": "<q", "i4": "<i", "b1": "<?"}
 
 
@@ -53,11 +53,18 @@ def size(arguments):
     raise wrong("torch.Size")
 
 
+def plain_set(arguments):
+    match arguments:
+        case (list(items),):
+            return set(map(plain_key, items))
+    raise wrong("builtins.set")
+
+
 def numpy_scalar(arguments):
     match arguments:
-        case (Record(name="numpy.dtype", arguments=(str(kind), *_), state=(_, "<" | "|", *_)), memoryview() as data) if kind in NUMPY_SCALARS:
-            form = NUMPY_SCALARS[kind]
-            if len(data) == struct.calcsize(form):
+        case (Record(name="numpy.dtype", arguments=(str(kind), *_), state=(_, "<" | "|", *_)), memoryview() as data):
+            form = NUMPY_SCALARS.get(kind)
+            if form and len(data) == struct.calcsize(form):
                 return struct.unpack(form, data)[0]
     return Record("numpy scalar", ())
 
@@ -96,6 +103,8 @@ def checkpoint_globals(budget):
         "torch._utils._rebuild_parameter": parameter,
         "torch.storage._load_from_bytes": storage,
         "torch.Size": size,
+        "builtins.set": plain_set,
+        "__builtin__.set": plain_set,
         "numpy.core.multiarray.scalar": numpy_scalar,
         "numpy._core.multiarray.scalar": numpy_scalar,
         "_codecs.encode": encoded,

@@ -133,7 +133,7 @@ def dit_preconditioning(options, given, path, diffusers):
         return given, []
     rule = options.rule
     if rule is None:
-        named = {kind.lower() for kind in re.findall("[sd]it", path.name, re.IGNORECASE)} or ({"dit"} if diffusers else set())
+        named = set(re.findall("[sd]it", path.name.lower())) or ({"dit"} if diffusers else set())
         if len(named) != 1:
             raise BadInput("DiT (which predicts noise) and SiT (a flow) look the same, and its name says neither: "
                            "give --rule epsilon or --rule flow_to_data")

@@ -76,7 +76,8 @@ def read_legacy(data, known, budget):
         storage = storages.by_key[key]
         length = storage.count * SIZES[storage.dtype]
         if len(data) - at < 8 + length:
-            raise BadInput(f"ends within storage {shown(key)}: {length} bytes are due, {max(len(data) - at - 8, 0)} are left")
+            raise BadInput(f"ends within storage {shown(key)}: {length} bytes are due, "
+                           f"{max(len(data) - at - 8, 0)} are left")
         if struct.unpack("<q", data[at : at + 8])[0] != storage.count:
             raise BadInput(f"storage {shown(key)} has another size than its pickle says")
         storage.data = data[at + 8 : at + 8 + length]

@@ -146,7 +146,7 @@ class Pickles(ConvertTest):
         layers = {key: pickles.module("UNetBlock", inner) for key, inner in layers.items()}
         encoder = pickles.new("torch.nn.modules.container.ModuleDict", {"_parameters": {}, "_buffers": {
             "scratch": pickles.tensor("F32", [1], b"abcd"), "none": None}, "_modules": layers | {"nothing": None},
-            "_non_persistent_buffers_set": {"scratch"}})
+            "_non_persistent_buffers_set": pickles.call("builtins.set", ["scratch"])})
         arguments = {"_init_args": (), "_init_kwargs": TINY}
         source = self.folder / "in.pkl"
         source.write_bytes(pickles.whole({"ema": pickles.module("VEPrecond", {}, {}, {

@@ -95,7 +95,7 @@ class PyTorch(ConvertTest):
                 case 1:  # a slice of something larger
                     views[name] = torch.cat([torch.ones_like(value), value])[value.shape[0]:]
                 case 2:  # every second number
-                    views[name] = torch.stack([value, torch.ones_like(value)], -1)[..., 0]
+                    views[name] = torch.stack([torch.ones_like(value), value], -1)[..., 1]
                 case 3 if value.dim() == 4:
                     views[name] = value.to(memory_format=torch.channels_last)
         everything = torch.cat([value.flatten() for value in expected.values()])

@@ -70,10 +70,9 @@ TEST_CASE("A teacher of every preconditioning becomes the exact denoiser", "[lea
     for (const double sigma : {0.3, 0.7, 1.5}) {
       const at::Tensor x = y + sigma * epsilon, level = at::full({}, sigma);
       const at::Tensor truth = denoise(exact, x, level), error = denoise(teacher, x, level) - truth;
-      const double relative =
-          (error.square().mean() / (truth - truth.mean(0)).square().mean()).sqrt().item<double>();
+      const double relative = (error.square().mean() / y.var(0).mean()).sqrt().item<double>();
       INFO("at " << sigma << ": " << relative);
-      CHECK(relative < 0.15);
+      CHECK(relative < 0.2);
     }
   }
   CHECK(rules.size() == kLaws.size());
@@ -93,4 +92,54 @@ TEST_CASE("Noise levels that a teacher's preconditioning does not know are refus
   CHECK_THROWS_WITH(attempt("ve", "{kind: karras}"), Catch::Contains("0.02 to 100"));
   CHECK_NOTHROW(attempt("flow", "{kind: karras}"));
   CHECK_FALSE(std::filesystem::exists(folder / "run"));
+}
+
+TEST_CASE("Every method distils a DiT that predicts a flow, and an ADM that predicts noise") {
+  const TemporaryFolder folder;
+  const DenoiserConfig flow{.preconditioning = {.rule = "flow_to_data", .sigma_data = 1},
+                            .network = DitConfig{.input_size = 8,
+                                                 .patch_size = 2,
+                                                 .in_channels = 1,
+                                                 .hidden_size = 16,
+                                                 .depth = 2,
+                                                 .num_heads = 2,
+                                                 .num_classes = 2}};
+  const DenoiserConfig noise{.preconditioning = {.rule = "vp"},
+                             .network = DhariwalUNetConfig{.img_resolution = 8,
+                                                           .img_channels = 1,
+                                                           .out_channels = 2,
+                                                           .label_dim = 2,
+                                                           .model_channels = 8,
+                                                           .channel_mult = {1, 2},
+                                                           .num_blocks = 1,
+                                                           .attn_resolutions = {}}};
+  for (const auto& [name, config] : {std::pair{"flow", flow}, {"noise", noise}}) {
+    const Denoiser teacher = make_denoiser(config, 1);
+    for (auto& [key, tensor] : named_tensors(teacher))  // fresh ones predict nothing
+      tensor.add_(0.05 * kernels::philox_normal(2, 0, at::arange(1), tensor.sizes(), at::kCPU)[0]);
+    const std::filesystem::path file = folder / (std::string(name) + ".safetensors");
+    save_denoiser(file, teacher);
+    for (const auto& [method, task] : toys::every_task(file)) {
+      if (method == "teacher" || method == "classifier") continue;
+      INFO(name << ", " << method);
+      std::string text = task;
+      const auto change = [&](const std::string& old, const std::string& now) {
+        if (text.find(old) != std::string::npos) text = toys::with(text, old, now);
+      };
+      change("taps: [4x4, 2x2]", "taps: all");
+      if (!has_dropout(config.network)) change(", dropout: 0.2", "");
+      const toys::Finished run = toys::run(folder / (name + ("_" + method)), text, "images: 64, batch: 16");
+      bool finite = true;
+      for (const auto& [key, tensor] : run.model.tensors)
+        finite = finite && tensor.isfinite().all().item<bool>();
+      CHECK(finite);
+      if (method == "vsd") continue;  // images, not a network
+      const Denoiser student = denoiser_of(run.model, at::kCPU);
+      CHECK(network_of(student)->preconditioning.config.rule == config.preconditioning.rule);
+      bool moved = false;
+      const NamedTensors before = named_tensors(teacher), after = named_tensors(student);
+      for (size_t i = 0; i < before.size(); ++i) moved = moved || !before[i].second.equal(after[i].second);
+      CHECK(moved);
+    }
+  }
 }
