@@ -25,8 +25,8 @@ void write_png(const std::filesystem::path& path, const at::Tensor& image,
                const std::map<std::string, std::string>& text = {});
 
 /// A PNG or JPEG file as [C,H,W] on the CPU, pixel values as stored (no colour management).
-/// Throws FileError for anything but upright 8-bit grey or RGB: truncated or damaged files, 16 bits, palettes,
-/// alpha or a transparent colour, CMYK, an EXIF orientation, more than 2^24 pixels, other formats.
+/// Throws FileError for anything but upright 8-bit grey or RGB: truncated or damaged files, 16 bits,
+/// palettes, alpha or a transparent colour, CMYK, an EXIF orientation, more than 2^24 pixels, other formats.
 at::Tensor read_image(const std::filesystem::path& path);
 /// The same for a file's bytes; `origin` stands for the path in messages.
 at::Tensor decode_image(std::string_view bytes, const std::filesystem::path& origin);

@@ -99,7 +99,7 @@ TEST_CASE("latents: what is wrong is named, with file and tensor") {
   const at::Tensor good = latents_of(2), labels = at::tensor({0, 1}, at::kLong);
   io::write_safetensors(first, {{"latents", good}, {"labels", labels}});
   const auto with = [](at::Tensor latents, double value) {
-    latents[1][3][1][2] = value;
+    latents[1][3][1][2].fill_(value);
     return latents;
   };
   struct Case {

@@ -127,9 +127,9 @@ class Broken(DataTest):
     def test_members_that_are_damaged(self):
         path = self.folder / "in.zip"
         with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("a.png", png(pattern(4, 4)))
+            archive.writestr("a.png", png(pattern(4, 4)) + bytes(100_000))
         whole = path.read_bytes()
-        path.write_bytes(whole.replace(b"IEND\xae", b"IEND\xaf"))  # Pillow would not mind; the archive's checksum does
+        path.write_bytes(whole.replace(bytes(10_000), b"x" + bytes(9_999)))  # behind what Pillow reads
         self.refuse("in.zip/a.png: cannot be read: Bad CRC-32", source=path)
         path.write_bytes(whole[: len(whole) // 2])
         self.refuse("in.zip: is no zip archive, or is truncated", source=path)
