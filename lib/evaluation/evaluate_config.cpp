@@ -26,9 +26,9 @@ std::string EvaluateConfig::problem() const {
   if (subjects.empty()) return "subjects: at least one is needed";
   for (const SubjectConfig& subject : subjects)
     if (const auto* set = std::get_if<DatasetSubject>(&subject); set != nullptr && is_points(set->data))
-      return "subjects: '" + set->name + "' holds points of a gaussian_mixture; only images can be scored";
+      return "subjects: '" + set->name + "' holds points or latents; only images can be scored";
   if (const auto* set = std::get_if<DatasetReference>(&reference); set != nullptr && is_points(set->data))
-    return "reference: holds points of a gaussian_mixture; only images can be compared with";
+    return "reference: holds points or latents; only images can be compared with";
   std::set<std::string> names;
   for (const SubjectConfig& subject : subjects)
     if (!names.insert(subject_name(subject)).second)

@@ -33,7 +33,7 @@ struct TrainConfig {
     if (!evaluation) return "";
     if (std::holds_alternative<ClassifyConfig>(task))
       return "evaluation: a classifier makes no images to score";
-    if (is_points(data)) return "evaluation: only images can be scored, not points of a gaussian_mixture";
+    if (is_points(data)) return "evaluation: only images can be scored, not points or latents";
     return "";
   }
 };
