@@ -24,7 +24,7 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Net
   const double compared = guided * (std::holds_alternative<ExpandedConfig>(config.loss) ? 2 : 1);
   // The student's graph waits while D_p and D_q are gone through, by the expanded branch with graphs of
   // theirs.
-  const double graphs = std::holds_alternative<ExpandedConfig>(config.loss) ? 3 : 2;
+  const double graphs = std::holds_alternative<ExpandedConfig>(config.loss) ? 1 + guided : 2;
   const auto averages = static_cast<double>(config.student.ema.all.size() + 1);  // and a sum by itself
   TaskCost cost{.parameters = {{"teacher", parameter_count(teacher)}, {"student", parameter_count(student)}}};
   cost.macs_per_image = pass * ((stepped ? before_last + 1 + 2 * turns : 0) + turns * compared);

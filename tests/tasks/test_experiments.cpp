@@ -37,13 +37,14 @@ struct Set {
   std::string folder, network, teacher, data;
   int64_t size, classes;  ///< of the data's labels; 0: it has none
   int64_t parameters;
-  double gmac;  ///< of a pass; 0: the design says nothing
+  double gmac;  ///< of a pass; 0: nothing to compare with
 };
+// DDPM++ at 32 x 32: 4.57 + 1.93 + 0.38 in the encoder, 0.78 + 2.85 + 10.68 in the decoder, layer by layer.
 const std::vector<Set> kSets{
     {"cifar10_cond", "cifar10_cond_ddpmpp", "edm-cifar10-32x32-cond-vp", "cifar10-32x32.zip", 32, 10,
-     55'735'299, 20.5},
+     55'735'299, 21.19},
     {"cifar10_uncond", "cifar10_uncond_ddpmpp", "edm-cifar10-32x32-uncond-vp", "cifar10-32x32.zip", 32, 10,
-     55'733'891, 20.5},
+     55'733'891, 21.19},
     {"imagenet64", "imagenet64_adm", "edm-imagenet-64x64-cond-adm", "imagenet-64x64.zip", 64, 1000,
      295'899'267, 0},
     {"ffhq64", "ffhq64_ddpmpp", "edm-ffhq-64x64-uncond-vp", "ffhq-64x64.zip", 64, 0, 61'805'571, 0},
@@ -386,7 +387,8 @@ TEST_CASE("the design's cost of a cycle of f-distill and its memory of a paramet
   // 26 passes for a cycle of five steps; SiD on latents with student, fake score, teacher and an average:
   // 18 + 18 + 2 + 4 bytes a parameter where networks run in bfloat16. In float32 there are no copies of that
   // (-2 - 2), the teacher has 4 bytes (+2), and steps are summed over shards apart: student and fake score
-  // (+4 + 4), and what is to be divided by the mean of h (+4).
+  // (+4 + 4), and what is to be divided by the mean of h (+4). Activations are those of five passes at once:
+  // the student's, and the guided teacher's and fake score's two each.
   CHECK(5 * kPasses.at("f_distill") == Approx(26).epsilon(0.02));
   const Set& set = kSets.back();
   const StandIns files(set);
@@ -395,6 +397,6 @@ TEST_CASE("the design's cost of a cycle of f-distill and its memory of a paramet
   set_recompute(network, "blocks");
   const auto activations = static_cast<double>(pass_cost(network).activations);
   CHECK(cost_of(config).bytes ==
-        Approx((42 - 4 + 2 + 12) * static_cast<double>(set.parameters) + 3 * 4.0 * 16 * activations)
+        Approx((42 - 4 + 2 + 12) * static_cast<double>(set.parameters) + 5 * 4.0 * 16 * activations)
             .epsilon(1e-6));
 }
