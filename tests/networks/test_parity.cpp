@@ -70,7 +70,7 @@ void check_case(const io::TensorFile& file, at::Device device, at::ScalarType dt
   INFO((wide ? "float64" : "float32"));
   const double tolerance = wide ? 1e-10 : 2e-5, gradient_tolerance = wide ? 1e-10 : c.kind.gradient;
 
-  const at::Tensor x = c.get("x").set_requires_grad(true);
+  const at::Tensor x = c.get("x").clone().set_requires_grad(true);
   const at::Tensor sigma = c.get("sigma");
   const DenoiserInputs inputs{.condition = {c.get("class_labels")},
                               .augment_labels = c.get("augment_labels")};
@@ -104,7 +104,7 @@ void check_case(const io::TensorFile& file, at::Device device, at::ScalarType dt
   }
 
   size_t official = 0;
-  for (const auto& [key, tensor] : file.tensors) official += key.starts_with("weights/");
+  for (const auto& [key, tensor] : file.tensors) official += key.starts_with("weights/model.");
   CHECK(named_tensors(c.denoiser).size() == official);  // a place for every one, and none is left over
 }
 
