@@ -16,7 +16,8 @@ namespace onestep {
 namespace {
 
 constexpr int64_t kSinusoids = 256;
-constexpr double kStd = 0.02;  // of the embedders' initial weights
+constexpr int64_t kLargestSide = 256;  // of the grid of tokens: what attention costs is a number then
+constexpr double kStd = 0.02;          // of the embedders' initial weights
 
 int64_t grid_side(const DitConfig& c) {
   return c.input_size / c.patch_size;
@@ -63,6 +64,10 @@ at::Tensor decode(const Dit& m, const at::Tensor& tokens, const at::Tensor& cond
 std::string DitConfig::problem() const {
   if (input_size % patch_size != 0) {
     return c10::str("input_size ", input_size, " is no multiple of patch_size ", patch_size);
+  }
+  if (grid_side(*this) > kLargestSide) {
+    return c10::str("input_size ", input_size, " in patches of ", patch_size, " makes more than ",
+                    kLargestSide, " x ", kLargestSide, " tokens");
   }
   if (hidden_size % num_heads != 0) {
     return c10::str("hidden_size ", hidden_size, " can't be split among ", num_heads, " heads (num_heads)");
@@ -114,7 +119,9 @@ at::Tensor embed_image(const Dit& m, const at::Tensor& x) {
       x.dim() == 4 && x.sizes().slice(1) == at::IntArrayRef({c.in_channels, c.input_size, c.input_size}),
       "a dit for images ", c.in_channels, " x ", c.input_size, " x ", c.input_size, " was given ", x.sizes());
   const at::Tensor map = at::conv2d(x, m.patches.weight, m.patches.bias, {c.patch_size, c.patch_size});
-  return map.flatten(2).transpose(1, 2) + m.pos_embed;
+  // In the order of tokens, not of maps, which every later sum and norm would keep and go through at a
+  // seventh of the speed.
+  return map.flatten(2).transpose(1, 2).contiguous() + m.pos_embed;
 }
 
 at::Tensor embed_conditioning(const Dit& m, const Conditioning& c) {
@@ -160,11 +167,11 @@ PassCost pass_cost(const Dit& m) {
   // A block keeps its input, both norms as they are and modulated, q, k, v, what attention makes of them and
   // that once more, what it adds; the sum, both sides of gelu, and what the MLP adds.
   const int64_t kept = tokens * (13 * width + 2 * hidden) + 6 * width;
-  const int64_t outer = tokens * width;
-  const bool recomputed = c.recompute == "blocks";
+  const int64_t stream = tokens * width;
+  const int64_t blocks = c.recompute == "blocks" ? c.depth * stream + kept : c.depth * kept;
   return {.macs = c.depth * block + tokens * (m.patches.weight.numel() + m.final_linear.weight.numel()) +
                   m.time0.weight.numel() + m.time2.weight.numel() + m.final_modulation.weight.numel(),
-          .activations = (recomputed ? c.depth * outer + kept : c.depth * kept) + 3 * outer};
+          .activations = blocks + 3 * stream};
 }
 
 static_assert(RawNetwork<Dit>);

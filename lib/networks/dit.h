@@ -33,7 +33,7 @@ struct DitConfig {
     visit("input_size", c.input_size, "height and width of the images or latents", config::between(1, 4096));
     visit("patch_size", c.patch_size, "height and width of what becomes a token", config::between(1, 4096));
     visit("in_channels", c.in_channels, "channels in", config::between(1, 1024));
-    visit("hidden_size", c.hidden_size, "channels of a token", config::between(4, 65536));
+    visit("hidden_size", c.hidden_size, "channels of a token", config::between(4, 16384));
     visit("depth", c.depth, "transformer blocks", config::between(1, 1024));
     visit("num_heads", c.num_heads, "heads of the attention", config::between(1, 1024));
     visit("mlp_ratio", c.mlp_ratio, "hidden units of a block's MLP, as a multiple of hidden_size",

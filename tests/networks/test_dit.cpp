@@ -349,6 +349,7 @@ TEST_CASE("A DiT that can't be built is refused with what is wrong") {
     CHECK_THROWS_WITH(config::read<DitConfig>(config::parse(yaml, "dit.yaml")), Catch::Contains(why));
   };
   refused("{input_size: 33}", "input_size 33 is no multiple of patch_size 2");
+  refused("{input_size: 1024}", "more than 256 x 256 tokens");
   refused("{num_heads: 7}", "hidden_size 384 can't be split among 7 heads");
   refused("{hidden_size: 18}", "hidden_size must be a multiple of 4");
   refused("{freq_shift: 2}", "freq_shift");
