@@ -153,7 +153,7 @@ std::string text_of(const config::Node& file, const std::string& path) {
   return at == nullptr || at->kind != config::Node::Kind::scalar ? "" : at->text;
 }
 
-std::set<std::string> excused(const fs::path& file) {
+std::set<std::string> excused(const std::filesystem::path& file) {
   const std::string mark = "# differs: ";
   std::set<std::string> keys;
   std::ifstream in(file);
