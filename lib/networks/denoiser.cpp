@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "networks/denoiser.h"
 
+#include <algorithm>
+#include <set>
+
 #include <ATen/TensorOperators.h>
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "config/printable.h"
+#include "config/suggest.h"
 #include "networks/model_metadata.h"
 #include "networks/space_to_depth.h"
 
@@ -32,6 +37,19 @@ struct NetworkMetadata {
 bool is_mixture(const std::string& network) {
   const auto json = nlohmann::json::parse(network, nullptr, /*allow_exceptions=*/false);
   return json.is_object() && json.value("kind", nlohmann::json()) == GaussianMixture::kind;
+}
+
+/// "'a', 'b' and 3 more", the file's tensors that a network has no place for; "" where there are none.
+std::string tensors_beyond(const io::TensorFile& file, const Denoiser& network) {
+  std::set<std::string> known;
+  for (const auto& [name, tensor] : named_tensors(network)) known.insert(name);
+  constexpr size_t kNamed = 3;
+  std::vector<std::string> beyond;
+  for (const auto& [name, tensor] : file.tensors)
+    if (!known.contains(name)) beyond.push_back("'" + config::printable(name) + "'");
+  const size_t more = beyond.size() - std::min(beyond.size(), kNamed);
+  beyond.resize(beyond.size() - more);
+  return config::join(beyond, ", ") + (more > 0 ? " and " + std::to_string(more) + " more" : "");
 }
 
 DenoiserConfig config_of(const PreconditionedNetwork& m) {
@@ -184,7 +202,11 @@ Denoiser denoiser_of(const io::TensorFile& file, at::Device device, at::ScalarTy
                                                                   file.metadata.at(kPreconditioningKey));
   }
   if (const std::string problem = config.problem(); !problem.empty()) throw io::FileError(path, problem);
-  return with_tensors_of(file, make_denoiser(config, 0, at::kMeta), device, dtype);
+  const Denoiser shapes = make_denoiser(config, 0, at::kMeta);
+  Denoiser denoiser = with_tensors_of(file, shapes, device, dtype);
+  if (const std::string others = tensors_beyond(file, shapes); !others.empty())
+    throw io::FileError(path, "its network lacks a place for " + others);
+  return denoiser;
 }
 
 io::TensorFile model_file(const Denoiser& denoiser, std::map<std::string, std::string> metadata) {

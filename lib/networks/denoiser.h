@@ -100,7 +100,8 @@ Denoiser exact_denoiser(const at::Tensor& weights, const at::Tensor& means, cons
 
 /// A model file carries its network's configuration in its metadata (keys `onestep.network` and
 /// `onestep.preconditioning`, JSON), so that it alone rebuilds the denoiser; an analytic one is of kind
-/// gaussian_mixture. Its tensors are compared with what that says before any memory is taken for them. Throws
+/// gaussian_mixture. Its tensors are compared with what that says before any memory is taken for them; one
+/// that is missing, of another shape or too many is an error. Throws
 /// io::FileError, naming the file.
 Denoiser load_denoiser(const std::filesystem::path& path, at::Device device,
                        at::ScalarType dtype = at::kFloat);

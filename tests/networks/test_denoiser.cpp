@@ -159,6 +159,13 @@ TEST_CASE("Files that are no model say so, by name") {
   }
   CHECK_THAT(write(file.tensors, file.metadata),
              Catch::Contains("model.map_layer0.weight") && Catch::Contains("[2, 2]"));
+
+  save_denoiser(path, wrong);
+  file = io::read_safetensors(path);
+  for (const char* name : {"model.a", "model.b", "model.c", "model.d"})
+    file.tensors.emplace_back(name, at::zeros({1}));
+  CHECK_THAT(write(file.tensors, file.metadata),
+             Catch::Contains("lacks a place for 'model.a', 'model.b', 'model.c' and 1 more"));
 }
 
 TEST_CASE("Gaussian mixture: one component is the linear denoiser") {
