@@ -76,7 +76,7 @@ bool ends_in_pure_noise(const std::string& schedule) {
 
 at::Tensor timestep_of(const at::Tensor& sigma, const at::Tensor& levels, Timestep rounding) {
   const bool in_log = rounding != Timestep::nearest;
-  const at::Tensor wide = sigma.to(levels.scalar_type());
+  const at::Tensor wide = sigma.to(levels.scalar_type()).contiguous();
   const at::Tensor table = in_log ? levels.log() : levels, place = in_log ? wide.log() : wide;
   const int64_t last = table.size(0) - 1;
   if (rounding != Timestep::interpolated) {

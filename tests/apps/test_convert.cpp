@@ -34,7 +34,7 @@ TEST_CASE("a converted pickle gives the reference's images, and is sampled witho
     WARN("skipped: no python3");
     return;
   }
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   for (const auto& [name, rule, tolerance] :
        {std::tuple{"edm_ddpmpp", "edm", 2e-5}, std::tuple{"edm_ncsnpp", "edm", 2e-5},
         std::tuple{"edm_adm_fp16flag", "edm", 2e-5}, std::tuple{"vp_ddpmpp", "vp", 5e-4}}) {
@@ -59,7 +59,7 @@ TEST_CASE("a converted DiT and SiT know what they predict, and of which images")
     WARN("skipped: no python3");
     return;
   }
-  const test::TemporaryFolder folder;
+  const TemporaryFolder folder;
   const io::TensorFile golden = test::golden_file("networks/sit_patch4_three_heads");
   NamedTensors weights;
   for (const auto& [name, tensor] : golden.tensors)

@@ -322,7 +322,7 @@ TEST_CASE("A discriminator sees the deepest tap, all, or a list") {
     INFO(value);
     CHECK_THAT(config_error([&] { read(value); }), Catch::Contains(said));
   }
-  CHECK_THAT(config::help<Holder>(), Catch::Contains("deepest, all, or a list"));
+  CHECK_THAT(config::help<Holder>(), Catch::Contains("deepest, all, or a"));
 }
 
 TEST_CASE("Discriminators that make no sense say so") {
