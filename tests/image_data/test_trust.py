@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 import os
 import pickle
+import shutil
 import signal
 import struct
 import subprocess
@@ -313,6 +314,16 @@ class Behaviour(DataTest):
             self.assertEqual(result.code, 3)
             self.assertRegex(result.err, r"(none/o\.zip|none/r\.json): No such file or directory\n$")
         self.assertEqual([path.name for path in self.folder.iterdir()], ["in"])
+
+    def test_installed(self):
+        self.write("a.png", pattern(4, 4))
+        program = self.folder / "bin" / "onestep-data"
+        program.parent.mkdir()
+        shutil.copy(SCRIPT, program)
+        for package in ("common", "image_data"):
+            shutil.copytree(SCRIPT.parent / package, self.folder / "share" / "onestep" / package)
+        done = subprocess.run([program, self.input, self.output], cwd="/", capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_a_missing_module_names_the_package(self):
         with unittest.mock.patch.object(importlib.util, "find_spec", lambda name: None):
