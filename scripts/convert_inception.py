@@ -16,22 +16,20 @@ Exit codes: 0 done, 1 no PyTorch, 2 usage, 3 a bad file.
 import argparse
 import ctypes
 import hashlib
-import json
-import os
+import math
 import pathlib
 import re
-import struct
 import sys
-import tempfile
 import warnings
 import zipfile
 
+from common.bad_input import BadInput, reason
+from common.output_file import output_file
+from convert.safetensors_file import write_safetensors
+from convert.tensors import from_bytes
+
 # A tensor that tells each of the two namings.
 MARKERS = ("layers.mixed.conv.weight", "Mixed_5b.branch1x1.conv.weight")
-
-
-class BadInput(Exception):
-    pass
 
 
 def file_sha256(path):
@@ -56,6 +54,14 @@ def is_torchscript(path):
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
+def as_tensor(value):
+    """What convert/ writes, of a tensor of PyTorch."""
+    import torch
+
+    value = value.detach().to(torch.float32).contiguous()
+    return from_bytes("f32", value.shape, ctypes.string_at(value.data_ptr(), 4 * value.numel()))
+
+
 def load_state(path):
     """Names and tensors of a TorchScript module or of a state dict."""
     import torch
@@ -66,7 +72,7 @@ def load_state(path):
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch throws many kinds for a file that is not one of its own
-        raise BadInput(f"PyTorch cannot read it: {str(error).strip().splitlines()[0]}") from error
+        raise BadInput(f"PyTorch cannot read it: {reason(error)}") from error
     if not isinstance(state, dict) or not any(marker in state for marker in MARKERS):
         raise BadInput(f"not the FID Inception network: it has neither {' nor '.join(MARKERS)}")
     # Counters of the training's batches: nothing depends on them.
@@ -74,36 +80,7 @@ def load_state(path):
     for name, value in state.items():
         if not (isinstance(name, str) and torch.is_tensor(value) and value.is_floating_point()):
             raise BadInput(f"'{name}' is not a tensor of floating-point numbers")
-    return {name: value.detach().to(torch.float32).contiguous() for name, value in state.items()}
-
-
-def safetensors_header(state, metadata):
-    header, end = {"__metadata__": metadata}, 0
-    for name, value in state.items():
-        begin, end = end, end + 4 * value.numel()
-        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
-
-
-def write_safetensors(path, state, metadata):
-    """Writes beside `path` and renames, so that the file appears whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(safetensors_header(state, metadata))
-            for value in state.values():
-                file.write(ctypes.string_at(value.data_ptr(), 4 * value.numel()))
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    return {name: as_tensor(value) for name, value in state.items()}
 
 
 def main():
@@ -122,14 +99,15 @@ def main():
     except ImportError as error:
         sys.exit(f"convert_inception: needs PyTorch ({error}); see --help")
     except (BadInput, OSError) as error:
-        print(f"{options.input}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+        print(f"{options.input}: {reason(error)}", file=sys.stderr)
         return 3
     try:
-        write_safetensors(options.output, state, {"source": options.input.name, "source_sha256": digest})
+        with output_file(options.output) as file:
+            write_safetensors(file, state, lambda _: {"source": options.input.name, "source_sha256": digest})
     except OSError as error:
         print(f"{options.output}: {error.strerror}", file=sys.stderr)
         return 3
-    print(f"{options.output}: {len(state)} tensors, {sum(v.numel() for v in state.values())} numbers; "
+    print(f"{options.output}: {len(state)} tensors, {sum(math.prod(tensor.shape) for tensor in state.values())} numbers; "
           f"source SHA-256 {digest}")
     return 0
 

@@ -26,8 +26,9 @@ require_packages("make_emoji")
 
 from PIL import Image, ImageDraw, ImageFont, features  # noqa: E402
 
-from image_data.archive import DataSetZip, file_that_appears_whole, png_bytes  # noqa: E402
-from image_data.bad_input import BadInput, reason  # noqa: E402
+from common.bad_input import BadInput, reason  # noqa: E402
+from common.output_file import output_file  # noqa: E402
+from image_data.archive import DataSetZip, png_bytes  # noqa: E402
 from image_data.fit import fit  # noqa: E402
 
 FONT = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
@@ -101,13 +102,13 @@ def make(options):
     found, left_out = pictures(options)
     groups = list(dict.fromkeys(group for group, _ in found))
     by_class = {group: [picture for of, picture in found if of == group] for group in groups}
-    with file_that_appears_whole(options.output) as file, DataSetZip(file) as archive:
+    with output_file(options.output) as file, DataSetZip(file) as archive:
         for number, group in enumerate(groups):
             for picture in by_class[group]:
                 archive.add(png_bytes(picture), number)
         archive.finish(True, groups)
     if options.sheet:
-        with file_that_appears_whole(options.sheet) as file:
+        with output_file(options.sheet) as file:
             file.write(png_bytes(contact_sheet(by_class)))
     print(f"{len(found)} pictures of {options.size} × {options.size}: "
           + ", ".join(f"{group} {len(by_class[group])}" for group in groups))

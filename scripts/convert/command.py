@@ -24,12 +24,12 @@ import signal
 import sys
 import time
 
+from common.bad_input import BadInput, shown
+from common.output_file import output_file
 from . import network_config
-from .bad_input import BadInput, shown
 from .edm_pickle import iddpm_levels
 from .expected_tensors import check_tensors
 from .model import NETWORK, RULES, checked_preconditioning, configuration_of, model_of
-from .output_file import output_file
 from .safetensors_file import parse_json, write_safetensors
 from .source import Source
 from .torch_writer import write_torch
@@ -144,7 +144,7 @@ def convert(source, options):
             try:
                 given = given_configuration(options.network)
             except BadInput as error:
-                raise BadInput(f"--network {options.network}: {error}") from None
+                raise BadInput(f"--network {options.network}", error) from None
         model = model_of(value, options.input, options, given)
         network, preconditioning, tensors = model.network, model.preconditioning, model.tensors
         said = describe(kind, network, preconditioning, model.weights, model.assumed)

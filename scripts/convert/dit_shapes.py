@@ -4,7 +4,7 @@ import math
 import re
 from array import array
 
-from .bad_input import BadInput, listed
+from common.bad_input import BadInput, listed
 from .tensors import Joined, from_bytes, same
 
 HEADS = {384: 6, 768: 12, 1024: 16, 1152: 16}  # S, B, L, XL

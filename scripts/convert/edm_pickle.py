@@ -2,12 +2,12 @@
 """EDM's networks as they lie in pickles: modules rebuilt "through persistence", of which only the recorded state and
 constructor arguments are read; the source text that comes with them is neither needed nor run."""
 import math
-
-from .bad_input import BadInput, shown
-from .known_globals import PERSISTENT
-from .pickle_machine import Record
-from .tensors import Tensor, from_bytes, values
 from array import array
+
+from common.bad_input import BadInput, shown
+from common.pickle_machine import Record
+from .known_globals import PERSISTENT
+from .tensors import Tensor, from_bytes, values
 
 MAX_DEPTH = 32
 

@@ -3,7 +3,7 @@
 import math
 from array import array
 
-from .bad_input import BadInput, listed
+from common.bad_input import BadInput, listed
 from .tensors import values
 
 HEAD = 64  # channels of an attention head of DhariwalUNet; fewer channels have no attention at all

@@ -2,8 +2,8 @@
 """The names that checkpoints may refer to, and what stands for them here: plain values and inert records."""
 import struct
 
-from .bad_input import BadInput
-from .pickle_machine import Record, plain_key
+from common.bad_input import BadInput
+from common.pickle_machine import Record, inert, plain_key
 from .tensors import Tensor, make_tensor
 from .torch_storage import STORAGE_GLOBALS, Storage, read_legacy
 
@@ -77,10 +77,6 @@ def encoded(arguments):
             except UnicodeEncodeError:
                 pass
     raise wrong("_codecs.encode")
-
-
-def inert(name):
-    return lambda arguments: Record(name, arguments)
 
 
 def checkpoint_globals(budget):

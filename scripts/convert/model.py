@@ -5,8 +5,8 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from common.bad_input import BadInput, listed, shown
 from . import dit_shapes, edm_pickle, network_config, unet_shapes
-from .bad_input import BadInput, listed, shown
 from .expected_tensors import check_tensors
 from .safetensors_file import parse_json
 from .tensors import Joined, Tensor

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks' configurations as OneStep's model files hold them: keys, defaults and ranges, checked."""
-from .bad_input import BadInput, shown
+from common.bad_input import BadInput, shown
 
 NUMBER = (int, float)
 

@@ -4,7 +4,7 @@ import json
 import math
 import struct
 
-from .bad_input import BadInput, shown
+from common.bad_input import BadInput, shown
 from .tensors import SIZES, float32_pieces, from_bytes
 
 MAX_HEADER = 100 << 20

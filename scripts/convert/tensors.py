@@ -7,7 +7,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Optional
 
-from .bad_input import BadInput
+from common.bad_input import BadInput
 
 SIZES = {"f32": 4, "f16": 2, "bf16": 2, "f64": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "bool": 1}
 PIECE = 1 << 20  # numbers

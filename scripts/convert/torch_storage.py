@@ -3,8 +3,8 @@
 import struct
 import zlib
 
-from .bad_input import BadInput, shown
-from .pickle_machine import Budget, Global, Machine
+from common.bad_input import BadInput, shown
+from common.pickle_machine import Budget, Global, Machine
 from .tensors import SIZES, Storage
 from .zip_directory import read_directory
 
@@ -44,7 +44,7 @@ class Storages:
 def is_legacy(data):
     """Whether `data` begins as torch.save's legacy form does: with a pickle of one number, in any protocol."""
     try:
-        return Machine(data, 0, {}, Budget(opcodes=4)).run() == MAGIC
+        return Machine(data, 0, {}, Budget(opcodes=4, text=0)).run() == MAGIC
     except BadInput:
         return False
 

@@ -2,7 +2,7 @@
 """The configuration of a SongUNet or DhariwalUNet from the names and shapes of its tensors, as far as they say it."""
 import re
 
-from .bad_input import BadInput
+from common.bad_input import BadInput
 from .tensors import values
 
 FIRST = re.compile(r"enc\.(\d{1,4})x\1_conv\.weight")

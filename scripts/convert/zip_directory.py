@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 
-from .bad_input import BadInput, shown
+from common.bad_input import BadInput, shown
 
 MAX_ENTRIES = 100_000
 END, END64, LOCATOR64, ENTRY, LOCAL = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"

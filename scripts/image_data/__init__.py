@@ -2,12 +2,11 @@
 """Images as people have them → a data set zip as EDM's tools and onestep-train read it. One concept a file:
 
 interpreter    the Python that has Pillow and NumPy
-bad_input      what is wrong with somebody's file
 files          a folder, a zip or a tar: names and contents
 sources        what IN is, and its images in order
 labels         classes from dataset.json or from folders
 cifar idx npz  the arrays of these
-plain_pickle   pickles of arrays, read and not run
+numpy_pickle   pickles of arrays, read and not run
 decode         a file → 8-bit grey or RGB pixels, by stated rules
 sixteen_bits   16-bit PNG, whose lower bytes Pillow drops
 fit            crop and resize
@@ -16,4 +15,6 @@ in_order       work in threads, results in order
 progress       how far, on stderr
 report         what was done
 command        onestep-data itself
+
+BadInput, output_file and the reader of pickles are in common/.
 """

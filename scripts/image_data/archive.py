@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The zip that comes out, as EDM's dataset tool lays it out: stored, 00000/img00000000.png …, dataset.json. The bytes depend
 on pixels and labels alone (and on the versions of Pillow and zlib): no times, no names of this machine."""
-import contextlib
 import io
 import json
-import os
-import pathlib
-import tempfile
 import zipfile
 
 
@@ -19,29 +15,6 @@ def png_bytes(image):
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=6)  # the default, said so that it stays
     return buffer.getvalue()
-
-
-@contextlib.contextmanager
-def file_that_appears_whole(path):
-    """A binary file under a hidden name beside `path`, which takes its place at the end; gone if anything is thrown."""
-    path = pathlib.Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
 
 
 class DataSetZip:

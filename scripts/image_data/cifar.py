@@ -4,9 +4,9 @@ import typing
 
 import numpy
 
+from common.bad_input import BadInput
 from .arrays import Arrays
-from .bad_input import BadInput
-from .plain_pickle import read_plain_pickle
+from .numpy_pickle import read_numpy_pickle
 
 SIDE, PIXELS = 32, 3 * 32 * 32
 
@@ -70,7 +70,7 @@ def read_batch(layout, data, name):
         rows = numpy.frombuffer(data, numpy.uint8).reshape(-1, row)
         pixels, labels = rows[:, layout.label_bytes :], rows[:, layout.label_bytes - 1]
     else:
-        content = read_plain_pickle(data, name)
+        content = read_numpy_pickle(data, name)
         if not isinstance(content, dict) or "data" not in content or layout.labels not in content:
             raise BadInput(name, f"is no batch of {layout.kind}: 'data' or '{layout.labels}' is missing")
         pixels, labels = content["data"], content[layout.labels]
@@ -90,10 +90,10 @@ def read_names(layout, data, name):
     if layout.label_bytes:
         names = [line for line in data.decode("utf-8", "replace").splitlines() if line]
     else:
-        content = read_plain_pickle(data, name)
+        content = read_numpy_pickle(data, name)
         names = content.get(layout.class_names) if isinstance(content, dict) else None
         if isinstance(names, list):
-            names = [n.decode("utf-8", "replace") if isinstance(n, bytes) else n for n in names]
+            names = [str(n, "utf-8", "replace") if isinstance(n, memoryview) else n for n in names]
     if not isinstance(names, list) or len(names) != layout.classes or not all(isinstance(n, str) for n in names):
         raise BadInput(name, f"does not hold {layout.classes} names of classes")
     return names

@@ -7,9 +7,10 @@ import pathlib
 import signal
 import sys
 
+from common.bad_input import BadInput, reason
+from common.output_file import output_file
 from . import decode
-from .archive import DataSetZip, file_that_appears_whole, png_bytes
-from .bad_input import BadInput, reason
+from .archive import DataSetZip, png_bytes
 from .fit import CROPS, FILTERS, fit, fitted_size
 from .in_order import in_order
 from .progress import Progress
@@ -145,8 +146,8 @@ def convert(source, options, report, file):
 
 def run(options):
     decode.prepare_pillow()
-    report_file = file_that_appears_whole(options.report) if options.report else contextlib.nullcontext()
-    with file_that_appears_whole(options.output) as file, report_file as report_to:
+    report_file = output_file(options.report) if options.report else contextlib.nullcontext()
+    with output_file(options.output) as file, report_file as report_to:
         source = open_source(options.input, options.split, not options.no_labels, options.output.parent)
         told = {name: getattr(options, name) for name in ("size", "crop", "resize", "grey", "limit", "split", "skip_broken")}
         report = Report(source, told)

@@ -12,7 +12,7 @@ import warnings
 import numpy
 from PIL import Image
 
-from .bad_input import BadInput, reason
+from common.bad_input import BadInput, reason
 from .sixteen_bits import GREY_ALPHA, png_header, read_sixteen_bits, to_eight_bits
 
 # Formats whose decoders read pixels and run nothing (EPS would start Ghostscript).

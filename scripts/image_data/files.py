@@ -13,7 +13,7 @@ import tempfile
 import typing
 import zipfile
 
-from .bad_input import BadInput, reason
+from common.bad_input import BadInput, reason
 
 MOST_BYTES = 1 << 28  # of a file; onestep-train reads no larger ones either
 COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}

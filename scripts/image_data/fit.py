@@ -2,7 +2,7 @@
 """Crop and resize. Both are Pillow's own: 8-bit, antialiased, the horizontal pass first."""
 from PIL import Image
 
-from .bad_input import BadInput
+from common.bad_input import BadInput
 
 FILTERS = {"lanczos": Image.Resampling.LANCZOS, "box": Image.Resampling.BOX}
 CROPS = ("none", "center")

@@ -8,8 +8,8 @@ import zlib
 
 import numpy
 
+from common.bad_input import BadInput, reason
 from .arrays import Arrays
-from .bad_input import BadInput, reason
 
 IMAGES, LABELS = "-images-idx3-ubyte", "-labels-idx1-ubyte"
 SPLITS = {"train": "train", "test": "t10k"}

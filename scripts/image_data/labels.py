@@ -5,7 +5,7 @@ import os
 import re
 import typing
 
-from .bad_input import BadInput, reason
+from common.bad_input import BadInput, reason
 
 LABEL_FILE = "dataset.json"
 MOST_CLASSES = 1_000_000

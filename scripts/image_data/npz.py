@@ -4,8 +4,8 @@ import zipfile
 
 import numpy
 
+from common.bad_input import BadInput, reason
 from .arrays import Arrays
-from .bad_input import BadInput, reason
 from .labels import MOST_CLASSES
 
 IMAGES, LABELS = ("arr_0", "images"), ("arr_1", "labels")

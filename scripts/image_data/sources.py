@@ -5,8 +5,8 @@ import pathlib
 import typing
 import zipfile
 
+from common.bad_input import BadInput
 from . import cifar, decode, idx, npz
-from .bad_input import BadInput
 from .files import COMPRESSED, Files, folder_files, tar_files, zip_files
 from .labels import LABEL_FILE, Labels, read_labels
 

@@ -447,12 +447,11 @@ class Command(ConvertTest):
         self.assertEqual(self.output.stat().st_mode & 0o777, 0o666 & ~umask)
 
     def test_installed(self):
-        for part in ("bin", "share/onestep/convert"):
-            (self.folder / part).mkdir(parents=True)
         program = self.folder / "bin" / "onestep-convert"
+        program.parent.mkdir()
         shutil.copy(ROOT / "scripts" / "onestep-convert", program)
-        for module in (ROOT / "scripts" / "convert").glob("*.py"):
-            shutil.copy(module, self.folder / "share" / "onestep" / "convert")
+        for package in ("common", "convert"):
+            shutil.copytree(ROOT / "scripts" / package, self.folder / "share" / "onestep" / package)
         link = self.folder / "link"
         link.symlink_to(program)
         for path in (program, link):

@@ -54,7 +54,7 @@ class ForeignGlobals(Hostile):
                                 ("torch.load", ("x",)), ("numpy.load", ("x",)), ("builtins.open", (str(self.sprung), "w")),
                                 ("torch.hub.load", ("x",)), ("pickle.loads", (b"C\x00",)), ("runpy.run_path", ("x",)),
                                 ("torch.storage._load_from_bytes.__globals__", ("x",))):
-            words = (f"names {full}, which no checkpoint needs: refused, nothing was run",)
+            words = (f"names {full}, which plain data does not need: refused, nothing was run",)
             self.refuse_ema(call(full, *arguments), *words)
             self.refuse_ema(name(full), *words)  # not even called
             self.refuse_bytes(whole({"ema": {}, "loss_fn": call(full, *arguments)}), *words)

@@ -4,12 +4,11 @@ import gzip
 import io
 import json
 import pickle
-import struct
 import tarfile
 import unittest
 import zipfile
 
-from making import GOLDEN, DataTest, idx, pattern, png, read_safetensors  # first: it finds the right Python
+from making import GOLDEN, DataTest, idx, pattern, png, python2_pickle, read_safetensors  # first: it finds the right Python
 
 import numpy
 
@@ -30,33 +29,6 @@ def zipped(files, how=zipfile.ZIP_DEFLATED):
         for name, data in files.items():
             archive.writestr(name, data)
     return buffer.getvalue()
-
-
-def python2_pickle(value):
-    """As cPickle of Python 2 wrote it, protocol 2: strings of bytes are BINSTRING, arrays a call of _reconstruct."""
-
-    def text(data):
-        return b"U" + bytes([len(data)]) + data if len(data) < 256 else b"T" + struct.pack("<i", len(data)) + data
-
-    def number(n):
-        return b"K" + bytes([n]) if 0 <= n < 256 else b"J" + struct.pack("<i", n)
-
-    def whole(entry):
-        if isinstance(entry, bytes):
-            return text(entry)
-        if isinstance(entry, int):
-            return number(entry)
-        if isinstance(entry, list):
-            return b"](" + b"".join(map(whole, entry)) + b"e"
-        if isinstance(entry, dict):
-            return b"}(" + b"".join(whole(k) + whole(v) for k, v in entry.items()) + b"u"
-        reconstruct = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n" + number(0) + b"\x85" + text(b"b") + b"\x87R"
-        kind = b"cnumpy\ndtype\n" + text(b"u1") + number(0) + number(1) + b"\x87R"
-        state = b"(" + number(3) + text(b"|") + b"NNN" + number(-1) + number(-1) + number(0) + b"tb"
-        shape = b"(" + b"".join(map(number, entry.shape)) + b"t"
-        return reconstruct + b"(" + number(1) + shape + kind + state + b"\x89" + text(entry.tobytes()) + b"tb"
-
-    return b"\x80\x02" + whole(value) + b"."
 
 
 class ImageFiles(DataTest):

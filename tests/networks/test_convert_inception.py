@@ -23,6 +23,8 @@ except ImportError as problem:
     sys.exit(77)
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "scripts" / "convert_inception.py"
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(SCRIPT.parent))  # as when it is run by its name
 
 
 def convert(*arguments):

@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a file, in one line."""
+"""What is wrong with somebody's file, in one line."""
 
 
 class BadInput(Exception):
-    """A file that cannot be used; the command prints it behind the file's name and ends with exit code 3."""
+    """A file that cannot be used; exit code 3. BadInput(what), or BadInput(name, what) where several files are read."""
+
+    def __init__(self, *name_and_what):
+        *name, self.what = map(str, name_and_what)
+        self.name = ": ".join(name)
+        super().__init__(": ".join([*name, self.what]))
+
+
+def reason(error):
+    """What a library says, in one line and never empty."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
 
 def shown(value, limit=60):

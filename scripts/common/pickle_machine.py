@@ -3,7 +3,8 @@
 
 It builds plain values (None, numbers, strings, tuples, lists, dicts, sets, views of bytes) and, for the globals of a
 table that it is given, whatever the table's own function makes of the arguments. A global that is not in the table is
-refused by name before anything is made of it. Protocols 2 to 5; opcodes that no checkpoint has are refused.
+refused by name before anything is made of it. Protocols 2 to 5; opcodes that plain data does not need are refused.
+Python 2's strings, which may be text or not, are views of bytes, and text as keys of a dict.
 Memory and time are bounded by the file's size and by `Budget`: lengths are compared with what is left before anything
 is read, byte strings are views, and the memo is a dict, so that a huge index costs nothing.
 """
@@ -17,14 +18,15 @@ MAX_DEPTH = 1000
 MAX_LINE = 256
 MAX_LONG = 1024  # bytes of one integer
 MAX_KEY = 2**32  # integers that collide in a dict need more bits than this
+MAX_KEY_BYTES = 256  # of Python 2's text
 
 
 @dataclass
 class Budget:
-    """What one file may ask for, its nested pickles together. An official checkpoint needs a tenth at most."""
+    """What one file may still ask for, its nested pickles together."""
 
-    opcodes: int = 1_000_000
-    text: int = 64 << 20
+    opcodes: int
+    text: int  # bytes
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,27 @@ class Record:
     state: object = field(default=None, repr=False)
 
 
+def inert(name):
+    """What a table makes of a class or function that is not called: a record of the call."""
+    return lambda arguments: Record(name, arguments)
+
+
+def read_pickle(data, known, budget):
+    """The value of a pickle that is all of `data`; see Machine."""
+    machine = Machine(data, 0, known, budget)
+    value = machine.run()
+    if machine.at != len(data):
+        raise BadInput(f"{len(data) - machine.at} bytes too many behind its pickle")
+    return value
+
+
 class Machine:
     """Reads the pickle that begins at byte `at` of `data`; `at` is behind it after `run`.
 
     known: name → function of the argument tuple, or None. persistent: what becomes of a persistent id."""
 
     def __init__(self, data, at, known, budget, persistent=None):
-        self.data, self.at, self.known, self.budget, self.persistent = data, at, known, budget, persistent
+        self.data, self.at, self.known, self.budget, self.persistent = memoryview(data), at, known, budget, persistent
         self.stack, self.outer, self.memo = [], [], {}
 
     def run(self):
@@ -58,10 +74,10 @@ class Machine:
             code = self.number("<B")
             action = OPCODES.get(code)
             if action is None:
-                raise BadInput(f"pickle opcode 0x{code:02x} at byte {self.at - 1}: no checkpoint needs it")
+                raise BadInput(f"pickle opcode 0x{code:02x} at byte {self.at - 1}: plain data does not need it")
             self.budget.opcodes -= 1
             if self.budget.opcodes < 0:
-                raise BadInput("its pickle has more opcodes than any checkpoint needs")
+                raise BadInput("its pickle has more opcodes than data of its kind needs")
             if action is STOP:
                 return self.pop()
             action(self)
@@ -81,7 +97,7 @@ class Machine:
         data = self.take(length)
         self.budget.text -= length
         if self.budget.text < 0:
-            raise BadInput("its pickle holds more text than any checkpoint needs")
+            raise BadInput("its pickle holds more text than data of its kind needs")
         try:
             return str(data, "utf-8", "surrogatepass")
         except UnicodeDecodeError:
@@ -150,7 +166,7 @@ class Machine:
     def find(self, module, name):
         full = f"{module}.{name}"
         if full not in self.known:
-            raise BadInput(f"names {shown(full)}, which no checkpoint needs: refused, nothing was run")
+            raise BadInput(f"names {shown(full)}, which plain data does not need: refused, nothing was run")
         self.push(Global(full, self.known[full]))
 
     def stack_global(self):
@@ -193,6 +209,8 @@ def plain_key(key):
     """Keys are short plain values: hashing one must be neither deep nor slow."""
     if key is None or isinstance(key, str) or isinstance(key, int) and abs(key) < MAX_KEY:
         return key
+    if isinstance(key, memoryview) and len(key) <= MAX_KEY_BYTES:
+        return str(key, "latin-1")
     raise BadInput(f"a key of a dict in its pickle is a {type(key).__name__}")
 
 
@@ -222,6 +240,8 @@ OPCODES = {
     0x8C: lambda m: m.push(m.text(m.number("<B"))),
     ord("X"): lambda m: m.push(m.text(m.number("<I"))),
     0x8D: lambda m: m.push(m.text(m.number("<Q"))),
+    ord("U"): lambda m: m.push(m.take(m.number("<B"))),
+    ord("T"): lambda m: m.push(m.take(m.number("<I"))),  # signed by the book; a negative length is thus too long
     ord("C"): lambda m: m.push(m.take(m.number("<B"))),
     ord("B"): lambda m: m.push(m.take(m.number("<I"))),
     0x8E: lambda m: m.push(m.take(m.number("<Q"))),
