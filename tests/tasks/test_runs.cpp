@@ -236,8 +236,8 @@ TEST_CASE("Tasks that can't be done are refused before any work") {
   };
   CHECK_THROWS_AS(attempt(distil(folder / "nothing.safetensors", kDiscriminator)), io::FileError);
   const auto teacher = make_teacher(folder, 16);
-  CHECK_THROWS_WITH(attempt(distil(teacher, with(kDiscriminator, "[4, 2]", "[5]"))),
-                    Catch::Contains("no resolution 5"));
+  CHECK_THROWS_WITH(attempt(distil(teacher, with(kDiscriminator, "[4x4, 2x2]", "[5x5]"))),
+                    Catch::Contains("no tap '5x5'"));
   CHECK_THROWS_WITH(
       attempt("task: {kind: denoise, network: {kind: song_unet, img_resolution: 8, img_channels: 3, "
               "model_channels: 8, channel_mult: [1], attn_resolutions: []}}"),
