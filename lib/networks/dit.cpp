@@ -164,9 +164,9 @@ PassCost pass_cost(const Dit& m) {
   const int64_t tokens = grid_side(c) * grid_side(c), width = c.hidden_size, hidden = mlp_width(c);
   const int64_t of_tokens = (4 * width + 2 * hidden) * width + 2 * tokens * width;
   const int64_t block = tokens * of_tokens + 6 * width * width;
-  // A block keeps its input, both norms as they are and modulated, q, k, v, what attention makes of them and
-  // that once more, what it adds; the sum, both sides of gelu, and what the MLP adds.
-  const int64_t kept = tokens * (13 * width + 2 * hidden) + 6 * width;
+  // A block keeps its input, that normed and modulated, q, k, v, what attention makes of them and adds; the
+  // sum, that normed and modulated, both sides of gelu, and what the MLP adds.
+  const int64_t kept = tokens * (12 * width + 2 * hidden) + 6 * width;
   const int64_t stream = tokens * width;
   const int64_t blocks = c.recompute == "blocks" ? c.depth * stream + kept : c.depth * kept;
   return {.macs = c.depth * block + tokens * (m.patches.weight.numel() + m.final_linear.weight.numel()) +
