@@ -41,9 +41,8 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Net
     // The encoder is about half of a pass. Real images go through it wherever the discriminator learns; the
     // student's too, where no other pass has their features: in the student's steps, if the encoder is
     // frozen, and in all that it shares with the fake score.
-    const double known = discriminator->shares_encoder                                            ? learning
-                         : discriminator->trains_encoder || !learns_in_students_step(config.fake) ? 0
-                                                                                                  : turns;
+    const bool reused = !discriminator->trains_encoder && learns_in_students_step(config.fake);
+    const double known = discriminator->shares_encoder ? learning : reused ? turns : 0;
     const double of_one = discriminator->trains_encoder ? kTrainingPasses : 1;
     cost.macs_per_image += pass * 0.5 * of_one * (2 * learning - known);
     if (config.adversarial) cost.macs_per_image += pass * 0.5 * turns;
