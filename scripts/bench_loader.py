@@ -16,7 +16,7 @@ import time
 import zipfile
 
 import numpy
-import torch
+from torch_peer import torch
 from PIL import Image
 
 BATCH, SHARE = 64, 0.12

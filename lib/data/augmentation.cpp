@@ -12,8 +12,9 @@
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/exp2.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/grid_sampler_2d.h>
-#include <ATen/ops/outer.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/reflection_pad2d.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -102,23 +103,40 @@ at::Tensor sampler_place(const at::Tensor& pixels_from_centre, int64_t n) {
   return 2 * (at::where(known, place, folded) + kMargin) / static_cast<double>(2 * n + 2 * kMargin - 1) - 1;
 }
 
+/// The low pass along an axis of n pixels to twice the resolution, with the margin at both ends and
+/// reflections beyond, as a matrix [2n + 2 kMargin, n]: what becomes of each pixel.
+at::Tensor finer(int64_t n, const at::Tensor& taps) {
+  const at::Tensor pixels = at::eye(n, taps.options()).reshape({n, 1, n, 1});
+  const at::Tensor padded = at::reflection_pad2d(pixels, {0, 0, kMargin, kMargin});
+  const int64_t first = 3 * kMargin - 7;  // 2 (pixel + margin) + tap − 5 counts from −margin
+  return at::conv_transpose2d(padded, taps.reshape({1, 1, kTaps, 1}), {}, {2, 1})
+      .slice(2, first, first + 2 * n + 2 * kMargin)
+      .reshape({n, -1})
+      .t();
+}
+
+/// And back, [n, 2n + 2 kMargin].
+at::Tensor coarser(int64_t n, const at::Tensor& taps) {
+  const int64_t places = 2 * n + 2 * kMargin;
+  const at::Tensor units = at::eye(places, taps.options()).reshape({places, 1, places, 1});
+  return at::conv2d(units.slice(2, 1, 2 * n + kTaps - 1), taps.reshape({1, 1, kTaps, 1}), {}, {2, 1})
+      .reshape({places, n})
+      .t();
+}
+
+/// Rows and columns of images [n, C, H, W] through a matrix each.
+at::Tensor along_axes(const at::Tensor& images, const at::Tensor& rows, const at::Tensor& columns) {
+  return rows.matmul(images.matmul(columns.t()));
+}
+
 at::Tensor warp(const at::Tensor& images, const Draws& d) {
-  const int64_t n = images.size(0), channels = images.size(1), height = images.size(2),
-                width = images.size(3);
+  const int64_t n = images.size(0), height = images.size(2), width = images.size(3);
   const at::Tensor taps = at::tensor(at::ArrayRef<double>(kSym6), images.options());
-  const at::Tensor filter = at::outer(taps, taps).reshape({1, 1, kTaps, kTaps});
   const auto places = [&](int64_t size) {  // of the wanted pixels from the centre, with the margin
     const at::Tensor place = at::arange(-kMargin, 2 * size + kMargin, images.options());
     return (place - static_cast<double>(size - 1) - kPhase) / 2;
   };
-  // Twice the resolution, and the margin on each side.
-  const at::Tensor padded = at::reflection_pad2d(images, {kMargin, kMargin, kMargin, kMargin})
-                                .reshape({n * channels, 1, height + 2 * kMargin, width + 2 * kMargin});
-  const int64_t first = 3 * kMargin - 7;  // 2 (pixel + margin) + tap − 5 counts from −margin
-  const at::Tensor fine = at::conv_transpose2d(padded, filter, {}, {2, 2})
-                              .slice(2, first, first + 2 * height + 2 * kMargin)
-                              .slice(3, first, first + 2 * width + 2 * kMargin)
-                              .reshape({n, channels, 2 * height + 2 * kMargin, 2 * width + 2 * kMargin});
+  const at::Tensor fine = along_axes(images, finer(height, taps), finer(width, taps));
   const auto [x, y] =
       origin_of(d, places(width).reshape({1, 1, -1}), places(height).reshape({1, -1, 1}), height, width);
   const auto whole = std::vector<int64_t>{n, 2 * height + 2 * kMargin, 2 * width + 2 * kMargin};
@@ -126,11 +144,7 @@ at::Tensor warp(const at::Tensor& images, const Draws& d) {
       at::stack({sampler_place(x, width).expand(whole), sampler_place(y, height).expand(whole)}, 3);
   constexpr int64_t kBilinear = 0, kBorder = 1;
   const at::Tensor moved = at::grid_sampler_2d(fine, grid, kBilinear, kBorder, /*align_corners=*/true);
-  return at::conv2d(moved.slice(2, 1, 2 * height + kTaps - 1)
-                        .slice(3, 1, 2 * width + kTaps - 1)
-                        .reshape({n * channels, 1, 2 * height + kTaps - 2, 2 * width + kTaps - 2}),
-                    filter, {}, {2, 2})
-      .reshape(images.sizes());
+  return along_axes(moved, coarser(height, taps), coarser(width, taps));
 }
 
 }  // namespace
