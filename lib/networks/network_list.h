@@ -3,7 +3,6 @@
 #include <variant>
 
 #include "networks/dhariwal_unet.h"
-#include "networks/dhariwal_unet.h"
 #include "networks/dit.h"
 #include "networks/mlp.h"
 #include "networks/network.h"

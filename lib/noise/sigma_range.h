@@ -17,8 +17,8 @@ inline bool contains(const SigmaRange& outer, const SigmaRange& inner) {
 /// "0.0292 to 14.6".
 std::string text_of(const SigmaRange& range);
 
-/// "" where `wanted` lies inside `known`, up to rounding; else "task.sigma: noise levels 0.002 to 80 are outside
-/// 0.0292 to 14.6, which the teacher knows".
+/// "" where `wanted` lies inside `known`, up to rounding; else "task.sigma: noise levels 0.002 to 80 are
+/// outside 0.0292 to 14.6, which the teacher knows".
 std::string range_problem(const std::string& key, const SigmaRange& wanted, const SigmaRange& known,
                           const std::string& whose);
 
