@@ -5,7 +5,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 bin=build/release/bin
-smoke_classifier=(run.images=4000) smoke_teacher=(run.images=2000) smoke_student=(run.images=1000) smoke_evaluate=(images=256)
 train_classifier=() train_teacher=() train_student=() evaluate=()
 
 # recipe_of NAME METHOD [--smoke]: where things are, and with --smoke tiny budgets, into runs/smoke; prints the head of
@@ -17,8 +16,8 @@ recipe_of() {
     --smoke)
       runs=runs/smoke
       rm -rf "$runs"
-      train_classifier=("${smoke_classifier[@]}") train_teacher=("${smoke_teacher[@]}")
-      train_student=("${smoke_student[@]}") evaluate=("${smoke_evaluate[@]}")
+      train_classifier=(run.images=4000) train_teacher=(run.images=2000) train_student=(run.images=1000)
+      evaluate=(images=256)
       ;;
     *) awk 'NR > 2 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0" && exit 2 ;;
   esac

@@ -58,4 +58,10 @@ std::string join(const std::vector<std::string>& words, const std::string& separ
   return joined;
 }
 
+std::string listed(std::vector<std::string> words, size_t most) {
+  const size_t more = words.size() - std::min(words.size(), most);
+  words.resize(words.size() - more);
+  return join(words, ", ") + (more > 0 ? " and " + std::to_string(more) + " more" : "");
+}
+
 }  // namespace onestep::config

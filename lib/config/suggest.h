@@ -15,4 +15,7 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 
 std::string join(const std::vector<std::string>& words, const std::string& separator);
 
+/// "a, b and 3 more": so many words, and how many there are beside them.
+std::string listed(std::vector<std::string> words, size_t most);
+
 }  // namespace onestep::config

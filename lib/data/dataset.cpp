@@ -7,6 +7,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/zeros.h>
 
+#include "config/suggest.h"
 #include "data/idx.h"
 #include "io/file_error.h"
 #include "io/folder.h"
@@ -142,18 +143,14 @@ std::vector<int64_t> class_counts(const Dataset& data) {
 }
 
 std::string empty_classes(const std::vector<int64_t>& counts) {
-  constexpr int kMostNamed = 8;
-  std::string names;
-  int64_t empty = 0;
-  for (size_t k = 0; k < counts.size(); ++k) {
-    if (counts[k] > 0) continue;
-    if (++empty <= kMostNamed) names += (names.empty() ? "" : ", ") + std::to_string(k);
-  }
-  if (empty == 0) return "";
-  if (empty > kMostNamed) names += " and " + std::to_string(empty - kMostNamed) + " more";
+  std::vector<std::string> empty;
+  for (size_t k = 0; k < counts.size(); ++k)
+    if (counts[k] == 0) empty.push_back(std::to_string(k));
+  if (empty.empty()) return "";
+  const bool one = empty.size() == 1;
   std::string text =
-      (empty == 1 ? "class " : "classes ") + names + (empty == 1 ? " has" : " have") + " no image";
-  if (empty == 1 && counts.front() == 0) text += "; labels seem to start at 1";
+      (one ? "class " : "classes ") + config::listed(empty, 8) + (one ? " has" : " have") + " no image";
+  if (one && counts.front() == 0) text += "; labels seem to start at 1";
   return text;
 }
 

@@ -58,9 +58,7 @@ Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network)
   }
   if (wanted->dropout > 0 && !has_dropout(config_of(network_of(*network)->network)))
     throw config::ConfigError("task.fake.dropout: its network has no dropout");
-  const std::string problem =
-      range_problem("task.fake.sigma", range_of(wanted->sigma), valid_range(*network), "its network");
-  if (!problem.empty()) throw config::ConfigError(problem);
+  require_known("task.fake.sigma", range_of(wanted->sigma), valid_range(*network), "its network");
   if (wanted->augmentation > 0) {
     const ImageShape shape = image_shape(*network);
     require_augmentable("task.fake.augmentation", augment_dim(*network), shape.height, shape.width);

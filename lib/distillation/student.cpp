@@ -29,9 +29,8 @@ struct Make {
       throw config::ConfigError(
           "task.network: the teacher is no network that a student could copy; say which one");
     }
-    const std::string problem = range_problem("task.student.generator", {sigmas.back(), sigmas.front()},
-                                              valid_range(*network), "its network");
-    if (!problem.empty()) throw config::ConfigError(problem);
+    require_known("task.student.generator", {sigmas.back(), sigmas.front()}, valid_range(*network),
+                  "its network");
     return {SteppedStudent{sigmas, clone(*network)}};
   }
 

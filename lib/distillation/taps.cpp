@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "config/named_rows.h"
 #include "config/suggest.h"
 
 namespace onestep {
@@ -17,8 +18,7 @@ Taps listed(std::vector<std::string> names) {
 }
 
 std::vector<std::string> resolved(const Taps& wanted, const Denoiser& network, const std::string& key) {
-  std::vector<std::string> known;
-  for (const FeatureTap& tap : feature_taps(network)) known.push_back(tap.name);
+  const std::vector<std::string> known = config::names_of(feature_taps(network));
   if (wanted.word == "all") return known;
   if (wanted.word == "deepest") return {known.back()};
   for (const std::string& name : wanted.listed) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "networks/denoiser.h"
 
-#include <algorithm>
 #include <set>
 
 #include <ATen/TensorOperators.h>
@@ -18,11 +17,6 @@ namespace {
 
 constexpr const char* kNetworkKey = "onestep.network";
 constexpr const char* kPreconditioningKey = "onestep.preconditioning";
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 /// Reading a NetworkConfig through a struct gives its variant the `kind` syntax of every other config.
 struct NetworkMetadata {
@@ -43,13 +37,10 @@ bool is_mixture(const std::string& network) {
 std::string tensors_beyond(const io::TensorFile& file, const Denoiser& network) {
   std::set<std::string> known;
   for (const auto& [name, tensor] : named_tensors(network)) known.insert(name);
-  constexpr size_t kNamed = 3;
   std::vector<std::string> beyond;
   for (const auto& [name, tensor] : file.tensors)
     if (!known.contains(name)) beyond.push_back("'" + config::printable(name) + "'");
-  const size_t more = beyond.size() - std::min(beyond.size(), kNamed);
-  beyond.resize(beyond.size() - more);
-  return config::join(beyond, ", ") + (more > 0 ? " and " + std::to_string(more) + " more" : "");
+  return config::listed(beyond, 3);
 }
 
 DenoiserConfig config_of(const PreconditionedNetwork& m) {
@@ -108,11 +99,9 @@ const GaussianMixture* mixture_of(const Denoiser& denoiser) {
 }
 
 ImageShape image_shape(const Denoiser& denoiser) {
-  return std::visit(Overloaded{[](const PreconditionedNetwork& m) { return image_shape(config_of(m)); },
-                               [](const GaussianMixture& m) {
-                                 return ImageShape{m.means.size(1), m.means.size(2), m.means.size(3)};
-                               }},
-                    denoiser.form);
+  if (const auto* m = network_of(denoiser)) return image_shape(config_of(*m));
+  const at::Tensor& means = mixture_of(denoiser)->means;
+  return {means.size(1), means.size(2), means.size(3)};
 }
 
 int64_t label_dim(const Denoiser& denoiser) {
@@ -123,11 +112,6 @@ int64_t label_dim(const Denoiser& denoiser) {
 int64_t augment_dim(const Denoiser& denoiser) {
   const auto* m = network_of(denoiser);
   return m == nullptr ? 0 : augment_dim(config_of(m->network));
-}
-
-double sigma_data(const Denoiser& denoiser) {
-  const auto* m = network_of(denoiser);
-  return m == nullptr ? PreconditioningConfig().sigma_data : m->preconditioning.config.sigma_data;
 }
 
 SigmaRange valid_range(const Denoiser& denoiser) {

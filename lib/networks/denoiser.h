@@ -50,7 +50,6 @@ const GaussianMixture* mixture_of(const Denoiser& denoiser);
 ImageShape image_shape(const Denoiser& denoiser);
 int64_t label_dim(const Denoiser& denoiser);    ///< 0 = unconditional
 int64_t augment_dim(const Denoiser& denoiser);  ///< 0 = it is not told of augmentations
-double sigma_data(const Denoiser& denoiser);
 
 /// The noise levels that it knows: its preconditioning's, or all.
 SigmaRange valid_range(const Denoiser& denoiser);

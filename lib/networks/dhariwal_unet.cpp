@@ -4,19 +4,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/silu.h>
 
-#include "networks/layer_cost.h"
+#include "networks/embedded_unet.h"
 
 namespace onestep {
 namespace {
 
-int64_t embedding_width(const DhariwalUNetConfig& c) {
-  return c.model_channels * c.channel_mult_emb;
-}
-
 UNetShape shape_of(const DhariwalUNetConfig& c) {
   UNetShape shape{.resolution = c.img_resolution,
                   .in = c.img_channels,
-                  .out = c.out_channels > 0 ? c.out_channels : c.img_channels,
+                  .out = output_channels(c),
                   .num_blocks = c.num_blocks,
                   .attn_resolutions = c.attn_resolutions,
                   .attends_while_decoding = true,
@@ -42,8 +38,7 @@ at::Tensor embed(const DhariwalUNet& m, const Conditioning& c) {
 }  // namespace
 
 std::string DhariwalUNetConfig::problem() const {
-  if (out_channels != 0 && out_channels < img_channels)
-    return "out_channels must be 0 or at least img_channels";
+  if (const std::string problem = output_problem(*this); !problem.empty()) return problem;
   if (model_channels % 2 != 0) return "model_channels must be even";
   return problem_of(shape_of(*this));
 }
@@ -77,18 +72,11 @@ DhariwalUNet make_network(const DhariwalUNetConfig& c, uint64_t seed, at::Device
 
 NetworkOutput forward(const DhariwalUNet& m, const at::Tensor& x, const Conditioning& conditioning,
                       const Wanted& wanted) {
-  const UNetContext context{.embedding = embed(m, conditioning),
-                            .masks = conditioning.masks,
-                            .recompute = m.config.recompute == "blocks"};
-  return forward(m.unet, x, context, taps_named(wanted.taps, feature_taps(m.config)), wanted.output);
+  return forward_embedded(m, x, embed(m, conditioning), conditioning.masks, wanted);
 }
 
 PassCost pass_cost(const DhariwalUNet& m) {
-  PassCost total = pass_cost(m.unet, m.config.recompute == "blocks");
-  for (const Linear* layer : {&m.map_layer0, &m.map_layer1}) total += layer_cost(*layer);
-  for (const auto* layer : {&m.map_augment, &m.map_label})
-    if (*layer) total += layer_cost(**layer);
-  return total;
+  return embedded_cost(m);
 }
 
 static_assert(RawNetwork<DhariwalUNet>);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "networks/network.h"
+#include "networks/recompute_config.h"
 #include "networks/unet.h"
 #include "networks/unet_config.h"
 

@@ -108,8 +108,8 @@ Dit make_network(const DitConfig& c, uint64_t seed, at::Device device) {
     m.blocks.emplace_back(std::to_string(i),
                           make_dit_block(init, {width, c.num_heads, mlp_width(c), c.norm_eps}));
   }
-  m.final_modulation = make_zero_linear(init, width, 2 * width);
-  m.final_linear = make_zero_linear(init, width, p * p * out_channels(c));
+  m.final_modulation = make_linear(init, width, 2 * width, /*bias=*/true, /*scale=*/0);
+  m.final_linear = make_linear(init, width, p * p * out_channels(c), /*bias=*/true, /*scale=*/0);
   return m;
 }
 

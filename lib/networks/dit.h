@@ -7,6 +7,7 @@
 #include "config/check.h"
 #include "networks/dit_block.h"
 #include "networks/network.h"
+#include "networks/recompute_config.h"
 
 namespace onestep {
 
@@ -46,10 +47,7 @@ struct DitConfig {
     visit("norm_eps", c.norm_eps, "epsilon of the layer norms; 1e-5 is diffusers' DiT",
           config::between(1e-12, 1));
     visit("label_dropout", c.label_dropout, "share of labels hidden in training", config::between(0, 1));
-    visit("recompute", c.recompute,
-          "what the backward pass computes once more instead of keeping it: none, or the inside of each "
-          "block; less memory for a quarter more time, and the same bits",
-          config::one_of({"none", "blocks"}), config::Role::free);
+    recompute_field(c, visit);
   }
   std::string problem() const;
 };

@@ -8,14 +8,10 @@
 
 namespace onestep {
 
-Linear make_zero_linear(const Initializer& init, int64_t in, int64_t out) {
-  return {.weight = init.constant({out, in}, 0), .bias = init.constant({out}, 0)};
-}
-
 DitBlock make_dit_block(Initializer& init, const DitBlockShape& s) {
   return {.attn = make_self_attention(init, s.channels, s.heads),
           .mlp = make_feed_forward(init, s.channels, s.hidden),
-          .modulation = make_zero_linear(init, s.channels, 6 * s.channels),
+          .modulation = make_linear(init, s.channels, 6 * s.channels, /*bias=*/true, /*scale=*/0),
           .norm_eps = s.norm_eps};
 }
 

@@ -33,9 +33,6 @@ at::Tensor forward(const DitBlock& m, const at::Tensor& x, const at::Tensor& con
 /// The same bits, but the backward pass computes the block once more instead of keeping what is inside it.
 at::Tensor forward_recomputed(const DitBlock& m, const at::Tensor& x, const at::Tensor& condition);
 
-/// A linear layer of zeros.
-Linear make_zero_linear(const Initializer& init, int64_t in, int64_t out);
-
 /// norm(x) (1 + scale) + shift; x [N, T, D], shift and scale [N, 1, D].
 at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale, double eps);
 

@@ -7,17 +7,13 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/silu.h>
 
-#include "networks/layer_cost.h"
+#include "networks/embedded_unet.h"
 
 namespace onestep {
 namespace {
 
 int64_t noise_width(const SongUNetConfig& c) {
   return c.model_channels * c.channel_mult_noise;
-}
-
-int64_t embedding_width(const SongUNetConfig& c) {
-  return c.model_channels * c.channel_mult_emb;
 }
 
 ImagePath image_path(const std::string& type) {
@@ -28,7 +24,7 @@ ImagePath image_path(const std::string& type) {
 UNetShape shape_of(const SongUNetConfig& c) {
   UNetShape shape{.resolution = c.img_resolution,
                   .in = c.img_channels,
-                  .out = c.out_channels > 0 ? c.out_channels : c.img_channels,
+                  .out = output_channels(c),
                   .stem = c.model_channels,
                   .num_blocks = c.num_blocks,
                   .attn_resolutions = c.attn_resolutions,
@@ -68,8 +64,7 @@ at::Tensor embed(const SongUNet& m, const Conditioning& c) {
 }  // namespace
 
 std::string SongUNetConfig::problem() const {
-  if (out_channels != 0 && out_channels < img_channels)
-    return "out_channels must be 0 or at least img_channels";
+  if (const std::string problem = output_problem(*this); !problem.empty()) return problem;
   if (noise_width(*this) % 2 != 0) return "model_channels * channel_mult_noise must be even";
   if (embedding_type == "positional" && noise_width(*this) < 4) {
     return "a positional embedding needs model_channels * channel_mult_noise >= 4";
@@ -104,18 +99,11 @@ SongUNet make_network(const SongUNetConfig& c, uint64_t seed, at::Device device)
 
 NetworkOutput forward(const SongUNet& m, const at::Tensor& x, const Conditioning& conditioning,
                       const Wanted& wanted) {
-  const UNetContext context{.embedding = embed(m, conditioning),
-                            .masks = conditioning.masks,
-                            .recompute = m.config.recompute == "blocks"};
-  return forward(m.unet, x, context, taps_named(wanted.taps, feature_taps(m.config)), wanted.output);
+  return forward_embedded(m, x, embed(m, conditioning), conditioning.masks, wanted);
 }
 
 PassCost pass_cost(const SongUNet& m) {
-  PassCost total = pass_cost(m.unet, m.config.recompute == "blocks");
-  for (const Linear* layer : {&m.map_layer0, &m.map_layer1}) total += layer_cost(*layer);
-  for (const auto* layer : {&m.map_augment, &m.map_label})
-    if (*layer) total += layer_cost(**layer);
-  return total;
+  return embedded_cost(m);
 }
 
 static_assert(RawNetwork<SongUNet>);

@@ -26,12 +26,4 @@ void unet_fields(Self& c, Visit&& visit) {
   visit("label_dropout", c.label_dropout, "share of labels hidden in training", config::between(0, 1));
 }
 
-template <class Self, class Visit>
-void recompute_field(Self& c, Visit&& visit) {
-  visit("recompute", c.recompute,
-        "what the backward pass computes once more instead of keeping it: none, or the inside of each "
-        "residual block; less memory for a quarter more time, and the same bits",
-        config::one_of({"none", "blocks"}), config::Role::free);
-}
-
 }  // namespace onestep

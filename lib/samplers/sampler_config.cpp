@@ -56,9 +56,7 @@ SamplerConfig within(SamplerConfig config, const SigmaRange& known) {
     if (!config.sigma_max && ends.highest > known.highest) config.sigma_max = known.highest;
   }
   const std::vector<double> sigmas = sigmas_of(config);
-  const std::string problem =
-      range_problem("sampler", {sigmas.end()[-2], sigmas.front()}, known, "the model");
-  if (!problem.empty()) throw config::ConfigError(problem);
+  require_known("sampler", {sigmas.end()[-2], sigmas.front()}, known, "the model");
   return config;
 }
 

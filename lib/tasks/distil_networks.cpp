@@ -8,6 +8,16 @@
 namespace onestep {
 namespace {
 
+/// The model in a file that something is to learn on from: a network for the data.
+Denoiser read_network(const std::string& key, const std::string& what, const std::string& file,
+                      const TaskContext& context) {
+  Denoiser network = load_denoiser(file, context.device);
+  if (network_of(network) == nullptr)
+    throw config::ConfigError(key + ": " + file + " is not a network that a student can copy");
+  require_fit(context, "the " + what + " " + file, image_shape(network), label_dim(network));
+  return network;
+}
+
 Denoiser read_teacher(const DistilConfig& config, const TaskContext& context) {
   if (!config.teacher) {
     if (!context.data.density) {
@@ -17,13 +27,7 @@ Denoiser read_teacher(const DistilConfig& config, const TaskContext& context) {
     const MixtureDensity& density = *context.data.density;
     return clone(exact_denoiser(density.weights, density.means, density.stds), context.device);
   }
-  Denoiser teacher = load_denoiser(*config.teacher, context.device);
-  if (network_of(teacher) == nullptr) {
-    throw config::ConfigError("task.teacher: " + *config.teacher +
-                              " is not a network that a student can copy");
-  }
-  require_fit(context, "the teacher " + *config.teacher, image_shape(teacher), label_dim(teacher));
-  return teacher;
+  return read_network("task.teacher", "teacher", *config.teacher, context);
 }
 
 void require_guidable(const DistilConfig& config, const Denoiser& teacher) {
@@ -45,9 +49,7 @@ Denoiser open_teacher(const DistilConfig& config, const TaskContext& context) {
   const auto* network = network_of(teacher);
   if (config.recompute != "none" && (network == nullptr || !recomputes(config_of(network->network))))
     throw config::ConfigError("task.recompute: the teacher has no residual blocks to be recomputed");
-  const std::string problem =
-      range_problem("task.sigma", range_of(config.sigma), valid_range(teacher), "the teacher");
-  if (!problem.empty()) throw config::ConfigError(problem);
+  require_known("task.sigma", range_of(config.sigma), valid_range(teacher), "the teacher");
   if (config.regression) within(config.regression->sampler, valid_range(teacher));
   set_recompute(teacher, config.recompute);
   return teacher;
@@ -67,10 +69,7 @@ std::optional<Denoiser> open_student(const DistilConfig& config, const std::opti
                                      const TaskContext& context) {
   if (!config.student.from) return network;
   const std::string& file = *config.student.from;
-  Denoiser student = load_denoiser(file, context.device);
-  if (network_of(student) == nullptr)
-    throw config::ConfigError("task.student.from: " + file + " is not a network that could go on learning");
-  require_fit(context, "the student " + file, image_shape(student), label_dim(student));
+  Denoiser student = read_network("task.student.from", "student", file, context);
   if (network && label_dim(student) != label_dim(*network))
     throw config::ConfigError("task.student.from: " + file + " and the teacher have different classes");
   set_recompute(student, config.recompute);

@@ -3,13 +3,13 @@
 // scripts/bench_loader.py.
 //
 //   bench_loader DATA.zip [SECONDS]
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 
+#include "bench.h"
 #include "data/augmentation.h"
 #include "data/loader.h"
 
@@ -26,16 +26,13 @@ double images_per_second(const Dataset& data, double share, double seconds) {
     next += kBatch;
     return read_batch(data, 1, next - kBatch, kBatch, /*flip=*/share == 0);
   });
-  const auto start = std::chrono::steady_clock::now();
-  const auto elapsed = [&] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
+  const double start = bench::now();
   int64_t seen = 0;
-  for (; elapsed() < seconds; seen += kBatch) {
+  for (; bench::now() - start < seconds; seen += kBatch) {
     const Batch batch = loader.take(seen);
     augment(batch.images, share, 1, batch.indices);
   }
-  return static_cast<double>(seen) / elapsed();
+  return static_cast<double>(seen) / (bench::now() - start);
 }
 
 }  // namespace

@@ -151,7 +151,7 @@ TEST_CASE("An mlp's file rebuilds it bit for bit") {
   const Denoiser again = load_denoiser(path, at::kCPU);
   const at::Tensor x = noise({2, 1, 1}, 3), sigma = at::tensor({0.1f, 1.0f, 5.0f});
   CHECK(denoise(again, x, sigma, Condition{at::eye(3)}).equal(denoise(d, x, sigma, Condition{at::eye(3)})));
-  CHECK(sigma_data(again) == 0.6);
+  CHECK(network_of(again)->preconditioning.config.sigma_data == 0.6);
   CHECK(label_dropout_rate(config_of(network_of(again)->network)) == 0.1);
   CHECK(dropout_rate(config_of(network_of(again)->network)) == 0);
   CHECK(parameter_count(again) == 10 * 8 + 8 + 2 * 8 + 8 + 3 * 8 + 2 * (64 + 8) + 8 * 2 + 2);

@@ -98,7 +98,8 @@ TEST_CASE("Several averages are kept at once: the first is the model, the others
     for (const auto& [name, tensor] : single.model.tensors) CHECK(tensor.equal(whole.model.at(name)));
     const io::TensorFile power = io::read_safetensors(all / "ema/power_0.1.safetensors");
     CHECK(power.metadata.at(kNimgKey) == "100");
-    CHECK(sigma_data(load_denoiser(all / "ema/power_0.1.safetensors", at::kCPU)) > 0);
+    CHECK(network_of(load_denoiser(all / "ema/power_0.1.safetensors", at::kCPU))
+              ->preconditioning.config.sigma_data > 0);
     double difference = 0;
     for (const auto& [name, tensor] : power.tensors)
       difference += (tensor - whole.model.at(name)).abs().sum().item<double>();
