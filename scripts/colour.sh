@@ -14,7 +14,7 @@ make_data() {
   newer "$data" scripts/make_emoji.py || scripts/make_emoji.py "$data"
 }
 
-recipe_of emoji uni_instruct_frozen "$@"
+recipe_of emoji f_distill "$@"
 stage "set up and build" scripts/setup.sh --build release apps
 stage "data" make_data
 run_recipe

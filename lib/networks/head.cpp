@@ -33,7 +33,7 @@ Head make_head(Initializer& init, const FeatureTap& tap) {
 at::Tensor forward(const Head& m, at::Tensor x) {
   for (size_t i = 0; i < m.convs.size(); ++i) {
     const Conv2d& conv = m.convs[i].second;
-    x = at::silu(onestep::forward(m.norms[i].second, at::conv2d(x, conv.weight, conv.bias, {2, 2}, {1, 1})));
+    x = norm_silu(m.norms[i].second, at::conv2d(x, conv.weight, conv.bias, {2, 2}, {1, 1}));
   }
   x = x.flatten(1);
   if (m.hidden) x = at::silu(onestep::forward(*m.hidden, x));

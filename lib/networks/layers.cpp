@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/addcmul.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/cat.h>
@@ -14,7 +15,6 @@
 #include <ATen/ops/cos.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/group_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/outer.h>
@@ -23,6 +23,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
+#include "kernels/group_norm_silu.h"
 #include "kernels/philox.h"
 #include "noise/purpose.h"
 
@@ -158,7 +159,19 @@ GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps)
 }
 
 at::Tensor forward(const GroupNorm& m, const at::Tensor& x) {
-  return at::group_norm(x, norm_groups(m.weight.size(0)), m.weight, m.bias, m.eps);
+  return kernels::group_norm_silu(x, norm_groups(m.weight.size(0)), {m.weight, m.bias, {}}, m.eps,
+                                  /*silu=*/false);
+}
+
+at::Tensor norm_silu(const GroupNorm& m, const at::Tensor& x, const at::Tensor& added) {
+  return kernels::group_norm_silu(x, norm_groups(m.weight.size(0)), {m.weight, m.bias, added}, m.eps);
+}
+
+at::Tensor adaptive_norm_silu(const GroupNorm& m, const at::Tensor& x, const at::Tensor& scale,
+                              const at::Tensor& shift) {
+  const at::Tensor gain = scale + 1;
+  return kernels::group_norm_silu(x, norm_groups(m.weight.size(0)),
+                                  {gain * m.weight, at::addcmul(shift, gain, m.bias), {}}, m.eps);
 }
 
 at::Tensor positional_embedding(const at::Tensor& x, int64_t channels, bool endpoint) {

@@ -90,7 +90,19 @@ constexpr int64_t norm_groups(int64_t channels) {
   return std::min<int64_t>(32, std::max<int64_t>(channels / 4, 1));
 }
 GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps = 1e-5);
+/// Of x [N, C, H, W]; these three give channels-last results, and are quickest where x is so.
 at::Tensor forward(const GroupNorm& m, const at::Tensor& x);
+/// SiLU(norm(x + added)), added [N, C] or absent.
+at::Tensor norm_silu(const GroupNorm& m, const at::Tensor& x, const at::Tensor& added = {});
+/// SiLU(norm(x) (1 + scale) + shift), both [N, C].
+at::Tensor adaptive_norm_silu(const GroupNorm& m, const at::Tensor& x, const at::Tensor& scale,
+                              const at::Tensor& shift);
+
+/// The memory layout that networks of images run in: convolutions read it without reordering, and it makes
+/// pixels the tokens of attention.
+inline at::Tensor channels_last(const at::Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
 
 /// Transformer-style embedding of x [N]: [cos(x f_i), sin(x f_i)], f_i = 10000^(−i/(C/2 − endpoint)); [N, C].
 at::Tensor positional_embedding(const at::Tensor& x, int64_t channels, bool endpoint);

@@ -6,7 +6,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/silu.h>
 #include <c10/util/StringUtil.h>
 
 namespace onestep {
@@ -147,7 +146,7 @@ at::Tensor forward(const UNetBlock& block, const at::Tensor& x, const UNetContex
 }
 
 at::Tensor forward(const Readout& m, const at::Tensor& x) {
-  return onestep::forward(m.conv, at::silu(onestep::forward(m.norm, x)));
+  return onestep::forward(m.conv, norm_silu(m.norm, x));
 }
 
 /// The encoder's outputs, one a block, finest first, as far as the resolution `coarsest`.
@@ -203,13 +202,13 @@ NetworkOutput forward(const UNet& m, const at::Tensor& x, const UNetContext& con
                       const std::vector<FeatureTap>& taps, bool output) {
   int64_t coarsest = output ? 0 : x.size(-1) + 1;
   for (const FeatureTap& tap : taps) coarsest = std::min(coarsest, tap.height);
-  std::vector<at::Tensor> skips = encode(m, x, context, coarsest);
+  std::vector<at::Tensor> skips = encode(m, channels_last(x), context, coarsest);
   NetworkOutput out;
   for (const FeatureTap& tap : taps) {
     out.features.push_back(*std::find_if(
         skips.rbegin(), skips.rend(), [&](const at::Tensor& skip) { return skip.size(-1) == tap.height; }));
   }
-  if (output) out.output = decode(m, std::move(skips), context);
+  if (output) out.output = decode(m, std::move(skips), context).contiguous();
   return out;
 }
 

@@ -5,10 +5,8 @@
 #include <utility>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/addcmul.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-#include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
 
 #include "networks/recompute.h"
@@ -16,16 +14,35 @@
 namespace onestep {
 namespace {
 
-at::Tensor forward(const Attention& m, const at::Tensor& x) {
-  // The official reshape interleaves q, k and v on the innermost channel index.
-  const at::Tensor qkv = onestep::forward(m.qkv, onestep::forward(m.norm2, x))
-                             .reshape({x.size(0) * m.heads, x.size(1) / m.heads, 3, x.size(2) * x.size(3)});
-  const at::Tensor mixed = attend(qkv.select(2, 0), qkv.select(2, 1), qkv.select(2, 2));
-  return x + onestep::forward(m.proj, mixed.reshape(x.sizes()));
+/// (a + b) scale.
+at::Tensor scaled_sum(const at::Tensor& a, const at::Tensor& b, double scale) {
+  at::Tensor sum = a + b;
+  return scale == 1 ? sum : sum.mul_(scale);
 }
 
-at::Tensor scaled(const at::Tensor& x, double scale) {
-  return scale == 1 ? x : x * scale;
+/// A layer whose outputs, q, k and v of each head in turn for each channel, are ordered q, k, v first: moving
+/// the few weights is cheaper than moving the maps.
+Conv2d in_order_of_use(const Conv2d& qkv, int64_t heads) {
+  const int64_t channels = qkv.weight.size(0) / 3;
+  const auto ordered = [&](const at::Tensor& t) {
+    return t.view({heads, channels / heads, 3, -1}).permute({2, 0, 1, 3}).reshape(t.sizes());
+  };
+  return {.weight = ordered(qkv.weight), .bias = ordered(qkv.bias)};
+}
+
+at::Tensor forward(const Attention& m, const at::Tensor& x, double scale) {
+  const int64_t n = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
+  const at::Tensor qkv = onestep::forward(in_order_of_use(m.qkv, m.heads), onestep::forward(m.norm2, x));
+  const at::Tensor parts = qkv.permute({0, 2, 3, 1})
+                               .reshape({n, height * width, 3, m.heads, channels / m.heads})
+                               .permute({2, 0, 3, 4, 1});  // [3, N, heads, C, pixels]
+  const auto part = [&](int64_t which) { return parts[which].reshape({n * m.heads, -1, height * width}); };
+  const at::Tensor mixed = attend(part(0), part(1), part(2))
+                               .reshape({n, m.heads, -1, height * width})
+                               .permute({0, 3, 1, 2})
+                               .reshape({n, height, width, channels})
+                               .permute({0, 3, 1, 2});
+  return scaled_sum(x, onestep::forward(m.proj, mixed), scale);
 }
 
 }  // namespace
@@ -86,17 +103,17 @@ at::Tensor forward(const UNetBlock& m, const at::Tensor& input, const at::Tensor
   // The block's own uses of its input are one to the gradient, which is summed in the same order then,
   // recomputed or not.
   const at::Tensor x = input.view_as(input);
-  at::Tensor h = forward(m.conv0, at::silu(forward(m.norm0, x)));
-  const at::Tensor told = forward(m.affine, embedding).unsqueeze(-1).unsqueeze(-1);
+  at::Tensor h = forward(m.conv0, norm_silu(m.norm0, x));
+  const at::Tensor told = forward(m.affine, embedding);
   if (m.adaptive_scale) {
-    const auto parts = told.chunk(2, 1);  // scale, shift
-    h = at::addcmul(parts[1], forward(m.norm1, h), parts[0] + 1);
+    const auto parts = told.chunk(2, 1);
+    h = adaptive_norm_silu(m.norm1, h, /*scale=*/parts[0], /*shift=*/parts[1]);
   } else {
-    h = forward(m.norm1, h + told);
+    h = norm_silu(m.norm1, h, told);
   }
-  h = forward(m.conv1, dropout(at::silu(h), masks));
-  h = scaled(h + (m.skip ? forward(*m.skip, x) : x), m.skip_scale);
-  return m.attention ? scaled(forward(*m.attention, h), m.skip_scale) : h;
+  h = forward(m.conv1, dropout(h, masks));
+  h = scaled_sum(h, m.skip ? forward(*m.skip, x) : x, m.skip_scale);
+  return m.attention ? forward(*m.attention, h, m.skip_scale) : h;
 }
 
 at::Tensor forward_recomputed(const UNetBlock& m, const at::Tensor& x, const at::Tensor& embedding,
@@ -120,7 +137,7 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v)
   const double scale = 1 / std::sqrt(static_cast<double>(q.size(1)));
   const at::Tensor weights =
       at::softmax(at::bmm(q.transpose(1, 2), k * scale), -1, wide).to(q.scalar_type());  // [B, query, key]
-  return at::bmm(v, weights.transpose(1, 2));
+  return at::bmm(weights, v.transpose(1, 2)).transpose(1, 2);
 }
 
 }  // namespace onestep

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "devices/device_case.h"
+#include "kernels/group_norm_silu.h"
 #include "kernels/resize_tf1.h"
 #include "kernels/score_difference.h"
 
@@ -36,6 +37,21 @@ std::vector<DeviceCase> kernel_cases() {
                            score_difference(image(1), image(2), image(3), h, normalisation);
                        return Outputs{step.loss, step.gradient};
                      }});
+  }
+  for (const bool adaptive : {false, true}) {
+    cases.push_back(
+        {"kernels", std::string("group norm and SiLU, ") + (adaptive ? "adaptive" : "added"), 3e-6,
+         [adaptive](at::Device device, at::ScalarType dtype) {
+           const auto leaf = [&](uint32_t purpose, int64_t images, at::IntArrayRef shape) {
+             return normal(purpose, images, shape, device, dtype).requires_grad_();
+           };
+           const at::Tensor x = leaf(1, 8, {160, 8, 8}), gain = leaf(2, 8, {160}), offset = leaf(3, 8, {160});
+           const at::Tensor y = adaptive
+                                    ? group_norm_silu(x, 32, {gain, offset, {}}, 1e-5)
+                                    : group_norm_silu(x, 32, {gain[0], offset[0], leaf(4, 8, {160})}, 1e-5);
+           y.square().sum().backward();
+           return Outputs{y.detach(), x.grad(), gain.grad(), offset.grad()};
+         }});
   }
   return cases;
 }

@@ -2,6 +2,7 @@
 // The launchers of our own kernels for the pretended device, found by name as CUDA's are: the CPU's kernels
 // on the device's addresses. They bear CUDA's names, because a kernel asks for its launcher by that.
 #include "devices/pretend_device.h"
+#include "kernels/group_norm_silu_core.h"
 #include "kernels/philox_core.h"
 #include "kernels/resize_tf1_core.h"
 #include "kernels/score_difference_core.h"
@@ -11,7 +12,34 @@ namespace {
 
 template <class T>
 T* host(T* device) {
-  return static_cast<T*>(test::host_address(device));
+  return device == nullptr ? nullptr : static_cast<T*>(test::host_address(device));
+}
+
+template <class Real>
+GroupNormArrays<Real> host(GroupNormArrays<Real> a) {
+  a.x = host(a.x);
+  a.gain = host(a.gain);
+  a.offset = host(a.offset);
+  a.added = host(a.added);
+  a.y = host(a.y);
+  a.mean = host(a.mean);
+  a.inverse_deviation = host(a.inverse_deviation);
+  a.channel_mean = host(a.channel_mean);
+  return a;
+}
+
+template <class Real>
+const char* group_norm_silu(const GroupNormArrays<Real>& a) {
+  group_norm_silu_cpu(host(a));
+  return nullptr;
+}
+
+template <class Real>
+const char* group_norm_silu_backward(const GroupNormArrays<Real>& a, const GroupNormGradients<Real>& g) {
+  group_norm_silu_backward_cpu(host(a),
+                               GroupNormGradients<Real>{host(g.grad_y), host(g.grad_x), host(g.grad_gain),
+                                                        host(g.grad_offset), host(g.grad_added)});
+  return nullptr;
 }
 
 template <class Real>
@@ -23,6 +51,19 @@ const char* score_difference(Normalisation normalisation, const ScoreDifferenceA
 }
 
 }  // namespace
+
+#define ONESTEP_GROUP_NORM_LAUNCHERS(Real, suffix)                                                        \
+  const char* onestep_group_norm_silu_cuda_##suffix(GroupNormArrays<Real> arrays, void*) {                \
+    return group_norm_silu(arrays);                                                                       \
+  }                                                                                                       \
+  const char* onestep_group_norm_silu_backward_cuda_##suffix(GroupNormArrays<Real> arrays,                \
+                                                             GroupNormGradients<Real> gradients, void*) { \
+    return group_norm_silu_backward(arrays, gradients);                                                   \
+  }
+ONESTEP_GROUP_NORM_LAUNCHERS(float, f32)
+ONESTEP_GROUP_NORM_LAUNCHERS(double, f64)
+ONESTEP_GROUP_NORM_LAUNCHERS(BFloat16, bf16)
+#undef ONESTEP_GROUP_NORM_LAUNCHERS
 
 const char* onestep_philox_cuda(PhiloxLaw law, uint64_t seed, uint32_t purpose, const int64_t* indices,
                                 int64_t rows, int64_t row_size, float* out, void*) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each kernel against the ATen operators it replaces, one thread, alternating runs, medians. A kernel whose
 // ratio is not above 1 should go. Run by hand:  bench_kernels [cuda]
+#include <algorithm>
 #include <cstdio>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -10,10 +12,14 @@
 #include <ATen/ops/abs.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/group_norm.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/silu.h>
+#include <c10/util/StringUtil.h>
 
 #include "bench.h"
 #include "kernels/cuda_plugin.h"
+#include "kernels/group_norm_silu.h"
 #include "kernels/philox.h"
 #include "kernels/resize_tf1.h"
 #include "kernels/score_difference.h"
@@ -55,6 +61,37 @@ at::Tensor composed_resize(const at::Tensor& images) {
   return (axis(axis(images.to(at::kFloat), 3), 2) - 128) / 128;
 }
 
+/// SiLU of a group norm of x plus what an embedding adds to its channels, as every block of a U-Net has it;
+/// each in the layout that it is best at.
+void compare_group_norm(at::Device device, at::IntArrayRef shape, at::ScalarType dtype, bool backward) {
+  const int64_t channels = shape[1], groups = std::min<int64_t>(32, channels / 4);
+  const at::Tensor index = at::arange(shape[0], at::device(device).dtype(at::kLong));
+  const at::Tensor x = philox_normal(1, 1, index, shape.slice(1), device).to(dtype);
+  const at::Tensor weight = at::ones({channels}, x.options()),
+                   told = x.select(3, 0).select(2, 0).contiguous();
+  const auto run = [&](at::MemoryFormat layout, const auto& forward) {
+    return
+        [&, input = x.contiguous(layout).detach().requires_grad_(backward), gradient = x.contiguous(layout),
+         terms = std::vector{weight.clone().requires_grad_(backward), told.clone().requires_grad_(backward)},
+         forward] {
+          const at::Tensor y = forward(input, terms[0], terms[1]);
+          if (backward) y.backward(gradient);
+          return y;
+        };
+  };
+  const std::string name =
+      c10::str("  group_norm_silu", backward ? " + backward" : "", dtype == at::kFloat ? "" : ", bf16");
+  compare(
+      device, name.c_str(), static_cast<double>(x.numel()),
+      run(at::MemoryFormat::ChannelsLast,
+          [=](const at::Tensor& in, const at::Tensor& w, const at::Tensor& p) {
+            return group_norm_silu(in, groups, {w, w, p}, 1e-6);
+          }),
+      run(at::MemoryFormat::Contiguous, [=](const at::Tensor& in, const at::Tensor& w, const at::Tensor& p) {
+        return at::silu(at::group_norm(in + p.unsqueeze(2).unsqueeze(3), groups, w, w, 1e-6));
+      }));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -85,6 +122,11 @@ int main(int argc, char** argv) try {
           const at::Tensor loss = 0.5 * gradient.pow(2).flatten(1).sum(1);
           return gradient;
         });
+  }
+  for (const auto& shape : {std::vector<int64_t>{32, 16, 14, 14}, {32, 128, 16, 16}, {32, 64, 32, 32}}) {
+    std::printf("[%ld, %ld, %ld, %ld]\n", shape[0], shape[1], shape[2], shape[3]);
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
+      for (const bool backward : {false, true}) compare_group_norm(device, shape, dtype, backward);
   }
   const at::Tensor images =
       (philox_uniform(1, 2, at::arange(16, at::kLong), {3, 32, 32}, device) * 256).to(at::kByte);
