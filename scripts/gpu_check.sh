@@ -48,7 +48,7 @@ gather() {
   cp -r configs "$pack"
   find "$pack/configs" -type f ! -name '*.yaml' -delete
   cp -r tests/golden "$pack/tests"
-  rm -r "$pack"/tests/golden/{data,images,npz,evaluation/features*}  # of tests without a GPU
+  rm -r "$pack"/tests/golden/{checkpoint,data,images,npz,evaluation/features*}  # of tests without a GPU
   cp -r scripts/gpu_check scripts/bench_torch.py scripts/torch_peer "$pack/scripts"
   cp /usr/share/datasets/fashion-mnist/t10k-*.gz "$pack/data/fashion-mnist"
   printf '#!/bin/sh\nexec python3 "$(dirname "$0")/scripts/gpu_check/check.py" "$@"\n' > "$pack/run"
