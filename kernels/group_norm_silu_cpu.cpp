@@ -103,10 +103,10 @@ struct Scratch {
     for (auto* row : {&slope, &level, &inverse, &centre, &sum, &product}) row->resize(width);
   }
   int64_t width;
-  std::vector<W> slope, level, inverse,
-      centre;                         // a line for each channel: slope x + level, inverse x + centre
-  std::vector<W> sum, product;        // of a few rows
-  std::vector<double> first, second;  // of each channel
+  /// Lines of each channel: slope x + level, inverse x + centre.
+  std::vector<W> slope, level, inverse, centre;
+  std::vector<W> sum, product;        ///< of a few rows
+  std::vector<double> first, second;  ///< of each channel
 };
 
 /// Repeats the first pixel of a row over all of it.
