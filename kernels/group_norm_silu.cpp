@@ -26,18 +26,16 @@ void check(const at::Tensor& x, int64_t groups, const GroupNormTerms& t) {
   TORCH_CHECK(x.is_cpu() || has_launchers(x.device()), "group_norm_silu: no kernel for device ", x.device());
   TORCH_CHECK(groups > 0 && x.size(1) % groups == 0, "group_norm_silu: ", x.size(1), " channels in ", groups,
               " groups");
-  const auto check_term = [&](const at::Tensor& term, const char* name, bool per_image) {
-    const bool fits = (term.dim() == 1 && !per_image && term.size(0) == x.size(1)) ||
-                      (term.dim() == 2 && term.size(0) == x.size(0) && term.size(1) == x.size(1));
-    TORCH_CHECK(fits && term.scalar_type() == x.scalar_type() && term.device() == x.device(),
+  const auto check_term = [&](const at::Tensor& term, const char* name, int64_t dim) {
+    TORCH_CHECK(term.dim() == dim && term.sizes() == x.sizes().slice(2 - dim, dim) &&
+                    term.scalar_type() == x.scalar_type() && term.device() == x.device(),
                 "group_norm_silu: ", name, " is ", term.scalar_type(), term.sizes(), " on ", term.device(),
                 ", x is ", x.scalar_type(), x.sizes(), " on ", x.device());
   };
-  check_term(t.gain, "gain", false);
-  check_term(t.offset, "offset", t.gain.dim() == 2);
-  TORCH_CHECK(t.offset.dim() == t.gain.dim(), "group_norm_silu: gain is ", t.gain.sizes(), ", offset ",
-              t.offset.sizes());
-  if (t.added.defined()) check_term(t.added, "added", true);
+  const int64_t dim = t.gain.dim() == 2 ? 2 : 1;
+  check_term(t.gain, "gain", dim);
+  check_term(t.offset, "offset", dim);
+  if (t.added.defined()) check_term(t.added, "added", 2);
 }
 
 template <class Real>
