@@ -16,9 +16,8 @@ namespace {
 /// unbroken one.
 [[maybe_unused]] void make_repeatable() {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // read when cuBLAS is first used
+  allow_tf32(false);
   at::Context& context = at::globalContext();
-  context.setAllowTF32CuDNN(false);
-  context.setAllowTF32CuBLAS(false);
   context.setBenchmarkCuDNN(false);
   context.setDeterministicCuDNN(true);
   context.setDeterministicAlgorithms(true, /*warn_only=*/true);  // what adds by atomics otherwise
@@ -52,6 +51,11 @@ void* plugin() {
 
 void load_cuda_plugin() {
   plugin();
+}
+
+void allow_tf32(bool allowed) {
+  at::globalContext().setAllowTF32CuDNN(allowed);
+  at::globalContext().setAllowTF32CuBLAS(allowed);
 }
 
 void* cuda_symbol(const char* name) {

@@ -15,6 +15,9 @@ namespace onestep::kernels {
 /// cannot be loaded, or there is no GPU or driver.
 void load_cuda_plugin();
 
+/// Whether CUDA may round what products of float32 read to TF32: loading the plugin forbids it.
+void allow_tf32(bool allowed);
+
 /// The launcher of that name in the plugin. Throws c10::Error when it is missing.
 void* cuda_symbol(const char* name);
 

@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include <ATen/Context.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Device.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "kernels/cuda_plugin.h"
 
 /// What the programs that measure have in common.
 namespace onestep::bench {
@@ -19,12 +20,7 @@ inline double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// Whether a GPU may round what products read to TF32. To be said after the device was opened, which forbids
-/// it.
-inline void allow_tf32(bool allowed) {
-  at::globalContext().setAllowTF32CuDNN(allowed);
-  at::globalContext().setAllowTF32CuBLAS(allowed);
-}
+using kernels::allow_tf32;
 
 /// Waits for all work that the device was given.
 inline void wait_for(at::Device device) {

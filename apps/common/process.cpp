@@ -20,8 +20,10 @@
 #include "apps/common/arguments.h"
 #include "apps/common/matrix_products.h"
 #include "config/node.h"
+#include "io/log.h"
 #include "io/memory.h"
 #include "kernels/cuda_plugin.h"
+#include "networks/precision.h"
 
 namespace onestep {
 
@@ -120,6 +122,17 @@ at::Device open_device(const std::string& name, int local_rank) {
         (name == "cuda" ? ", and this is rank " + std::to_string(local_rank) + " of its machine" : ""));
   }
   return device;
+}
+
+std::string use_precision(const std::string& key, const std::string& precision, at::Device device) {
+  const std::string chosen = resolved_precision(precision, device);
+  if (const std::string problem = precision_problem(chosen, device); !problem.empty())
+    throw config::ConfigError(key + ": " + problem);
+  if (const std::string warning = precision_warning(chosen, device); !warning.empty())
+    io::log_warning(key + ": " + warning);
+  if (precision != chosen) io::log_info(key + ": " + chosen + ", which this device is quickest with");
+  if (device.is_cuda()) kernels::allow_tf32(chosen == "tf32");
+  return chosen;
 }
 
 std::string version() {

@@ -45,6 +45,11 @@ at::Device device_named(const std::string& name, int local_rank = 0);
 /// The same, ready for use. Throws config::ConfigError, too, saying why when there is no such GPU.
 at::Device open_device(const std::string& name, int local_rank = 0);
 
+/// What networks are to compute in on an open device (networks/precision.h), with `auto` resolved and said.
+/// The whole process computes so from then on. Throws config::ConfigError, naming `key`, where the device
+/// can't.
+std::string use_precision(const std::string& key, const std::string& precision, at::Device device);
+
 /// "0.1.0", and that of LibTorch.
 std::string version();
 std::string libtorch_version();

@@ -32,7 +32,7 @@ nlohmann::ordered_json settings_of(const Options& options, const Plan& plan) {
       {"model", file(options.model)},
       {"sampler", config::to_json(plan.sampler)},
       {"sigmas", sigmas_of(plan.sampler)},
-      {"dtype", plan.dtype},
+      {"precision", plan.precision},
       {"versions", {{"onestep", version()}, {"libtorch", libtorch_version()}}},
   };
   if (!plan.guide.empty()) settings["guide"] = file(plan.guide);

@@ -7,6 +7,7 @@
 #include "apps/common/arguments.h"
 #include "config/config.h"
 #include "config/merge.h"
+#include "networks/precision.h"
 
 namespace onestep {
 namespace {
@@ -156,9 +157,12 @@ void declare(CLI::App& app, Options& o) {
       ->check(CLI::Range(int64_t{1}, kLargestBatch))
       ->capture_default_str()
       ->group(machine);
-  app.add_option("--dtype", o.dtype,
-                 "the network's precision, float32 (default) or float64 (the solver's is float64)")
-      ->check(CLI::IsMember({"float32", "float64"}))
+  std::vector<std::string> precisions = precision_names();
+  precisions.emplace_back(kDoublePrecision);
+  app.add_option("--precision,--dtype", o.precision,
+                 "what the network computes in (the solver's state is float64): float32 (default); auto is "
+                 "bfloat16 where the device is quick with it")
+      ->check(CLI::IsMember(precisions))
       ->group(machine);
   app.add_option("--device", o.device, "cpu, cuda or cuda:N")->capture_default_str()->group(machine);
   app.add_option("--threads", o.threads, "CPU threads; 0 is OMP_NUM_THREADS or all cores")

@@ -11,6 +11,9 @@
 
 namespace onestep {
 
+/// What a network can be sampled in beside the precisions of training: for proofs.
+inline constexpr const char* kDoublePrecision = "float64";
+
 /// The command line, as it was given.
 struct Options {
   std::string model, guide;
@@ -25,7 +28,7 @@ struct Options {
   bool subdirs = false;
   int64_t zoom = 1;
   int64_t batch = 64;
-  std::optional<std::string> dtype;
+  std::optional<std::string> precision;  ///< a name of networks/precision.h, or kDoublePrecision
   std::string device = "cpu";
   int64_t threads = 0;
   RankOptions ranks;

@@ -17,6 +17,7 @@
 #include "io/atomic_file.h"
 #include "io/folder.h"
 #include "io/log.h"
+#include "networks/precision.h"
 #include "samplers/seeds.h"
 #include "samplers/solver_names.h"
 
@@ -139,13 +140,17 @@ Plan make_plan(const Options& o, const Communicator& ranks) {
   if (!o.latents.empty()) state = read_state(o.latents);
   const FirstHalf* const first = state && state->first_half ? &*state->first_half : nullptr;
   plan.guide = o.guide.empty() && first ? first->guide : o.guide;
-  plan.dtype = o.dtype.value_or(first ? first->dtype : "float32");
+  plan.precision =
+      use_precision("--precision", o.precision.value_or(first ? first->precision : "float32"), device);
   if (first) {
     require_same_files(*first, o.latents, o.model, plan.guide);
     own = first->sampler;
   }
-  const at::ScalarType dtype = plan.dtype == "float64" ? at::kDouble : at::kFloat;
-  plan.denoiser = load_denoiser(o.model, device, dtype);
+  const auto load = [&](const std::string& path) {
+    if (plan.precision == kDoublePrecision) return load_denoiser(path, device, at::kDouble);
+    return rounded(load_denoiser(path, device), network_type(plan.precision));
+  };
+  plan.denoiser = load(o.model);
   plan.data = data_of_model(o.model);
   const std::vector<int64_t> among = trained_classes(plan.denoiser, plan.data);
   const ImageShape shape = image_shape(plan.denoiser);
@@ -175,7 +180,7 @@ Plan make_plan(const Options& o, const Communicator& ranks) {
   if (by_itself && static_cast<int64_t>(among.size()) < label_dim(plan.denoiser))
     io::log_warning("model: " + empty_classes(plan.data->class_counts) +
                     " in its training data; left out (--class asks for it all the same)");
-  if (!plan.guide.empty()) plan.request.guide = load_denoiser(plan.guide, device, dtype);
+  if (!plan.guide.empty()) plan.request.guide = load(plan.guide);
   if (const std::string problem = guidance_problem(plan.denoiser, plan.sampler, plan.request.guide);
       !problem.empty())
     throw ConfigError(problem);

@@ -24,7 +24,7 @@ struct Plan {
   Denoiser denoiser;
   SamplerConfig sampler;
   SampleRequest request;
-  std::string dtype, guide;  ///< given, or those of the run that goes on
+  std::string precision, guide;  ///< given, or those of the run that goes on
   std::optional<Sheet> sheet;
   std::optional<std::filesystem::path> folder;  ///< of a PNG file for each sample
   bool subdirs = false;                         ///< … in sub-folders of 1000 seeds

@@ -25,14 +25,14 @@ std::map<std::string, Json> identity_of(const Json& settings) {
   for (const char* file : {"model", "guide", "latents"})
     if (const auto found = settings.find(file); found != settings.end() && found->is_object())
       identity[file] = found->contains("sha256") ? (*found)["sha256"] : Json();
-  for (const char* key : {"sampler", "dtype"})
+  for (const char* key : {"sampler", "precision"})
     if (const auto found = settings.find(key); found != settings.end()) identity[key] = *found;
   return identity;
 }
 
 /// The name of something in which two differ; "" where they are the same.
 std::string difference(const std::map<std::string, Json>& a, const std::map<std::string, Json>& b) {
-  for (const char* key : {"model", "guide", "latents", "sampler", "dtype"}) {
+  for (const char* key : {"model", "guide", "latents", "sampler", "precision"}) {
     const auto x = a.find(key), y = b.find(key);
     if ((x == a.end()) != (y == b.end()) || (x != a.end() && x->second != y->second)) return key;
   }

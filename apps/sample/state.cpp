@@ -45,7 +45,7 @@ std::optional<FirstHalf> first_half_of(const io::TensorFile& file) {
   FirstHalf first{
       .model_sha256 = text_at(settings.at("model"), "sha256"),
       .sampler = read_metadata<SamplerConfig>(file.path, "onestep: sampler", settings.at("sampler").dump()),
-      .dtype = text_at(settings, "dtype")};
+      .precision = text_at(settings, "precision")};
   if (settings.contains("guide")) {
     first.guide = text_at(settings.at("guide"), "path");
     first.guide_sha256 = text_at(settings.at("guide"), "sha256");

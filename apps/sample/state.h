@@ -16,7 +16,7 @@ struct FirstHalf {
   std::string model_sha256;
   SamplerConfig sampler;
   std::string guide, guide_sha256;  ///< empty where there was none
-  std::string dtype;
+  std::string precision;
 };
 
 /// Where a run begins that does not start from seeds: latents of one's own, or what --stop-after left of an

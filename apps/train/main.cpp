@@ -117,10 +117,11 @@ TrainConfig read_config(const Options& options) {
 }
 
 void dry_run(const Options& options) {
-  const auto config = read_config(options);
+  auto config = read_config(options);
   const int64_t ranks = std::max<int64_t>(options.ranks.ranks, 1);
   require_shareable(shared_by(config.run, ranks), ranks);
   const at::Device device = device_named(config.run.device);  // a plan for a GPU needs none
+  config.run.precision = resolved_precision(config.run.precision, device);
   const Workers workers = use_workers(config.run.workers, config.run.threads, device);
   print_plan(config::to_yaml(config), config, cost_of(config, outline_of_dataset(config.data), workers));
 }
@@ -138,11 +139,14 @@ struct Experiment {
 
 /// What is made of the configuration alone.
 void prepare(Experiment& e, const Communicator& ranks) {
-  const TrainConfig& config = e.config;
-  e.run = shared_by(config.run, ranks.size);
+  RunConfig& run = e.config.run;
+  e.device = open_device(run.device, ranks.local_rank);
+  if (run.precision == kAutoPrecision)
+    run.precision = value_in_run(run.dir, "run.precision").value_or(kAutoPrecision);
+  run.precision = use_precision("run.precision", run.precision, e.device);
+  e.run = shared_by(run, ranks.size);
   require_shareable(e.run, ranks.size);
-  e.device = open_device(config.run.device, ranks.local_rank);
-  e.workers = use_workers(config.run.workers, config.run.threads, e.device);
+  e.workers = use_workers(run.workers, run.threads, e.device);
 }
 
 /// What is made of configuration and data.

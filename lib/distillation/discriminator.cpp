@@ -40,10 +40,12 @@ std::vector<at::Tensor> features_of(const Discriminator& discriminator, const De
       .features;
 }
 
-/// The mean over channels at every pixel, [n, pixels].
+/// The mean over channels at every pixel, [n, pixels], float32 at least.
 at::Tensor pixel_means(const std::vector<at::Tensor>& features) {
   std::vector<at::Tensor> maps;
-  for (const at::Tensor& feature : features) maps.push_back(feature.mean(1).flatten(1));
+  for (const at::Tensor& feature : features)
+    maps.push_back(
+        feature.mean(1, /*keepdim=*/false, c10::promoteTypes(feature.scalar_type(), at::kFloat)).flatten(1));
   return at::cat(maps, 1);
 }
 

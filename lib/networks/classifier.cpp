@@ -49,7 +49,7 @@ Classified classify(const Classifier& m, const at::Tensor& images) {
     x = at::max_pool2d(x, {2, 2});
   }
   const at::Tensor features = at::silu(forward(m.feature, x.flatten(1)));
-  return {.features = features * m.feature_scale, .logits = forward(m.logit, features)};
+  return {.features = features * m.feature_scale, .logits = forward_wide(m.logit, features)};
 }
 
 Classifier load_classifier(const std::filesystem::path& path, at::Device device) {

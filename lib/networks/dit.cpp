@@ -118,10 +118,12 @@ at::Tensor embed_image(const Dit& m, const at::Tensor& x) {
   TORCH_CHECK(
       x.dim() == 4 && x.sizes().slice(1) == at::IntArrayRef({c.in_channels, c.input_size, c.input_size}),
       "a dit for images ", c.in_channels, " x ", c.input_size, " x ", c.input_size, " was given ", x.sizes());
-  const at::Tensor map = at::conv2d(x, m.patches.weight, m.patches.bias, {c.patch_size, c.patch_size});
+  const at::ScalarType type = m.patches.weight.scalar_type();
+  const at::Tensor map =
+      at::conv2d(x.to(type), m.patches.weight, m.patches.bias, {c.patch_size, c.patch_size});
   // In the order of tokens, not of maps, which every later sum and norm would keep and go through at a
   // seventh of the speed.
-  return map.flatten(2).transpose(1, 2).contiguous() + m.pos_embed;
+  return (map.flatten(2).transpose(1, 2).contiguous() + m.pos_embed).to(type);
 }
 
 at::Tensor embed_conditioning(const Dit& m, const Conditioning& c) {

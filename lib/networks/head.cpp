@@ -37,7 +37,7 @@ at::Tensor forward(const Head& m, at::Tensor x) {
   }
   x = x.flatten(1);
   if (m.hidden) x = at::silu(onestep::forward(*m.hidden, x));
-  return onestep::forward(m.logit, x);
+  return forward_wide(m.logit, x);
 }
 
 }  // namespace

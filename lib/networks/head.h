@@ -36,8 +36,8 @@ struct Heads {
 /// One for each tap, by its name.
 Heads make_heads(const std::vector<FeatureTap>& taps, uint64_t seed);
 
-/// Logits [N, heads] of features [N, C_i, H_i, W_i]: positive means "looks real". Gradients flow through
-/// both.
+/// Logits [N, heads], float32 at least, of features [N, C_i, H_i, W_i]: positive means "looks real".
+/// Gradients flow through both.
 at::Tensor forward(const Heads& m, const std::vector<at::Tensor>& features);
 
 }  // namespace onestep

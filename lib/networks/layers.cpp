@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addcmul.h>
@@ -83,7 +84,13 @@ Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias, double
 }
 
 at::Tensor forward(const Linear& m, const at::Tensor& x) {
-  return m.bias.defined() ? at::linear(x, m.weight, m.bias) : at::linear(x, m.weight);
+  const at::Tensor in = x.to(m.weight.scalar_type());
+  return m.bias.defined() ? at::linear(in, m.weight, m.bias) : at::linear(in, m.weight);
+}
+
+at::Tensor forward_wide(const Linear& m, const at::Tensor& x) {
+  const at::ScalarType wide = c10::promoteTypes(m.weight.scalar_type(), at::kFloat);
+  return forward(Linear{m.weight.to(wide), m.bias.defined() ? m.bias.to(wide) : m.bias}, x);
 }
 
 Conv2d make_conv(Initializer& init, const ConvShape& shape, const InitLaw& law) {
@@ -110,14 +117,14 @@ namespace {
 /// The FIR filter as a depthwise convolution: every channel is filtered and kept (down) or spread (up) by 2.
 at::Tensor filter_down(const at::Tensor& x, const at::Tensor& filter, int64_t padding) {
   const int64_t channels = x.size(1);
-  return at::conv2d(x, filter.expand({channels, 1, -1, -1}), {}, {2, 2}, {padding, padding}, {1, 1},
-                    channels);
+  return at::conv2d(x, filter.to(x.scalar_type()).expand({channels, 1, -1, -1}), {}, {2, 2},
+                    {padding, padding}, {1, 1}, channels);
 }
 
 at::Tensor filter_up(const at::Tensor& x, const at::Tensor& filter, int64_t padding) {
   const int64_t channels = x.size(1);
-  return at::conv_transpose2d(x, (filter * 4).expand({channels, 1, -1, -1}), {}, {2, 2}, {padding, padding},
-                              {0, 0}, channels);
+  return at::conv_transpose2d(x, (filter * 4).to(x.scalar_type()).expand({channels, 1, -1, -1}), {}, {2, 2},
+                              {padding, padding}, {0, 0}, channels);
 }
 
 at::Tensor resampled(const Conv2d& m, const at::Tensor& x) {
@@ -149,9 +156,10 @@ at::Tensor fused_forward(const Conv2d& m, const at::Tensor& x) {
 
 at::Tensor forward(const Conv2d& m, const at::Tensor& x) {
   if (!m.weight.defined()) return resampled(m, x);
-  if (m.fused && m.resample != Resample::none) return fused_forward(m, x);
+  const at::Tensor in = x.to(m.weight.scalar_type());
+  if (m.fused && m.resample != Resample::none) return fused_forward(m, in);
   const int64_t half = m.weight.size(-1) / 2;
-  return at::conv2d(resampled(m, x), m.weight, m.bias, {1, 1}, {half, half});
+  return at::conv2d(resampled(m, in), m.weight, m.bias, {1, 1}, {half, half});
 }
 
 GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps) {
@@ -190,8 +198,12 @@ at::Tensor dropout(const at::Tensor& x, DropoutStream* stream) {
   if (stream == nullptr || stream->rate == 0) return x;
   constexpr uint64_t kOdd = 0x9E3779B97F4A7C15;  // an odd step, so that every layer's key differs
   const uint64_t seed = stream->seed + kOdd * ++stream->layer;
-  const at::Tensor u = kernels::philox_uniform(seed, word(Purpose::dropout), stream->indices,
-                                               x.sizes().slice(1), x.device(), x.scalar_type());
+  const at::IntArrayRef shape = x.sizes();
+  const bool map = x.dim() == 4;  // drawn pixel by pixel, in the order in which it lies
+  at::Tensor u = kernels::philox_uniform(
+      seed, word(Purpose::dropout), stream->indices,
+      map ? std::vector<int64_t>{shape[2], shape[3], shape[1]} : shape.slice(1).vec(), x.device());
+  if (map) u = u.permute({0, 3, 1, 2});
   return x * (u >= stream->rate).to(x.scalar_type()) / (1 - stream->rate);
 }
 

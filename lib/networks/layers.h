@@ -37,6 +37,9 @@ struct InitLaw {
   double weight = 1, bias = 0;
 };
 
+/// Layers compute in their weights' type: what they are given is converted to it, as images are where a
+/// network begins.
+
 /// y = x Wᵀ + b; x [N, in], weight [out, in], bias [out] or absent.
 struct Linear {
   at::Tensor weight, bias;
@@ -49,6 +52,8 @@ struct Linear {
 Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias, const InitLaw& law);
 Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias = true, double scale = 1);
 at::Tensor forward(const Linear& m, const at::Tensor& x);
+/// The same in float32 at least: for logits.
+at::Tensor forward_wide(const Linear& m, const at::Tensor& x);
 
 /// A square "same" convolution, with an optional resampling by 2 through a separable FIR filter.
 enum class Resample { none, up, down };

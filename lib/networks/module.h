@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <concepts>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,7 +9,7 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 
@@ -121,6 +122,17 @@ M clone(const M& module, std::optional<at::Device> device = {}, std::optional<at
 /// tensor and both shapes.
 const at::Tensor& tensor_of(const io::TensorFile& file, const std::string& name, at::IntArrayRef sizes);
 
+/// The same module whose parameters are rounded to `dtype`, without gradient; buffers and derived tensors are
+/// shared and keep their own.
+template <class M>
+M rounded(const M& module, at::ScalarType dtype) {
+  M copy = module;
+  for_each_tensor(copy, [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
+    if (!is_buffer) tensor = tensor.detach().to(dtype);
+  });
+  return copy;
+}
+
 /// A module whose tensors are copies of the file's of the same names below `prefix`, on `device` in `dtype`.
 /// Of `shapes`, which may be on at::kMeta, only shapes are used, and all are compared before the first copy.
 /// A missing tensor or another shape is an io::FileError. Tensors that the module lacks are ignored.
@@ -134,27 +146,45 @@ M with_tensors_of(const io::TensorFile& file, M shapes, at::Device device, at::S
 }
 
 /// All parameters of a module as two flat vectors, values [P] and gradients [P], of which the module's
-/// parameters become views: optimiser, EMA, clipping and all-reduce work on one tensor each.
+/// parameters become views: optimiser, EMA, clipping and all-reduce work on one tensor each. Each parameter
+/// begins at a multiple of 64 bytes, as vector instructions like it, in float32 and in bfloat16; what lies
+/// between is zero and stays so. Convolutions' weights lie channels-last, as the maps that they see.
 struct FlatParameters {
   at::Tensor values, gradients;
 };
 
-/// Makes a module's parameters views of flat storage, whose numbers they take: leaves that accumulate into
-/// flat.gradients, or without gradient where that is undefined.
-template <class M>
-void attach(M& module, const FlatParameters& flat) {
-  int64_t place = 0;
+/// Calls f(tensor, place) for every parameter with its place in flat storage; returns P.
+template <class M, class F>
+int64_t for_each_place(M& module, F&& f) {
+  constexpr int64_t kAligned = 32;
+  int64_t end = 0;
   for_each_tensor(module, [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
     if (is_buffer) return;
-    const auto view = [&](const at::Tensor& storage) {
-      return storage.narrow(0, place, tensor.numel()).view(tensor.sizes()).detach();
-    };
-    at::Tensor value = view(flat.values);
+    const int64_t place = (end + kAligned - 1) / kAligned * kAligned;
+    end = place + tensor.numel();
+    f(tensor, place);
+  });
+  return end;
+}
+
+/// The parameter of these sizes that begins at `place`.
+inline at::Tensor parameter_at(const at::Tensor& flat, int64_t place, at::IntArrayRef sizes) {
+  const at::Tensor numbers = flat.narrow(0, place, c10::multiply_integers(sizes));
+  if (sizes.size() != 4) return numbers.view(sizes);
+  return numbers.view({sizes[0], sizes[2], sizes[3], sizes[1]}).permute({0, 3, 1, 2});
+}
+
+/// Makes a module's parameters views of flat storage, whose numbers they take: leaves that accumulate into
+/// flat.gradients, which may be of a wider type, or without gradient where that is undefined.
+template <class M>
+void attach(M& module, const FlatParameters& flat) {
+  for_each_place(module, [&](at::Tensor& tensor, int64_t place) {
+    at::Tensor value = parameter_at(flat.values, place, tensor.sizes()).detach();
     if (flat.gradients.defined()) {
       value.set_requires_grad(true);
-      value.mutable_grad() = view(flat.gradients);
+      value.set_grad_dtype(flat.gradients.scalar_type());
+      value.mutable_grad() = parameter_at(flat.gradients, place, tensor.sizes()).detach();
     }
-    place += tensor.numel();
     tensor = value;
   });
 }
@@ -163,13 +193,14 @@ void attach(M& module, const FlatParameters& flat) {
 /// `gradients`; others carry no gradient, and `gradients` stays undefined.
 template <class M>
 FlatParameters flatten(M& module, bool trained = true) {
-  std::vector<at::Tensor> parameters;
-  for_each_tensor(module, [&](const std::string&, at::Tensor& tensor, bool is_buffer) {
-    if (!is_buffer) parameters.push_back(tensor.detach().reshape(-1));
-  });
+  std::vector<std::pair<at::Tensor, int64_t>> parameters;
+  const int64_t size = for_each_place(
+      module, [&](at::Tensor& tensor, int64_t place) { parameters.emplace_back(tensor.detach(), place); });
   FlatParameters flat;
   if (parameters.empty()) return flat;
-  flat.values = at::cat(parameters);
+  flat.values = at::zeros({size}, parameters.front().first.options());
+  for (const auto& [parameter, place] : parameters)
+    parameter_at(flat.values, place, parameter.sizes()).copy_(parameter);
   if (trained) flat.gradients = at::zeros_like(flat.values);
   attach(module, flat);
   return flat;

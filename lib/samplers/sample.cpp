@@ -25,11 +25,13 @@
 namespace onestep {
 namespace {
 
-/// Where the network lives and what it computes in.
+/// Where the network lives, and the type of its images: what it computes in, float32 at least.
 at::TensorOptions options_of(const Denoiser& denoiser) {
   at::TensorOptions options;
   for_each_tensor(const_cast<Denoiser&>(denoiser), [&](const std::string&, const at::Tensor& tensor, bool) {
-    if (at::isFloatingType(tensor.scalar_type())) options = tensor.options().requires_grad(false);
+    const at::ScalarType type = tensor.scalar_type();
+    if (at::isFloatingType(type))
+      options = tensor.options().dtype(c10::promoteTypes(type, at::kFloat)).requires_grad(false);
   });
   return options;
 }
@@ -81,7 +83,7 @@ std::vector<T> slice(const std::vector<T>& all, size_t begin, size_t end) {
   return {all.begin() + begin, all.begin() + end};
 }
 
-/// One network pass over a batch, in its own dtype; guided in one of twice the batch.
+/// One network pass over a batch; guided in one of twice the batch.
 class Network {
  public:
   Network(const Denoiser& denoiser, const std::vector<int64_t>& classes)

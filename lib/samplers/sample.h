@@ -27,8 +27,8 @@ struct SampleRequest {
 };
 
 struct SampleResult {
-  at::Tensor samples;  ///< [N,C,H,W] on the CPU, in the network's dtype, unquantised; of a run that was cut
-                       ///< the state as latents of the next, x/σ, in float64
+  at::Tensor samples;  ///< [N,C,H,W] on the CPU, float32 (float64 of such a network), unquantised; of a run
+                       ///< that was cut the state as latents of the next, x/σ, in float64
   at::Tensor trajectory;  ///< [N,S,C,H,W]: D at the beginning of each of S steps; undefined unless asked
   std::vector<int64_t> classes;  ///< what was drawn; empty for an unconditional model
   int64_t nfe = 0;               ///< network evaluations for each sample; a guided one counts once
@@ -39,10 +39,10 @@ struct SampleResult {
 using SampleWatch = std::function<void(int64_t done)>;
 
 /// x = integrate(solver, D, sigma_0 z) for every sample, `batch` at a time, D guided and clipped as `config`
-/// says; the batches are shared by the workers. The state is float64; the network gets its own dtype and
-/// device. A sample depends on its seed (or latent) and class alone, not on the others. No gradients. Throws
-/// config::ConfigError for a class that the model lacks and a sampler that makes no sense or guides what
-/// can't be guided, NumericalError when the network returns NaN or infinity, c10::Error for latents of
+/// says; the batches are shared by the workers. The state is float64; the network gets float32 at least, on
+/// its device. A sample depends on its seed (or latent) and class alone, not on the others. No gradients.
+/// Throws config::ConfigError for a class that the model lacks and a sampler that makes no sense or guides
+/// what can't be guided, NumericalError when the network returns NaN or infinity, c10::Error for latents of
 /// another shape or batch < 1.
 SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, const SampleRequest& request,
                       int64_t batch, const SampleWatch& watch = {}, const Workers& workers = {});

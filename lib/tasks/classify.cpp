@@ -61,6 +61,8 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
   const ClassifierConfig& network = config.network;
   require_fit(context, "task.network", {network.img_channels, network.img_resolution, network.img_resolution},
               network.label_dim);
+  const int64_t workers = busy_workers(context.run, context.workers.count());
+  const at::ScalarType type = network_type(context.run);
   auto self = std::make_shared<ClassifyTask>(ClassifyTask{
       .config = config,
       .run = context.run,
@@ -69,19 +71,19 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
       .workers = context.workers,
       .student =
           make_trainee(clone(make_classifier(network, context.run.seed, drawn_on(context)), context.device),
-                       config.optimizer, /*rows=*/1, busy_workers(context.run, context.workers.count()))});
+                       config.optimizer, {.workers = workers, .type = type})});
   Task task{.step = [self](const Step& step) { return self->step(step); },
             .model = [self] { return model_file(self->student.module, self->provenance); },
             .finish = [self](const Dataset& data) { self->scale_features(data); }};
   append_state(task.state, "network", self->student);
   task.state.emplace_back("feature_scale", self->student.module.feature_scale);
+  task.restored = [self] { refresh(self->student); };
   const PassCost pass = pass_cost(self->student.module);
-  const int64_t workers = busy_workers(context.run, context.workers.count());
   const int64_t parameters = parameter_count(self->student.module);
-  task.cost = {.parameters = {{"classifier", parameters}},
-               .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
-               .bytes = training_bytes(parameters, workers) +
-                        4.0 * static_cast<double>(pass.activations * shard_size(context.run) * workers)};
+  task.cost = {
+      .parameters = {{"classifier", parameters}},
+      .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
+      .bytes = training_bytes(parameters, workers, type) + activation_bytes(pass, context.run, workers)};
   return task;
 }
 

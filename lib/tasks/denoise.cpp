@@ -79,9 +79,11 @@ struct DenoiseTask {
 }  // namespace
 
 Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) {
+  const int64_t workers = busy_workers(context.run, context.workers.count());
+  const at::ScalarType type = network_type(context.run);
   auto student =
       make_trainee(clone(make_denoiser(config.denoiser, context.run.seed, drawn_on(context)), context.device),
-                   config.optimizer, /*rows=*/1, busy_workers(context.run, context.workers.count()));
+                   config.optimizer, {.workers = workers, .type = type});
   require_fit(context, "task.network", image_shape(student.module), label_dim(student.module));
   if (config.augmentation > 0) {
     const ImageShape shape = image_shape(student.module);
@@ -107,14 +109,14 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
   if (!points) task.snapshot = [self] { return self->snapshot(); };
   append_state(task.state, "network", self->student);
   append_state(task.state, "ema", self->averages);
+  task.restored = [self] { refresh(self->student); };
   const PassCost pass = pass_cost(self->student.module);
-  const int64_t workers = busy_workers(context.run, context.workers.count());
   const int64_t parameters = parameter_count(self->student.module);
   task.cost = {.parameters = {{"network", parameters}},
                .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
-               .bytes = training_bytes(parameters, workers) +
+               .bytes = training_bytes(parameters, workers, type) +
                         4.0 * static_cast<double>(parameters * self->averages.size()) +
-                        4.0 * static_cast<double>(pass.activations * shard_size(context.run) * workers)};
+                        activation_bytes(pass, context.run, workers)};
   return task;
 }
 

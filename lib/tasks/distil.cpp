@@ -108,6 +108,13 @@ struct DistilTask {
     return made.has_value();
   }
 
+  void restored() const {
+    const auto& [student, fake, discriminator, normalised] = method.learners;
+    refresh(student);
+    if (fake) refresh(*fake);
+    if (discriminator) refresh(*discriminator);
+  }
+
   Diagnosis diagnose() {
     Diagnosis diagnosis = diagnostics.take();
     diagnosis.values["student_images"] = student_steps.images(seen_images);
@@ -133,17 +140,21 @@ struct DistilTask {
   }
 };
 
-/// What learns, of networks that are drawn or copied; each worker's view of them goes into `networks`.
-Learners make_learners(const DistilConfig& config, Networks start, int64_t workers,
+/// What learns, of networks that are drawn or copied, which compute in `type`; each worker's view of them
+/// goes into `networks`.
+Learners make_learners(const DistilConfig& config, Networks start, int64_t workers, at::ScalarType type,
                        std::vector<Networks>& networks) {
-  const int64_t rows = student_rows(start.student);
-  Learners learners{.student = make_trainee(start.student, config.student.optimizer, rows, workers)};
+  start.teacher = rounded(start.teacher, type);
+  const TraineeOptions network{.workers = workers, .type = type};
+  TraineeOptions student{.rows = student_rows(start.student), .workers = workers};
+  if (std::holds_alternative<SteppedStudent>(start.student.form)) student.type = type;
+  Learners learners{.student = make_trainee(start.student, config.student.optimizer, student)};
   if (start.fake.network)
-    learners.fake = make_trainee(*start.fake.network, std::get<FakeNetworkConfig>(config.fake).optimizer,
-                                 /*rows=*/1, workers);
+    learners.fake =
+        make_trainee(*start.fake.network, std::get<FakeNetworkConfig>(config.fake).optimizer, network);
   if (start.discriminator && start.discriminator->networks)
-    learners.discriminator = make_trainee(*start.discriminator->networks, config.discriminator->optimizer,
-                                          /*rows=*/1, workers);
+    learners.discriminator =
+        make_trainee(*start.discriminator->networks, config.discriminator->optimizer, network);
   for (int64_t worker = 0; worker < workers; ++worker) {
     Networks view = start;
     view.student = learners.student.replicas[worker].module;
@@ -175,7 +186,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
   const auto pairs = std::make_shared<TeacherPairs>();
   std::vector<Term> terms = make_terms(config, context, network.value_or(teacher), start.student, pairs);
   std::vector<Networks> networks;
-  Learners learners = make_learners(config, std::move(start), workers, networks);
+  Learners learners = make_learners(config, std::move(start), workers, network_type(context.run), networks);
   auto averages = make_averages(config.student.ema, learners.student.module);
   auto self =
       std::make_shared<DistilTask>(DistilTask{.run = context.run,
@@ -218,6 +229,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
       task.state.emplace_back("ratio." + name, tensor);
     });
   }
+  task.restored = [self] { self->restored(); };
   task.cost = distil_cost(config, context.run, self->method.networks.front(), workers);
   return task;
 }

@@ -28,13 +28,15 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Net
   const auto averages = static_cast<double>(config.student.ema.all.size() + 1);  // and a sum by itself
   TaskCost cost{.parameters = {{"teacher", parameter_count(teacher)}, {"student", parameter_count(student)}}};
   cost.macs_per_image = pass * ((stepped ? before_last + 1 + 2 * turns : 0) + turns * compared);
-  cost.bytes = training_bytes(cost.parameters[1].second, workers) +
-               4.0 * static_cast<double>(cost.parameters[0].second) +
+  const at::ScalarType type = network_type(run);
+  const auto frozen = static_cast<double>(c10::elementSize(type));
+  cost.bytes = training_bytes(cost.parameters[1].second, workers, type) +
+               frozen * static_cast<double>(cost.parameters[0].second) +
                4.0 * averages * static_cast<double>(cost.parameters[1].second) +
-               graphs * 4.0 * static_cast<double>(one.activations * shard_size(run) * workers);
+               graphs * activation_bytes(one, run, workers);
   if (fake.network) {
     cost.parameters.emplace_back("fake", parameter_count(network));
-    cost.bytes += training_bytes(parameter_count(network), workers);
+    cost.bytes += training_bytes(parameter_count(network), workers, type);
     cost.macs_per_image += pass * kTrainingPasses * learning * passes(learnt->training_guidance);
   }
   if (discriminator) {
@@ -49,7 +51,7 @@ TaskCost distil_cost(const DistilConfig& config, const RunConfig& run, const Net
     if (discriminator->networks) {
       const int64_t own = parameter_count(*discriminator->networks);
       cost.parameters.emplace_back("discriminator", own);
-      cost.bytes += training_bytes(own, workers);
+      cost.bytes += training_bytes(own, workers, type);
     }
   }
   return cost;

@@ -43,7 +43,8 @@ std::vector<Term> make_terms(const DistilConfig& config, const TaskContext& cont
   if (const auto& c = config.reward)
     terms.emplace_back(
         RewardTerm{.weight = beside_branch(c->term),
-                   .classifier = open_classifier(*c, config.student.generator, network, context)});
+                   .classifier = rounded(open_classifier(*c, config.student.generator, network, context),
+                                         network_type(context.run))});
   if (const auto& c = config.fidelity) {
     FidelityTerm term{.weight = beside_branch(c->term), .config = *c};
     if (!context.device.is_meta())

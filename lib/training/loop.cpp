@@ -54,8 +54,10 @@ Start start_run(const RunConfig& config, const Run& run, Task& task) {
 /// What rank 0 read, on all ranks.
 Start tell(const Communicator& ranks, const Start& start, Task& task) {
   const Start told{broadcast(ranks, start.nimg), broadcast(ranks, start.has_ended) != 0};
-  if (told.nimg > 0)
+  if (told.nimg > 0) {
     for (const auto& [name, tensor] : task.state) broadcast(ranks, tensor);
+    task.restored();
+  }
   return told;
 }
 

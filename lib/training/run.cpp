@@ -85,7 +85,20 @@ void require_same_sources(const RunFolder& folder, const std::vector<Source>& so
   }
 }
 
+/// A folder is a run's once it holds something to go on from.
+bool is_run(const RunFolder& folder) {
+  return has_checkpoints(folder.checkpoints()) || io::path_exists(folder.model());
+}
+
 }  // namespace
+
+std::optional<std::string> value_in_run(const fs::path& root, const std::string& key) {
+  const RunFolder folder{root};
+  if (!is_run(folder) || !io::path_exists(folder.config())) return std::nullopt;
+  for (const auto& [path, value] : config::values_of(config::load(folder.config())))
+    if (path == key) return value;
+  return std::nullopt;
+}
 
 Run open_run(const fs::path& root, const RunIdentity& identity) {
   const RunFolder folder{root};
@@ -100,8 +113,7 @@ Run open_run(const fs::path& root, const RunIdentity& identity) {
           .yaml = config::yaml_text(identity.configuration),
           .changes = {},
           .metadata = {{kSourcesKey, text_of(identity.sources)}}};
-  const bool is_run = has_checkpoints(folder.checkpoints()) || io::path_exists(folder.model());
-  if (!is_run) return run;
+  if (!is_run(folder)) return run;
   if (io::path_exists(folder.config())) run.changes = allowed_changes(folder.config(), identity);
   require_same_sources(folder, identity.sources);
   return run;

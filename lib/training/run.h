@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,11 @@ struct Run {
 /// The keys under which checkpoints and models say how many images the run had seen, and its sources.
 inline constexpr const char* kNimgKey = "onestep.nimg";
 inline constexpr const char* kSourcesKey = "onestep.sources";
+
+/// What a key such as "run.precision" was when the run in a folder was last started; nothing where there is
+/// no run, or it is of a version without that key. Throws io::FileError and config::ConfigError for a
+/// configuration that can't be read.
+std::optional<std::string> value_in_run(const std::filesystem::path& root, const std::string& key);
 
 /// Makes the folder, or finds there the run that `identity` describes: one with the same values of all keys
 /// that change the numbers, and the same sources by content. A folder is a run's once it holds a checkpoint

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "config/check.h"
+#include "networks/precision.h"
 
 namespace onestep {
 
@@ -22,6 +23,7 @@ struct RunConfig {
   int64_t model_images = 0;
   bool tensorboard = false;
   std::string device = "cpu";
+  std::string precision = "float32";
   int64_t workers = 0;
   int64_t threads = 1;
   int64_t max_skipped = 20;
@@ -58,6 +60,11 @@ struct RunConfig {
           "also write the log's numbers, the sheets and the configuration as TensorBoard event files",
           config::any, Role::free);
     visit("device", c.device, "cpu, cuda or cuda:N", config::non_empty, Role::free);
+    visit("precision", c.precision,
+          "what networks compute in; weights, optimiser, averages and losses are float32 always. auto: "
+          "bfloat16 "
+          "where the device is quick with it, else float32; a run keeps what it began with",
+          config::one_of(precision_names()));
     visit("workers", c.workers,
           "threads that share a step's shards on a CPU; 0 is as many as OMP_NUM_THREADS or the cores allow, "
           "each with run.threads; the bits do not depend on it",
@@ -92,6 +99,11 @@ inline int64_t shard_size(const RunConfig& run) {
   constexpr int64_t kLargest = 32;  // a larger one is no faster on a core, and leaves the others less to do
   if (run.micro_batch > 0) return std::min(run.micro_batch, run.batch);
   return run.device == "cpu" ? std::min((run.batch + 1) / 2, kLargest) : run.batch;
+}
+
+/// What networks of the run compute in. Throws c10::Error where it is `auto` still.
+inline at::ScalarType network_type(const RunConfig& run) {
+  return network_type(run.precision);
 }
 
 /// How many of `workers` can be at work on the shards of a step.

@@ -31,6 +31,7 @@ struct Task {
   std::function<bool(const std::function<bool()>& stop)> prepare;
   std::function<StepStats(const Step&)> step;    ///< one update of everything
   NamedTensors state;                            ///< every number needed to go on, shared
+  std::function<void()> restored = [] {};        ///< to be called when `state` was filled from elsewhere
   std::function<io::TensorFile()> model;         ///< what sample and evaluate take, sharing storage
   std::function<NamedModels()> averages;         ///< its other moving averages, or empty function
   std::function<at::Tensor()> snapshot;          ///< uint8 sheet [C,H,W], or empty function

@@ -4,10 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include "networks/network.h"
 #include "parallel/canonical_sum.h"
 #include "parallel/communicator.h"
 #include "training/adam.h"
 #include "training/ema.h"
+#include "training/run_config.h"
 #include "training/task.h"
 
 namespace onestep {
@@ -25,23 +27,40 @@ template <class M>
 struct Trainee {
   M module;
   FlatParameters flat;
+  at::Tensor shadow;  ///< [P]: flat.values rounded to what replicas compute in; undefined: they have those
   Adam adam;
-  std::vector<Replica<M>> replicas;                            ///< the first is the module itself
+  std::vector<Replica<M>> replicas;                            ///< the first gathers into flat.gradients
   std::unique_ptr<TreeSum> sum = std::make_unique<TreeSum>();  ///< of a step's shards
 };
 
+/// How a network is trained beside its optimiser's configuration.
+struct TraineeOptions {
+  int64_t rows = 1;                  ///< of its optimiser (training/adam.h)
+  int64_t workers = 1;               ///< that have a replica each
+  at::ScalarType type = at::kFloat;  ///< what replicas compute in, where it is narrower than the weights
+};
+
+/// Gradients are float32 in any case: what a replica's backward passes find is added to them as it comes.
 template <class M>
-Trainee<M> make_trainee(M module, const AdamConfig& config, int64_t rows = 1, int64_t workers = 1) {
+Trainee<M> make_trainee(M module, const AdamConfig& config, const TraineeOptions& options = {}) {
   Trainee<M> trainee{.module = std::move(module)};
   trainee.flat = flatten(trainee.module);
-  trainee.adam = make_adam(config, trainee.flat, rows);
-  trainee.replicas.push_back({trainee.module, trainee.flat.gradients});
-  for (int64_t worker = 1; worker < workers; ++worker) {
-    Replica<M> replica{trainee.module, at::zeros_like(trainee.flat.values)};
-    attach(replica.module, {trainee.flat.values, replica.gradients});
+  trainee.adam = make_adam(config, trainee.flat, options.rows);
+  if (options.type == at::kBFloat16) trainee.shadow = trainee.flat.values.to(options.type);
+  const at::Tensor& computed = trainee.shadow.defined() ? trainee.shadow : trainee.flat.values;
+  for (int64_t worker = 0; worker < options.workers; ++worker) {
+    Replica<M> replica{trainee.module,
+                       worker == 0 ? trainee.flat.gradients : at::zeros_like(trainee.flat.values)};
+    attach(replica.module, {computed, replica.gradients});
     trainee.replicas.push_back(std::move(replica));
   }
   return trainee;
+}
+
+/// To be called when flat.values were filled from elsewhere.
+template <class M>
+void refresh(const Trainee<M>& trainee) {
+  if (trainee.shadow.defined()) at::Tensor(trainee.shadow).copy_(trainee.flat.values);
 }
 
 /// Takes the gradients that a replica gathered for term `number` of `sum`, and leaves zeros.
@@ -69,8 +88,11 @@ void reduce(Trainee<M>& trainee, const Communicator& ranks) {
 template <class M>
 at::Tensor update(Trainee<M>& trainee, int64_t nimg, int64_t batch, int64_t total, const at::Tensor& any = {},
                   const std::vector<int64_t>& met = {0}) {
-  return adam_step(trainee.adam, trainee.flat,
-                   learning_rate(trainee.adam.config.learning_rate, nimg, batch, total), any, met);
+  const at::Tensor norm =
+      adam_step(trainee.adam, trainee.flat,
+                learning_rate(trainee.adam.config.learning_rate, nimg, batch, total), any, met);
+  refresh(trainee);
+  return norm;
 }
 
 template <class M>
@@ -123,9 +145,17 @@ NamedModels models_of(const Averages<M>& averages, const File& file) {
 }
 
 /// Bytes that a network in training holds beside activations: value, gradient, two moments and a sum over
-/// shards, float32; for each worker but the first gradients of its own, and as many in sums that wait.
-inline double training_bytes(int64_t parameters, int64_t workers = 1) {
-  return (20.0 + 8.0 * static_cast<double>(workers - 1)) * static_cast<double>(parameters);
+/// shards, float32; for each worker but the first gradients of its own, and as many in sums that wait; and
+/// the values once more where replicas compute in another type.
+inline double training_bytes(int64_t parameters, int64_t workers, at::ScalarType type) {
+  const double shadow = type == at::kFloat ? 0 : static_cast<double>(c10::elementSize(type));
+  return (20.0 + shadow + 8.0 * static_cast<double>(workers - 1)) * static_cast<double>(parameters);
+}
+
+/// And those of a pass of each worker over a shard.
+inline double activation_bytes(const PassCost& pass, const RunConfig& run, int64_t workers) {
+  return static_cast<double>(c10::elementSize(network_type(run))) *
+         static_cast<double>(pass.activations * shard_size(run) * workers);
 }
 
 /// A backward pass costs about two forward ones.

@@ -36,8 +36,9 @@ TEST_CASE("onestep-sample: latents through a mixture in float64 give the EDM sam
   const Models models;
   io::write_safetensors(models.folder / "z.safetensors",
                         {{"latents", models.reference.at("latents").reshape({3, 1, 1, 4})}});
-  const Said said = models.sample(models.mixture + " --solver heun --steps 10 --dtype float64 --latents " +
-                                  models.path("z.safetensors") + " --raw " + models.path("x.safetensors"));
+  const Said said =
+      models.sample(models.mixture + " --solver heun --steps 10 --precision float64 --latents " +
+                    models.path("z.safetensors") + " --raw " + models.path("x.safetensors"));
   INFO(said.err);
   REQUIRE(said.code == 0);
   CHECK_THAT(said.out,
@@ -49,7 +50,7 @@ TEST_CASE("onestep-sample: latents through a mixture in float64 give the EDM sam
   const nlohmann::json sidecar = json_of(models.folder / "x.safetensors.json");
   CHECK(sidecar.at("schema") == 1);
   CHECK(sidecar.at("nfe") == 19);
-  CHECK(sidecar.at("dtype") == "float64");
+  CHECK(sidecar.at("precision") == "float64");
   CHECK(sidecar.at("sampler").at("steps") == 10);
   CHECK(sidecar.at("sigmas").size() == 11);
   CHECK(sidecar.at("seeds") == std::vector<int>{0, 1, 2});
@@ -198,11 +199,35 @@ TEST_CASE("onestep-sample: a trajectory's last image is the sample") {
   CHECK_FALSE(at::equal(row.narrow(2, 0, 8), row.narrow(2, 18, 8)));
 }
 
+TEST_CASE("onestep-sample: in bfloat16 images are near float32's, and the same in every batch") {
+  const Models models;
+  const auto draw = [&](const std::string& arguments) {
+    const Said said = models.sample(models.unet + " --solver heun --steps 4 --seeds 0-39 --raw " +
+                                    models.path("x.safetensors") + " " + arguments);
+    INFO(said.err);
+    REQUIRE(said.code == 0);
+    return models.raw("x.safetensors");
+  };
+  const at::Tensor narrow = draw("--precision bfloat16"), wide = draw("");
+  CHECK(narrow.scalar_type() == at::kFloat);
+  CHECK(test::relative_error(narrow, wide) < 0.05);
+  CHECK_FALSE(narrow.equal(wide));
+  CHECK(json_of(models.folder / "x.safetensors.json").at("precision") == "float32");
+  CHECK(draw("--precision bfloat16 --batch 16 --threads 2").equal(narrow));
+  CHECK(json_of(models.folder / "x.safetensors.json").at("precision") == "bfloat16");
+  draw("--precision auto");
+  CHECK(json_of(models.folder / "x.safetensors.json").at("precision") != "auto");
+  const Said refused = models.sample(models.unet + " --precision tf32 --seeds 0 --out " + models.path("out"));
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.err, Contains("--precision: tf32 is of CUDA devices"));
+}
+
 TEST_CASE("onestep-sample: a run that is cut goes on where it was, bit for bit") {
   const Models models;
   const std::string solver = GENERATE("heun", "euler_ancestral", "renoise");
   const auto run = [&](const std::string& arguments) {
-    const Said said = models.sample(models.unet + " --dtype float64 --solver " + solver + " " + arguments);
+    const Said said =
+        models.sample(models.unet + " --precision float64 --solver " + solver + " " + arguments);
     INFO(said.err);
     REQUIRE(said.code == 0);
   };
@@ -238,7 +263,7 @@ TEST_CASE("onestep-sample: --compare draws a sheet and a table of the same sampl
   const Models models;
   const Said said =
       models.sample(models.mixture + " --compare euler,dpmpp2m,euler_ancestral --steps-list 16,64" +
-                    " --reference-steps 512 --dtype float64 --seeds 0-19 --raw " + models.path("unused") +
+                    " --reference-steps 512 --precision float64 --seeds 0-19 --raw " + models.path("unused") +
                     " --out " + models.path("out"));
   INFO(said.err);
   REQUIRE(said.code == 0);
@@ -298,7 +323,7 @@ TEST_CASE("onestep-sample: autoguidance leads away from the weaker model") {
   const Models models;
   const auto raw = [&](const std::string& arguments) {
     const Said said = models.sample(
-        arguments + " --solver euler --steps 1 --sigma-max 80 --seeds 0-3 --dtype float64 --raw " +
+        arguments + " --solver euler --steps 1 --sigma-max 80 --seeds 0-3 --precision float64 --raw " +
         models.path("x.safetensors"));
     INFO(said.err);
     REQUIRE(said.code == 0);

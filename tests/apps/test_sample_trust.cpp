@@ -26,7 +26,7 @@ TEST_CASE("onestep-sample: a run that is cut goes on as it began, without being 
     return said;
   };
   const std::string how = models.unet +
-                          " --dtype float64 --solver euler_ancestral --eta 0.5 --guidance 2 --guide " +
+                          " --precision float64 --solver euler_ancestral --eta 0.5 --guidance 2 --guide " +
                           models.path("guide.safetensors") + " --threshold static --class 1 ";
   fs::copy(models.unet, models.path("guide.safetensors"));
   const std::string whole = "--steps 6 --sigma-max 80 --seeds 3,9 ";
@@ -38,7 +38,7 @@ TEST_CASE("onestep-sample: a run that is cut goes on as it began, without being 
   CHECK(test::relative_error(models.raw("rest.safetensors"), models.raw("whole.safetensors")) < 1e-12);
   const nlohmann::json rest = json_of(models.folder / "rest.safetensors.json");
   const nlohmann::json first = json_of(models.folder / "whole.safetensors.json");
-  for (const char* key : {"model", "guide", "dtype"}) CHECK(rest.at(key) == first.at(key));
+  for (const char* key : {"model", "guide", "precision"}) CHECK(rest.at(key) == first.at(key));
   CHECK(rest.at("sampler").at("guidance") == 2);
 
   const auto refused = [&](const std::string& arguments, int code, const std::string& what) {
@@ -87,7 +87,7 @@ TEST_CASE("onestep-sample: a folder holds the samples of one run, and samples.js
     CHECK(read_bytes(models.folder / "out/samples.json") == before);
   };
   refused(models.unet + " --seeds 0 --sigma-max 3" + out, "samples of another run (another sampler)");
-  refused(models.unet + " --seeds 0 --dtype float64" + out, "another dtype");
+  refused(models.unet + " --seeds 0 --precision float64" + out, "another precision");
   fs::copy(models.unet, models.path("copy.safetensors"));  // a path is no content
   CHECK(models.sample(models.path("copy.safetensors") + " --seeds 1" + out).code == 0);
   refused(models.unet + " --seeds 0 --subdirs" + out, "would be taken for a sample");

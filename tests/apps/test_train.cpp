@@ -348,3 +348,25 @@ TEST_CASE(
   CHECK_THAT(said.err, Catch::Contains("no sample sheet after 16 images"));
   CHECK_FALSE(fs::exists(experiment.folder / "run/model.safetensors"));
 }
+
+TEST_CASE("A precision is resolved, said and kept; one that the device lacks is refused by its key") {
+  const Experiment experiment;
+  const Said said = experiment.train("run.precision=auto");
+  REQUIRE(said.code == 0);
+  CHECK_THAT(said.err, Catch::Contains("run.precision: "));
+  CHECK_THAT(read_bytes(experiment.folder / "run/config.yaml"), !Catch::Contains("auto"));
+  // Another machine might have chosen otherwise: what a run began with stays.
+  for (const std::string precision : {"bfloat16", "float32"}) {
+    const std::string dir = " run.dir=" + (experiment.folder / precision).string();
+    REQUIRE(experiment.train("run.precision=" + precision + dir).code == 0);
+    CHECK(experiment.train("run.precision=auto" + dir).code == 0);
+    CHECK_THAT(read_bytes(experiment.folder / (precision + "/config.yaml")),
+               Catch::Contains("precision: " + precision));
+    check_refused(
+        experiment.train((precision == "float32" ? "run.precision=bfloat16" : "run.precision=float32") + dir),
+        2, {"another configuration (run.precision)"});
+  }
+  check_refused(experiment.train("run.precision=tf32"), 2, {"run.precision", "tf32 is of CUDA devices"});
+  check_refused(experiment.train("run.precision=float16"), 2, {"run.precision", "bfloat16"});
+  CHECK_THAT(experiment.train("--dry-run run.precision=auto").out, !Catch::Contains("precision: auto"));
+}
