@@ -25,6 +25,7 @@
 
 #include "kernels/group_norm_silu.h"
 #include "kernels/philox.h"
+#include "kernels/winograd_conv.h"
 #include "noise/purpose.h"
 
 namespace onestep {
@@ -150,8 +151,10 @@ at::Tensor fused_forward(const Conv2d& m, const at::Tensor& x) {
 at::Tensor forward(const Conv2d& m, const at::Tensor& x) {
   if (!m.weight.defined()) return resampled(m, x);
   if (m.fused && m.resample != Resample::none) return fused_forward(m, x);
+  const at::Tensor in = resampled(m, x);
+  if (kernels::prefers_winograd(in, m.weight)) return kernels::winograd_conv(in, m.weight, m.bias);
   const int64_t half = m.weight.size(-1) / 2;
-  return at::conv2d(resampled(m, x), m.weight, m.bias, {1, 1}, {half, half});
+  return at::conv2d(in, m.weight, m.bias, {1, 1}, {half, half});
 }
 
 GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps) {
