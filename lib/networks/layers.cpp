@@ -26,6 +26,7 @@
 
 #include "kernels/group_norm_silu.h"
 #include "kernels/philox.h"
+#include "kernels/winograd_conv.h"
 #include "noise/purpose.h"
 
 namespace onestep {
@@ -158,8 +159,10 @@ at::Tensor forward(const Conv2d& m, const at::Tensor& x) {
   if (!m.weight.defined()) return resampled(m, x);
   const at::Tensor in = x.to(m.weight.scalar_type());
   if (m.fused && m.resample != Resample::none) return fused_forward(m, in);
+  const at::Tensor seen = resampled(m, in);
+  if (kernels::prefers_winograd(seen, m.weight)) return kernels::winograd_conv(seen, m.weight, m.bias);
   const int64_t half = m.weight.size(-1) / 2;
-  return at::conv2d(resampled(m, in), m.weight, m.bias, {1, 1}, {half, half});
+  return at::conv2d(seen, m.weight, m.bias, {1, 1}, {half, half});
 }
 
 GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps) {

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/winograd_conv.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+
+#include <ATen/Version.h>
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "kernels/winograd_conv_core.h"
+
+namespace onestep::kernels {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto fits = [](const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == at::kFloat; };
+  TORCH_CHECK(fits(x) && fits(weight) && (!bias.defined() || fits(bias)),
+              "winograd_conv: all must be float32 on the CPU, x is ", x.scalar_type(), " on ", x.device(),
+              ", weight ", weight.scalar_type(), " on ", weight.device());
+  TORCH_CHECK(x.dim() == 4 && weight.dim() == 4 && weight.size(1) == x.size(1) && weight.size(2) == 3 &&
+                  weight.size(3) == 3,
+              "winograd_conv: weight must be [out, in, 3, 3] for x [N, in, H, W], got ", weight.sizes(),
+              " for ", x.sizes());
+  TORCH_CHECK(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)),
+              "winograd_conv: bias must be [", weight.size(0), "], got ", bias.sizes());
+}
+
+/// The instructions that ATen uses, too: what narrows its choice narrows ours.
+WinogradTarget target() {
+  static const std::string capability = at::get_cpu_capability();
+  return capability == "AVX512" ? WinogradTarget::avx512
+         : capability == "AVX2" ? WinogradTarget::avx2
+                                : WinogradTarget::baseline;
+}
+
+WinogradShape shape_of(const at::Tensor& x, const at::Tensor& weight) {
+  return {x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0)};
+}
+
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor grad_x(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& grad_y) {
+  at::Tensor grad = at::empty_like(x);
+  winograd_conv_grad_x_cpu(target(), shape_of(x, weight), grad_y.const_data_ptr<float>(),
+                           weight.const_data_ptr<float>(), grad.mutable_data_ptr<float>());
+  return grad;
+}
+
+at::Tensor grad_weight(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& grad_y) {
+  at::Tensor grad = at::empty_like(weight);
+  winograd_conv_grad_weight_cpu(target(), shape_of(x, weight), x.const_data_ptr<float>(),
+                                grad_y.const_data_ptr<float>(), grad.mutable_data_ptr<float>());
+  return grad;
+}
+
+struct WinogradFunction : torch::autograd::Function<WinogradFunction> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias) {
+    const at::Tensor images = channels_last(x), weights = weight.contiguous();
+    const at::Tensor offsets = bias ? bias->contiguous() : at::Tensor();
+    context->save_for_backward({images, weights});
+    context->saved_data["has_bias"] = bias.has_value();
+    at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)},
+                             x.options().memory_format(at::MemoryFormat::ChannelsLast));
+    winograd_conv_cpu(target(), shape_of(x, weight), images.const_data_ptr<float>(),
+                      weights.const_data_ptr<float>(), bias ? offsets.const_data_ptr<float>() : nullptr,
+                      y.mutable_data_ptr<float>());
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    const std::array<bool, 3> needed{
+        context->needs_input_grad(0), context->needs_input_grad(1),
+        context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)};
+    if (c10::GradMode::is_enabled()) {
+      const auto [of_x, of_weight, of_bias] =
+          at::convolution_backward(grads[0], x, weight, at::IntArrayRef{weight.size(0)}, {1, 1}, {1, 1},
+                                   {1, 1}, /*transposed=*/false, {0, 0}, /*groups=*/1, needed);
+      return {of_x, of_weight, of_bias};
+    }
+    const at::Tensor grad_y = channels_last(grads[0]);
+    return {needed[0] ? grad_x(x, weight, grad_y) : at::Tensor(),
+            needed[1] ? grad_weight(x, weight, grad_y) : at::Tensor(),
+            needed[2] ? grad_y.sum({0, 2, 3}) : at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor winograd_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  check(x, weight, bias);
+  return WinogradFunction::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
+}
+
+bool prefers_winograd(const at::Tensor& x, const at::Tensor& weight) {
+  constexpr int64_t kFewestChannels = 16;
+  const auto is_float = [](const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == at::kFloat; };
+  if (!is_float(x) || !is_float(weight) || weight.size(2) != 3 || weight.size(3) != 3) return false;
+  if (std::min(weight.size(0), weight.size(1)) < kFewestChannels) return false;
+  // Of a tile's 36 products for 16 pixels, those beyond the border are wasted: 9 pixels must remain.
+  const int64_t height = x.size(2), width = x.size(3), tiles = ((height + 3) / 4) * ((width + 3) / 4);
+  return height * width >= 9 * tiles;
+}
+
+}  // namespace onestep::kernels

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/Version.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/zeros.h>
+#include <catch2/catch.hpp>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "kernels/philox.h"
+#include "kernels/winograd_conv.h"
+#include "kernels/winograd_conv_core.h"
+
+using namespace onestep::kernels;
+using Catch::Matchers::Contains;
+
+namespace {
+
+at::Tensor normal(uint32_t purpose, at::IntArrayRef shape) {
+  return philox_normal(1, purpose, at::arange(shape[0], at::kLong), shape.slice(1), at::kCPU, at::kFloat);
+}
+
+at::Tensor channels_last(const at::Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+struct Sizes {
+  int64_t images, in, out, height, width;
+};
+
+struct Case {
+  at::Tensor x, weight, bias, grad_y;
+};
+
+Case make_case(const Sizes& s) {
+  return {channels_last(normal(1, {s.images, s.in, s.height, s.width})), normal(2, {s.out, s.in, 3, 3}),
+          normal(3, {s.out, 1}).flatten(), channels_last(normal(4, {s.images, s.out, s.height, s.width}))};
+}
+
+struct Results {
+  at::Tensor y, grad_x, grad_weight, grad_bias;
+};
+
+template <class Conv>
+Results differentiated(const Case& c, at::ScalarType dtype, const Conv& conv) {
+  const auto leaf = [&](const at::Tensor& t) { return t.to(dtype).detach().clone().requires_grad_(); };
+  const at::Tensor x = leaf(c.x), weight = leaf(c.weight), bias = leaf(c.bias);
+  const at::Tensor y = conv(x, weight, bias);
+  y.backward(c.grad_y.to(dtype));
+  return {y.detach(), x.grad(), weight.grad(), bias.grad()};
+}
+
+at::Tensor library(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::conv2d(x, weight, bias, {1, 1}, {1, 1});
+}
+
+/// Root of the mean square of the difference, relative to the reference's.
+double error(const at::Tensor& got, const at::Tensor& expected) {
+  return ((got.to(at::kDouble) - expected).square().mean() / expected.square().mean()).sqrt().item<double>();
+}
+
+/// The instructions that this machine has, as far as ATen is to use them.
+std::vector<WinogradTarget> targets() {
+  const std::string capability = at::get_cpu_capability();
+  std::vector<WinogradTarget> all{WinogradTarget::baseline};
+  if (capability == "AVX2" || capability == "AVX512") all.push_back(WinogradTarget::avx2);
+  if (capability == "AVX512") all.push_back(WinogradTarget::avx512);
+  return all;
+}
+
+/// The three passes on one target's instructions.
+Results run_on(WinogradTarget target, const Sizes& s, const Case& c) {
+  Results r{at::empty_like(c.grad_y), at::empty_like(c.x), at::empty_like(c.weight), {}};
+  const WinogradShape shape{s.images, s.height, s.width, s.in, s.out};
+  const auto* x = c.x.const_data_ptr<float>();
+  const auto* weight = c.weight.const_data_ptr<float>();
+  const auto* grad_y = c.grad_y.const_data_ptr<float>();
+  winograd_conv_cpu(target, shape, x, weight, c.bias.const_data_ptr<float>(), r.y.mutable_data_ptr<float>());
+  winograd_conv_grad_x_cpu(target, shape, grad_y, weight, r.grad_x.mutable_data_ptr<float>());
+  winograd_conv_grad_weight_cpu(target, shape, x, grad_y, r.grad_weight.mutable_data_ptr<float>());
+  return r;
+}
+
+/// Every remainder of tiles, of vectors and of rows: images smaller than a tile, channels that fill no
+/// vector.
+const std::vector<Sizes> kSizes{
+    {2, 16, 16, 8, 8},  {3, 16, 32, 14, 14},  {5, 32, 16, 7, 7},  {2, 64, 64, 16, 16}, {1, 48, 80, 4, 4},
+    {2, 3, 5, 9, 13},   {1, 1, 1, 1, 1},      {1, 7, 33, 1, 10},  {2, 40, 24, 11, 1},  {1, 17, 19, 2, 3},
+    {13, 20, 12, 6, 5}, {1, 128, 96, 16, 12}, {9, 36, 36, 20, 20}};
+
+}  // namespace
+
+TEST_CASE("Winograd's convolution equals the direct one, gradients too, on each set of instructions",
+          "[winograd_conv]") {
+  for (const Sizes& s : kSizes) {
+    INFO(s.images << " images, " << s.in << " to " << s.out << " channels of " << s.height << " x "
+                  << s.width);
+    const Case c = make_case(s);
+    const Results exact = differentiated(c, at::kDouble, library);
+    const Results ours = differentiated(c, at::kFloat, winograd_conv);
+    CHECK(ours.y.is_contiguous(at::MemoryFormat::ChannelsLast));
+    CHECK(error(ours.grad_bias, exact.grad_bias) < 1e-6);
+    for (const WinogradTarget target : targets()) {
+      INFO("target " << static_cast<int>(target));
+      const Results r = run_on(target, s, c);
+      CHECK(error(r.y, exact.y) < 2e-6);
+      CHECK(error(r.grad_x, exact.grad_x) < 2e-6);
+      CHECK(error(r.grad_weight, exact.grad_weight) < 2e-6);
+      if (target == targets().back()) {
+        CHECK(r.y.equal(ours.y));
+        CHECK(r.grad_x.equal(ours.grad_x));
+        CHECK(r.grad_weight.equal(ours.grad_weight));
+      }
+    }
+  }
+}
+
+TEST_CASE("Winograd's convolution rounds at most four times as much as the direct one", "[winograd_conv]") {
+  for (const Sizes& s : {Sizes{4, 16, 16, 14, 14}, {2, 64, 64, 16, 16}, {2, 256, 256, 8, 8}}) {
+    INFO(s.in << " channels");
+    const Case c = make_case(s);
+    const Results exact = differentiated(c, at::kDouble, library);
+    const Results ours = differentiated(c, at::kFloat, winograd_conv);
+    // In the worst order of a direct sum; what a library's sums make is a little better or worse.
+    const double root = 6e-8 * std::sqrt(static_cast<double>(9 * s.in));
+    CHECK(error(ours.y, exact.y) < 4 * root / 3);
+    CHECK(error(ours.grad_x, exact.grad_x) < 4 * root / 3);
+    CHECK(error(ours.grad_weight, exact.grad_weight) < 1.5e-6);
+  }
+}
+
+TEST_CASE("Winograd's convolution has the same bits with AVX2 and AVX-512", "[winograd_conv]") {
+  if (targets().size() < 3) {
+    WARN("skipped: this machine has no AVX-512");
+    return;
+  }
+  for (const Sizes& s : kSizes) {
+    const Case c = make_case(s);
+    const Results a = run_on(WinogradTarget::avx2, s, c), b = run_on(WinogradTarget::avx512, s, c);
+    CHECK(a.y.equal(b.y));
+    CHECK(a.grad_x.equal(b.grad_x));
+    CHECK(a.grad_weight.equal(b.grad_weight));
+  }
+}
+
+TEST_CASE(
+    "Winograd's convolution: an image's bits depend neither on its batch nor on threads nor on its layout",
+    "[winograd_conv]") {
+  const Sizes s = GENERATE(Sizes{23, 20, 40, 14, 14}, Sizes{37, 64, 64, 7, 7}, Sizes{12, 128, 32, 16, 16});
+  const Case c = make_case(s);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Results whole = differentiated(c, at::kFloat, winograd_conv);
+  for (const int other : {2, 3}) {
+    at::set_num_threads(other);
+    const Results again = differentiated({c.x.contiguous(), c.weight, c.bias, c.grad_y.contiguous()},
+                                         at::kFloat, winograd_conv);
+    CHECK(again.y.equal(whole.y));
+    CHECK(again.grad_x.equal(whole.grad_x));
+    CHECK(again.grad_weight.equal(whole.grad_weight));
+  }
+  at::set_num_threads(threads);
+  for (const auto& [begin, count] : {std::pair<int64_t, int64_t>{0, 1}, {3, 2}, {s.images - 1, 1}, {5, 7}}) {
+    const Results part =
+        differentiated({c.x.narrow(0, begin, count), c.weight, c.bias, c.grad_y.narrow(0, begin, count)},
+                       at::kFloat, winograd_conv);
+    CHECK(part.y.equal(whole.y.narrow(0, begin, count)));
+    CHECK(part.grad_x.equal(whole.grad_x.narrow(0, begin, count)));
+  }
+}
+
+TEST_CASE("Winograd's convolution: gradients come for what asks for them, with and without a bias",
+          "[winograd_conv]") {
+  const Case c = make_case({2, 16, 16, 8, 8});
+  const at::Tensor weight = c.weight.detach().clone().requires_grad_(),
+                   x = c.x.detach().clone().requires_grad_();
+  winograd_conv(c.x, weight, c.bias).sum().backward();
+  CHECK(weight.grad().defined());
+  winograd_conv(x, c.weight, {}).sum().backward();
+  CHECK(x.grad().defined());
+  CHECK(winograd_conv(c.x, c.weight, {}).equal(winograd_conv(c.x, c.weight, at::zeros({16}))));
+  CHECK_FALSE(winograd_conv(c.x, c.weight, c.bias).requires_grad());
+}
+
+TEST_CASE("Winograd's convolution: a gradient can be differentiated", "[winograd_conv]") {
+  const Case c = make_case({2, 4, 6, 5, 5});
+  const auto penalty = [&](const auto& conv, at::ScalarType dtype) {
+    const auto leaf = [&](const at::Tensor& t) { return t.to(dtype).detach().clone().requires_grad_(); };
+    const at::Tensor x = leaf(c.x), weight = leaf(c.weight), bias = leaf(c.bias);
+    const at::Tensor y = conv(x, weight, bias).square().sum();
+    const at::Tensor grad =
+        torch::autograd::grad({y}, {x}, {}, /*retain_graph=*/true, /*create_graph=*/true)[0];
+    return torch::autograd::grad({grad.square().sum()}, {x, weight, bias});
+  };
+  const auto exact = penalty(library, at::kDouble), ours = penalty(winograd_conv, at::kFloat);
+  for (size_t i = 0; i < exact.size(); ++i) CHECK(error(ours[i], exact[i]) < 1e-5);
+}
+
+TEST_CASE("Winograd's convolution: what is not finite stays in its tile and image", "[winograd_conv]") {
+  const auto bad = GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
+  Case c = make_case({2, 16, 16, 8, 8});
+  c.x[0][3][1][1] = bad;
+  const at::Tensor finite = at::isfinite(winograd_conv(c.x, c.weight, c.bias));
+  CHECK_FALSE(finite[0].narrow(1, 0, 3).narrow(2, 0, 3).any().item<bool>());
+  CHECK(finite[0].narrow(1, 4, 4).narrow(2, 4, 4).all().item<bool>());
+  CHECK(finite[1].all().item<bool>());
+}
+
+TEST_CASE("Winograd's convolution: where it is preferred", "[winograd_conv]") {
+  const auto prefers = [](int64_t in, int64_t out, int64_t height, int64_t width) {
+    return prefers_winograd(at::zeros({1, in, height, width}), at::zeros({out, in, 3, 3}));
+  };
+  for (const int64_t size : {3, 4, 6, 7, 8, 14, 16, 28, 32, 64}) CHECK(prefers(16, 16, size, size));
+  for (const int64_t size : {1, 2, 5}) CHECK_FALSE(prefers(64, 64, size, size));
+  CHECK_FALSE(prefers(64, 64, 16, 1));
+  CHECK_FALSE(prefers(3, 128, 32, 32));
+  CHECK_FALSE(prefers(128, 3, 32, 32));
+  const at::Tensor x = at::zeros({1, 16, 8, 8});
+  CHECK_FALSE(prefers_winograd(x, at::zeros({16, 16, 1, 1})));
+  CHECK_FALSE(prefers_winograd(x.to(at::kDouble), at::zeros({16, 16, 3, 3})));
+  CHECK_FALSE(prefers_winograd(x.to(at::kBFloat16), at::zeros({16, 16, 3, 3}, at::kBFloat16)));
+  CHECK_FALSE(prefers_winograd(x.to(at::kMeta), at::zeros({16, 16, 3, 3})));
+}
+
+TEST_CASE("Winograd's convolution: what does not fit is an error, no images are none", "[winograd_conv]") {
+  const at::Tensor x = at::zeros({2, 8, 4, 4}), weight = at::zeros({6, 8, 3, 3}), bias = at::zeros({6});
+  CHECK_THROWS_WITH(winograd_conv(x.to(at::kDouble), weight, bias), Contains("float32 on the CPU"));
+  CHECK_THROWS_WITH(winograd_conv(x, weight.to(at::kDouble), bias), Contains("float32 on the CPU"));
+  CHECK_THROWS_WITH(winograd_conv(x[0], weight, bias), Contains("[N, in, H, W]"));
+  CHECK_THROWS_WITH(winograd_conv(x, at::zeros({6, 7, 3, 3}), bias), Contains("[6, 7, 3, 3]"));
+  CHECK_THROWS_WITH(winograd_conv(x, at::zeros({6, 8, 1, 1}), bias), Contains("[out, in, 3, 3]"));
+  CHECK_THROWS_WITH(winograd_conv(x, weight, at::zeros({5})), Contains("bias must be [6]"));
+  const at::Tensor none = at::empty({0, 8, 4, 4}).requires_grad_();
+  const at::Tensor y = winograd_conv(none, weight, bias);
+  CHECK(y.sizes() == at::IntArrayRef{0, 6, 4, 4});
+  y.sum().backward();
+  CHECK(none.grad().size(0) == 0);
+}
