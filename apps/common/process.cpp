@@ -32,6 +32,7 @@ void prepare_process() {
   fix_matrix_products();
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_MXFAST, 0);  // bins that every large request would merge anew
   at::globalContext().setFlushDenormal(true);
 }
 
