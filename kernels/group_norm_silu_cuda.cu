@@ -58,7 +58,7 @@ __device__ Channel<Real> channel_of(const GroupNormArrays<Real>& a) {
   c.group = c.channel / c.size;
   c.gain = widened(a.gain[c.image * a.coefficient_stride + c.channel]);
   c.offset = widened(a.offset[c.image * a.coefficient_stride + c.channel]);
-  c.added = a.added == nullptr ? 0 : widened(a.added[c.image * a.channels + c.channel]);
+  c.added = added_to(a, c.image, c.channel);
   c.x = a.x + c.image * a.pixels * a.channels + c.channel;
   return c;
 }
@@ -92,26 +92,26 @@ __global__ void normalise(GroupNormArrays<Real> a) {
       a.inverse_deviation[c.image * a.groups + c.group] = static_cast<W>(inverse);
     }
   }
-  const W slope = static_cast<W>(inverse * c.gain);
-  const W level = static_cast<W>((c.added - mean) * inverse * c.gain + c.offset);
+  const NormLine line = norm_line(mean, inverse, c.gain, c.offset, c.added);
+  const W slope = static_cast<W>(line.slope), level = static_cast<W>(line.level);
   Real* const y = a.y + (c.x - a.x);
   for (int64_t p = threadIdx.y; p < a.pixels; p += blockDim.y) {
     const W z = widened(c.x[p * a.channels]) * slope + level;
-    narrow(a.silu ? z * sigmoid(z) : z, y[p * a.channels]);
+    narrow(a.silu ? silu<Real>(z) : z, y[p * a.channels]);
   }
 }
 
-/// The formulas are in group_norm_silu_cpu.cpp.
 template <class Real>
 __global__ void differentiate(GroupNormArrays<Real> a, GroupNormGradients<Real> out) {
   using W = Wide<Real>;
   __shared__ double shared[kThreads];
   const Channel<Real> c = channel_of(a);
   const int64_t at = c.image * a.channels + c.channel;
-  const double inverse = c.inside ? a.inverse_deviation[c.image * a.groups + c.group] : 0;
-  const double centre = c.inside ? (c.added - a.mean[c.image * a.groups + c.group]) * inverse : 0;
-  const W slope = static_cast<W>(inverse * c.gain), level = static_cast<W>(centre * c.gain + c.offset);
-  const W scale = static_cast<W>(inverse), shift = static_cast<W>(centre);
+  const int64_t group = c.image * a.groups + c.group;
+  const NormLine line =
+      c.inside ? norm_line(a.mean[group], a.inverse_deviation[group], c.gain, c.offset, c.added) : NormLine{};
+  const W slope = static_cast<W>(line.slope), level = static_cast<W>(line.level);
+  const W scale = static_cast<W>(line.inverse), shift = static_cast<W>(line.centre);
   W sum = 0, product = 0;
   if (c.inside) {
     const Real* const grad_y = out.grad_y + (c.x - a.x);
@@ -119,10 +119,7 @@ __global__ void differentiate(GroupNormArrays<Real> a, GroupNormGradients<Real> 
     for (int64_t p = threadIdx.y; p < a.pixels; p += blockDim.y) {
       const W x = widened(c.x[p * a.channels]);
       W g = widened(grad_y[p * a.channels]);
-      if (a.silu) {
-        const W z = x * slope + level, s = sigmoid(z);
-        g *= s * (1 + z * (1 - s));
-      }
+      if (a.silu) g *= silu_derivative<Real>(x * slope + level);
       narrow(g, grad[p * a.channels]);
       sum += g;
       product += g * (x * scale + shift);
@@ -130,23 +127,22 @@ __global__ void differentiate(GroupNormArrays<Real> a, GroupNormGradients<Real> 
   }
   const double first = column_sum(sum, shared), second = column_sum(product, shared);
   const double count = static_cast<double>(c.size) * a.pixels;
-  const double constant = group_sum(c.gain * first, c.size, shared) / count;
-  const double along = group_sum(c.gain * second, c.size, shared) / count;
+  const double mean_g = group_sum(c.gain * first, c.size, shared) / count;
+  const double mean_gx = group_sum(c.gain * second, c.size, shared) / count;
   if (!c.inside) return;
-  const double slope_x = -inverse * inverse * along, rest = -inverse * (constant + centre * along);
+  const GradientLine gradient = gradient_line(line, mean_g, mean_gx);
   if (threadIdx.y == 0) {
     out.grad_gain[at] = static_cast<W>(second);
     out.grad_offset[at] = static_cast<W>(first);
-    if (out.grad_added != nullptr) {
-      const double mean = slope_x * a.channel_mean[at] + rest;
-      out.grad_added[at] = static_cast<W>(inverse * c.gain * first + mean * a.pixels);
-    }
+    if (out.grad_added != nullptr)
+      out.grad_added[at] = static_cast<W>(
+          gradient_sum(line, gradient, first, a.channel_mean[at], static_cast<double>(a.pixels)));
   }
+  const W along = static_cast<W>(gradient.along), rest = static_cast<W>(gradient.level);
   Real* const grad = out.grad_x + (c.x - a.x);
   for (int64_t p = threadIdx.y; p < a.pixels; p += blockDim.y) {
     const int64_t i = p * a.channels;
-    narrow(widened(grad[i]) * slope + widened(c.x[i]) * static_cast<W>(slope_x) + static_cast<W>(rest),
-           grad[i]);
+    narrow(widened(grad[i]) * slope + widened(c.x[i]) * along + rest, grad[i]);
   }
 }
 

@@ -168,17 +168,24 @@ TEST_CASE("group norm and SiLU: NaN and infinity stay visible, in their group al
   CHECK_FALSE(nan[1].any().item<bool>());
 }
 
-TEST_CASE("the kernels' sigmoid is right to a few ulp, and keeps what is no number", "[group_norm_silu]") {
-  double worst = 0;
+TEMPLATE_TEST_CASE(
+    "the kernels' exponential and SiLU are as right as their dtype, and keep what is no number",
+    "[group_norm_silu]", float, BFloat16) {
+  const bool narrow = std::is_same_v<TestType, BFloat16>;
+  double worst = 0, worst_derivative = 0;
   for (float z = -87; z < 87; z += 1e-3f) {
-    const double exact = 1 / (1 + std::exp(-static_cast<double>(z)));
-    worst = std::max(worst, std::abs(sigmoid(z) - exact) / exact);
+    const double wide = z, exact = std::exp(-wide), s = 1 / (1 + exact);
+    worst = std::max(worst, std::abs(exp_minus<TestType>(z) - exact) / exact);
+    worst_derivative =
+        std::max(worst_derivative, std::abs(silu_derivative<TestType>(z) - s * (1 + wide * (1 - s))));
   }
-  CHECK(worst < 4e-7);
-  CHECK(sigmoid(0.0f) == 0.5f);
-  CHECK(sigmoid(1e30f) == 1);
-  CHECK(sigmoid(-1e30f) < 1e-37f);
-  CHECK(std::isnan(sigmoid(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(worst < (narrow ? 1.3e-4 : 3e-7));
+  CHECK(worst_derivative < (narrow ? 1.3e-4 : 1e-6));
+  CHECK(exp_minus<TestType>(0.0f) == 1);
+  CHECK(silu<TestType>(0.0f) == 0);
+  CHECK(silu<TestType>(1e30f) == 1e30f);
+  CHECK(std::abs(silu<TestType>(-1e20f)) < 1e-17f);
+  CHECK(std::isnan(exp_minus<TestType>(std::numeric_limits<float>::quiet_NaN())));
 }
 
 TEST_CASE("bfloat16 is rounded to nearest, ties to even", "[group_norm_silu]") {
