@@ -43,11 +43,21 @@ WinogradTarget target() {
 }
 
 WinogradShape shape_of(const at::Tensor& x, const at::Tensor& weight) {
-  return {x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0)};
+  return {.images = x.size(0),
+          .height = x.size(2),
+          .width = x.size(3),
+          .in = x.size(1),
+          .out = weight.size(0),
+          .weight = {weight.stride(0), weight.stride(1), weight.stride(3)}};
 }
 
 at::Tensor channels_last(const at::Tensor& x) {
   return x.contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+/// Weights whose taps follow one another at one distance, as in both layouts.
+at::Tensor evenly_spaced(const at::Tensor& weight) {
+  return weight.stride(2) == 3 * weight.stride(3) ? weight : weight.contiguous();
 }
 
 at::Tensor grad_x(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& grad_y) {
@@ -67,7 +77,7 @@ at::Tensor grad_weight(const at::Tensor& x, const at::Tensor& weight, const at::
 struct WinogradFunction : torch::autograd::Function<WinogradFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias) {
-    const at::Tensor images = channels_last(x), weights = weight.contiguous();
+    const at::Tensor images = channels_last(x), weights = evenly_spaced(weight);
     const at::Tensor offsets = bias ? bias->contiguous() : at::Tensor();
     context->save_for_backward({images, weights});
     context->saved_data["has_bias"] = bias.has_value();

@@ -4,9 +4,16 @@
 
 namespace onestep::kernels {
 
-/// A convolution's sizes. Images are [images, height, width, channels], contiguous; weights [out, in, 3, 3].
+/// Where the weight of (out, in, tap) lies: 9 taps, row by row.
+struct WeightStrides {
+  int64_t out, in, tap;
+};
+
+/// A convolution's sizes. Images are [images, height, width, channels], contiguous; the weights' gradient
+/// lies as they do.
 struct WinogradShape {
   int64_t images, height, width, in, out;
+  WeightStrides weight;
 };
 
 /// The instructions that a copy of the arithmetic was compiled for.

@@ -101,6 +101,11 @@ Sides sides(const WinogradShape& s) {
   return {{s.images, s.height, s.width, s.in}, {s.images, s.height, s.width, s.out}};
 }
 
+/// The weights with a row for each input channel.
+WeightView by_input(const WinogradShape& s) {
+  return {s.in, s.weight.in, s.weight.out, s.weight.tap};
+}
+
 /// Tiles that are worked on at a time: their patches take half of a usual second-level cache.
 int64_t block_size(int64_t tiles, int64_t stride, int64_t rows) {
   constexpr int64_t kFloats = 1 << 17;
@@ -134,14 +139,14 @@ void convolve(const Copy& copy, const Sides& sides, const float* x, const float*
 
 void winograd_conv_cpu(WinogradTarget target, const WinogradShape& s, const float* x, const float* weight,
                        const float* bias, float* y) {
-  const WeightView view{.rows = s.in, .row_stride = 9, .column_stride = s.in * 9};
-  convolve(copy_for(target), sides(s), x, weight, view, bias, y);
+  convolve(copy_for(target), sides(s), x, weight, by_input(s), bias, y);
 }
 
 void winograd_conv_grad_x_cpu(WinogradTarget target, const WinogradShape& s, const float* grad_y,
                               const float* weight, float* grad_x) {
   const auto [in, out] = sides(s);
-  const WeightView view{.rows = s.out, .row_stride = s.in * 9, .column_stride = 9, .turned = true};
+  const auto [of_out, of_in, of_tap] = s.weight;
+  const WeightView view{s.out, of_out, of_in, of_tap, /*turned=*/true};
   convolve(copy_for(target), {out, in}, grad_y, weight, view, nullptr, grad_x);
 }
 
@@ -172,7 +177,7 @@ void winograd_conv_grad_weight_cpu(WinogradTarget target, const WinogradShape& s
         copy.correlate(from_x.get(), read, from_y.get(), come_back, count, panels, p, grad.get());
     });
   }
-  const WeightView view{.rows = s.in, .row_stride = 9, .column_stride = s.in * 9};
+  const WeightView view = by_input(s);
   at::parallel_for(0, panels.count(), grain(panels.rows * kPositions * 4 * copy.lanes),
                    [&](int64_t begin, int64_t end) {
                      for (int64_t panel = begin; panel < end; ++panel)

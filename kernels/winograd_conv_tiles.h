@@ -58,10 +58,10 @@ struct Patches {
   int64_t size() const { return kPositions * position_stride(); }
 };
 
-/// Weights of which w[row · row_stride + column · column_stride + tap] is one, taps in reverse order if
-/// turned.
+/// Weights of which w[row · row_stride + column · column_stride + tap · tap_stride] is one, taps in reverse
+/// order if turned.
 struct WeightView {
-  int64_t rows, row_stride, column_stride;
+  int64_t rows, row_stride, column_stride, tap_stride;
   bool turned = false;
 };
 
@@ -184,7 +184,8 @@ struct Arithmetic {
         float gathered[9][lanes] = {};
         for (int64_t j = 0; j < count; ++j) {
           const float* const taps = w + row * view.row_stride + (begin + j) * view.column_stride;
-          for (int tap = 0; tap < 9; ++tap) gathered[tap][j] = taps[view.turned ? 8 - tap : tap];
+          for (int tap = 0; tap < 9; ++tap)
+            gathered[tap][j] = taps[(view.turned ? 8 - tap : tap) * view.tap_stride];
         }
         Vector g[3][3], result[6][6];
         memcpy(&g, gathered, sizeof g);
@@ -212,7 +213,8 @@ struct Arithmetic {
         const int64_t count = std::min<int64_t>(lanes, panels.columns - begin);
         for (int64_t j = 0; j < count; ++j)
           for (int tap = 0; tap < 9; ++tap)
-            w[row * view.row_stride + (begin + j) * view.column_stride + tap] = taps[tap][j];
+            w[row * view.row_stride + (begin + j) * view.column_stride + tap * view.tap_stride] =
+                taps[tap][j];
       }
     }
   }

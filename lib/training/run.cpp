@@ -87,7 +87,8 @@ void require_same_sources(const RunFolder& folder, const std::vector<Source>& so
 
 /// A folder is a run's once it holds something to go on from.
 bool is_run(const RunFolder& folder) {
-  return has_checkpoints(folder.checkpoints()) || io::path_exists(folder.model());
+  return io::path_exists(folder.model()) ||
+         (io::path_exists(folder.checkpoints()) && has_checkpoints(folder.checkpoints()));
 }
 
 }  // namespace

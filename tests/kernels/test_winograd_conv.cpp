@@ -81,7 +81,9 @@ std::vector<WinogradTarget> targets() {
 /// The three passes on one target's instructions.
 Results run_on(WinogradTarget target, const Sizes& s, const Case& c) {
   Results r{at::empty_like(c.grad_y), at::empty_like(c.x), at::empty_like(c.weight), {}};
-  const WinogradShape shape{s.images, s.height, s.width, s.in, s.out};
+  const at::Tensor& w = c.weight;
+  const WinogradShape shape{s.images, s.height, s.width,
+                            s.in,     s.out,    {w.stride(0), w.stride(1), w.stride(3)}};
   const auto* x = c.x.const_data_ptr<float>();
   const auto* weight = c.weight.const_data_ptr<float>();
   const auto* grad_y = c.grad_y.const_data_ptr<float>();
@@ -177,6 +179,18 @@ TEST_CASE(
     CHECK(part.y.equal(whole.y.narrow(0, begin, count)));
     CHECK(part.grad_x.equal(whole.grad_x.narrow(0, begin, count)));
   }
+}
+
+TEST_CASE("Winograd's convolution: weights and their gradient may lie in either layout", "[winograd_conv]") {
+  const Case planes = make_case({2, 20, 24, 7, 9});
+  Case pixels = planes;
+  pixels.weight = channels_last(planes.weight);
+  const Results a = differentiated(planes, at::kFloat, winograd_conv),
+                b = differentiated(pixels, at::kFloat, winograd_conv);
+  CHECK(a.y.equal(b.y));
+  CHECK(a.grad_x.equal(b.grad_x));
+  CHECK(a.grad_weight.equal(b.grad_weight));
+  CHECK(b.grad_weight.is_contiguous(at::MemoryFormat::ChannelsLast));
 }
 
 TEST_CASE("Winograd's convolution: gradients come for what asks for them, with and without a bias",
