@@ -25,36 +25,22 @@ struct Copy {
   decltype(&Arithmetic<4>::correlate) correlate;
 };
 
-#define ONESTEP_COPY(name, lanes, ...)                                                                      \
-  struct name {                                                                                             \
-    using A = Arithmetic<lanes>;                                                                            \
-    __VA_ARGS__ static void transform_weights(const float* w, const WeightView& view, const Panels& panels, \
-                                              int64_t panel, float* u) {                                    \
-      A::transform_weights(w, view, panels, panel, u);                                                      \
-    }                                                                                                       \
-    __VA_ARGS__ static void transform_back(const float* u, const WeightView& view, const Panels& panels,    \
-                                           int64_t panel, float* w) {                                       \
-      A::transform_back(u, view, panels, panel, w);                                                         \
-    }                                                                                                       \
-    __VA_ARGS__ static void read_patches(const float* x, const Grid& grid, int64_t first, int64_t count,    \
-                                         const float* zeros, const Patches& patches, float* out) {          \
-      A::read_patches(x, grid, first, count, zeros, patches, out);                                          \
-    }                                                                                                       \
-    __VA_ARGS__ static void read_outputs(const float* y, const Grid& grid, int64_t first, int64_t count,    \
-                                         const float* zeros, const Patches& patches, float* out) {          \
-      A::read_outputs(y, grid, first, count, zeros, patches, out);                                          \
-    }                                                                                                       \
-    __VA_ARGS__ static void convolve(const Convolution& call, int64_t first, int64_t count,                 \
-                                     float* scratch) {                                                      \
-      A::convolve(call, first, count, scratch);                                                             \
-    }                                                                                                       \
-    __VA_ARGS__ static void correlate(const float* read, const Patches& in, const float* come_back,         \
-                                      const Patches& out, int64_t count, const Panels& panels,              \
-                                      int64_t position, float* grad) {                                      \
-      A::correlate(read, in, come_back, out, count, panels, position, grad);                                \
-    }                                                                                                       \
-    static constexpr Copy copy{lanes,        A::kRows,     transform_weights, transform_back,               \
-                               read_patches, read_outputs, convolve,          correlate};                   \
+#define ONESTEP_STEP(step, ...)             \
+  template <class... Args>                  \
+  __VA_ARGS__ static void step(Args... a) { \
+    A::step(a...);                          \
+  }
+#define ONESTEP_COPY(name, lanes, ...)                                                        \
+  struct name {                                                                               \
+    using A = Arithmetic<lanes>;                                                              \
+    ONESTEP_STEP(transform_weights, __VA_ARGS__)                                              \
+    ONESTEP_STEP(transform_back, __VA_ARGS__)                                                 \
+    ONESTEP_STEP(read_patches, __VA_ARGS__)                                                   \
+    ONESTEP_STEP(read_outputs, __VA_ARGS__)                                                   \
+    ONESTEP_STEP(convolve, __VA_ARGS__)                                                       \
+    ONESTEP_STEP(correlate, __VA_ARGS__)                                                      \
+    static constexpr Copy copy{lanes,        A::kRows,     transform_weights, transform_back, \
+                               read_patches, read_outputs, convolve,          correlate};     \
   };
 ONESTEP_COPY(Baseline, 4)
 #ifdef __x86_64__
@@ -62,6 +48,7 @@ ONESTEP_COPY(Avx2, 8, __attribute__((target("avx2,fma"))))
 ONESTEP_COPY(Avx512, 16, __attribute__((target("avx512f"))))
 #endif
 #undef ONESTEP_COPY
+#undef ONESTEP_STEP
 
 const Copy& copy_for(WinogradTarget target) {
 #ifdef __x86_64__
@@ -155,15 +142,18 @@ void winograd_conv_grad_weight_cpu(WinogradTarget target, const WinogradShape& s
   const Copy& copy = copy_for(target);
   const auto [in, out] = sides(s);
   const int64_t tiles = in.tiles();
+  if (tiles == 0) {
+    std::fill_n(grad_weight, s.out * s.in * 9, 0.0f);
+    return;
+  }
   // As many as keep the sums of a position, which each block reads and writes, small beside its products.
-  const int64_t block = std::clamp<int64_t>(tiles, 1, 96);
+  const int64_t block = std::min<int64_t>(tiles, 96);
   const Patches read(block, s.in, copy.lanes), come_back(block, s.out, copy.lanes);
   const Panels panels{read.stride, s.out, copy.lanes};
   const Scratch from_x(read.size()), from_y(come_back.size()), grad(panels.size());
   const int64_t zero_count = kPatch * std::max(read.stride, come_back.stride);
   const Scratch zeros(zero_count);
   std::fill_n(zeros.get(), zero_count, 0.0f);
-  std::fill_n(grad.get(), panels.size(), 0.0f);
   for (int64_t first = 0; first < tiles; first += block) {
     const int64_t count = std::min(block, tiles - first);
     at::parallel_for(0, count, grain(kPositions * 8 * (s.in + s.out)), [&](int64_t begin, int64_t end) {
@@ -174,7 +164,8 @@ void winograd_conv_grad_weight_cpu(WinogradTarget target, const WinogradShape& s
     });
     at::parallel_for(0, kPositions, grain(count * s.in * s.out), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p)
-        copy.correlate(from_x.get(), read, from_y.get(), come_back, count, panels, p, grad.get());
+        copy.correlate(from_x.get(), read, from_y.get(), come_back, count, panels, p, /*adds=*/first > 0,
+                       grad.get());
     });
   }
   const WeightView view = by_input(s);

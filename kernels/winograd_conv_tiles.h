@@ -100,7 +100,8 @@ struct Arithmetic {
   }
   static ONESTEP_INLINE void store(float* p, const Vector& v) { memcpy(p, &v, sizeof v); }
   static ONESTEP_INLINE void store(float* p, const Vector& v, int64_t count) {
-    memcpy(p, &v, (count < lanes ? count : lanes) * sizeof(float));
+    if (count >= lanes) return store(p, v);
+    memcpy(p, &v, count * sizeof(float));
   }
 
   // The transforms along one axis. A position is a point: 0, √½, −√½, √2, −√2, ∞.
@@ -181,7 +182,8 @@ struct Arithmetic {
       for (int64_t v = 0; v < vectors; ++v) {
         const int64_t begin = (panel * 2 + v) * lanes;
         const int64_t count = std::min<int64_t>(lanes, panels.columns - begin);
-        float gathered[9][lanes] = {};
+        float gathered[9][lanes];
+        if (count < lanes) memset(gathered, 0, sizeof gathered);
         for (int64_t j = 0; j < count; ++j) {
           const float* const taps = w + row * view.row_stride + (begin + j) * view.column_stride;
           for (int tap = 0; tap < 9; ++tap)
@@ -190,6 +192,7 @@ struct Arithmetic {
         Vector g[3][3], result[6][6];
         memcpy(&g, gathered, sizeof g);
         both<3, 6, from_taps>(g, result);
+#pragma GCC unroll 36
         for (int p = 0; p < kPositions; ++p)
           store(out + p * stride + (row * vectors + v) * lanes, result[p / 6][p % 6]);
       }
@@ -204,6 +207,7 @@ struct Arithmetic {
     for (int64_t row = 0; row < view.rows; ++row) {
       for (int64_t v = 0; v < vectors; ++v) {
         Vector m[6][6], g[3][3];
+#pragma GCC unroll 36
         for (int p = 0; p < kPositions; ++p)
           m[p / 6][p % 6] = load(in + p * stride + (row * vectors + v) * lanes);
         both<6, 3, to_taps>(m, g);
@@ -403,15 +407,19 @@ struct Arithmetic {
     }
   }
 
-  /// One position of the weights' gradient: grad (+)= Σ_tiles read · come_back.
+  /// One position of the weights' gradient: grad (+)= Σ_tiles read · come_back, += if adds.
   static ONESTEP_INLINE void correlate(const float* read, const Patches& in, const float* come_back,
                                        const Patches& out, int64_t count, const Panels& panels,
-                                       int64_t position, float* grad) {
+                                       int64_t position, bool adds, float* grad) {
     for (int64_t panel = 0; panel < panels.count(); ++panel) {
       const int64_t vectors = panels.vectors(panel);
-      products<true>(read + position * in.position_stride(), 1, in.stride, panels.rows,
-                     come_back + position * out.position_stride() + panel * 2 * lanes, out.stride, vectors,
-                     count, grad + panels.at(panel, position), vectors * lanes);
+      const float* const left = read + position * in.position_stride();
+      const float* const right = come_back + position * out.position_stride() + panel * 2 * lanes;
+      float* const sums = grad + panels.at(panel, position);
+      adds ? products<true>(left, 1, in.stride, panels.rows, right, out.stride, vectors, count, sums,
+                            vectors * lanes)
+           : products<false>(left, 1, in.stride, panels.rows, right, out.stride, vectors, count, sums,
+                             vectors * lanes);
     }
   }
 };

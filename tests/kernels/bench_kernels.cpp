@@ -13,6 +13,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/ones.h>
@@ -25,6 +26,7 @@
 #include "kernels/philox.h"
 #include "kernels/resize_tf1.h"
 #include "kernels/score_difference.h"
+#include "kernels/winograd_conv.h"
 
 using namespace onestep::kernels;
 
@@ -94,6 +96,31 @@ void compare_group_norm(at::Device device, at::IntArrayRef shape, at::ScalarType
       }));
 }
 
+/// The 3 × 3 convolutions of a U-Net's blocks, channels-last; counted are the products of a direct one.
+void compare_conv(at::IntArrayRef shape, bool backward) {
+  const int64_t channels = shape[1];
+  const at::Tensor index = at::arange(shape[0], at::kLong), rows = at::arange(channels, at::kLong);
+  const at::Tensor x = philox_normal(1, 1, index, shape.slice(1), at::kCPU)
+                           .contiguous(at::MemoryFormat::ChannelsLast)
+                           .requires_grad_(backward);
+  const at::Tensor weight = philox_normal(1, 2, rows, {channels, 3, 3}, at::kCPU).requires_grad_(backward);
+  const at::Tensor bias = philox_normal(1, 3, rows, {1}, at::kCPU).flatten().requires_grad_(backward);
+  const at::Tensor gradient = x.detach().clone();
+  const auto run = [&](const auto& conv) {
+    return [&, conv] {
+      const at::Tensor y = conv(x, weight, bias);
+      if (backward) y.backward(gradient);
+      for (const at::Tensor& leaf : {x, weight, bias}) leaf.mutable_grad().reset();
+      return y;
+    };
+  };
+  compare(at::kCPU, backward ? "  winograd_conv + backward, conv2d" : "  winograd_conv, conv2d",
+          static_cast<double>(x.numel() * channels * 9 * (backward ? 3 : 1)), run(winograd_conv),
+          run([](const at::Tensor& in, const at::Tensor& w, const at::Tensor& b) {
+            return at::conv2d(in, w, b, {1, 1}, {1, 1});
+          }));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -132,6 +159,17 @@ int main(int argc, char** argv) try {
     std::printf("[%ld, %ld, %ld, %ld]\n", shape[0], shape[1], shape[2], shape[3]);
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
       for (const bool backward : {false, true}) compare_group_norm(device, shape, dtype, backward);
+  }
+  for (const auto& shape : {std::vector<int64_t>{32, 16, 14, 14},
+                            {32, 32, 7, 7},
+                            {32, 64, 3, 3},
+                            {16, 64, 32, 32},
+                            {16, 128, 16, 16},
+                            {4, 256, 8, 8}}) {
+    if (cuda) break;
+    std::printf("[%ld, %ld, %ld, %ld], products of a direct convolution\n", shape[0], shape[1], shape[2],
+                shape[3]);
+    for (const bool backward : {false, true}) compare_conv(shape, backward);
   }
   const at::Tensor images =
       (philox_uniform(1, 2, at::arange(16, at::kLong), {3, 32, 32}, device) * 256).to(at::kByte);
