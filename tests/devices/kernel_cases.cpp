@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/ops/full.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros.h>
+
 #include "devices/device_case.h"
+#include "kernels/adamw.h"
 #include "kernels/group_norm_silu.h"
 #include "kernels/resize_tf1.h"
 #include "kernels/score_difference.h"
@@ -7,6 +12,36 @@
 namespace onestep::test {
 
 using namespace kernels;
+
+namespace {
+
+/// Two rows of parameters after six steps, of which one has no finite gradient and each leaves a row out.
+Outputs adamw_steps(at::Device device, at::ScalarType dtype) {
+  const auto vector = [&](uint32_t purpose) { return normal(purpose, 1, {5000}, device, dtype).flatten(); };
+  const auto scalar = [&](double value) {
+    return at::full({}, value, at::device(device).dtype(at::kDouble));
+  };
+  const auto zeros = [&](at::IntArrayRef shape, at::ScalarType type) {
+    return at::zeros(shape, at::device(device).dtype(type));
+  };
+  const AdamwState state{.values = vector(0),
+                         .gradients = vector(1),
+                         .exp_avg = zeros({5000}, dtype),
+                         .exp_avg_sq = zeros({5000}, dtype),
+                         .step = zeros({2}, at::kFloat),
+                         .skipped = zeros({}, at::kFloat),
+                         .shadow = zeros({5000}, at::kBFloat16)};
+  const MovingAverage average{vector(9), scalar(0.1)};
+  for (uint32_t step = 1; step <= 6; ++step) {
+    at::Tensor(state.gradients).copy_(vector(step));
+    if (step == 5) state.gradients.narrow(0, 17, 1).fill_(std::numeric_limits<double>::infinity());
+    adamw_step(state, {.weight_decay = 0.01, .clip_norm = 30, .clip_value = 0.5}, scalar(1e-2),
+               at::linalg_vector_norm(state.gradients), {}, {average}, {step % 2});
+  }
+  return {state.values, state.exp_avg, state.exp_avg_sq, state.step, average.values};
+}
+
+}  // namespace
 
 std::vector<DeviceCase> kernel_cases() {
   std::vector<DeviceCase> cases{
@@ -38,6 +73,7 @@ std::vector<DeviceCase> kernel_cases() {
                        return Outputs{step.loss, step.gradient};
                      }});
   }
+  cases.push_back({"kernels", "AdamW with averages and shadow", 1e-5, adamw_steps});
   for (const bool adaptive : {false, true}) {
     cases.push_back(
         {"kernels", std::string("group norm and SiLU, ") + (adaptive ? "adaptive" : "added"), 3e-6,

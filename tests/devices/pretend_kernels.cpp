@@ -2,6 +2,7 @@
 // The launchers of our own kernels for the pretended device, found by name as CUDA's are: the CPU's kernels
 // on the device's addresses. They bear CUDA's names, because a kernel asks for its launcher by that.
 #include "devices/pretend_device.h"
+#include "kernels/adamw_core.h"
 #include "kernels/group_norm_silu_core.h"
 #include "kernels/philox_core.h"
 #include "kernels/resize_tf1_core.h"
@@ -13,6 +14,23 @@ namespace {
 template <class T>
 T* host(T* device) {
   return device == nullptr ? nullptr : static_cast<T*>(test::host_address(device));
+}
+
+template <class Real>
+const char* adamw(const AdamwConfig& config, AdamwArrays<Real> a) {
+  for (Real** array : {&a.values, &a.gradients, &a.exp_avg, &a.exp_avg_sq}) *array = host(*array);
+  a.shadow = host(a.shadow);
+  a.learning_rate = host(a.learning_rate);
+  a.norm = host(a.norm);
+  a.any = host(a.any);
+  a.step = host(a.step);
+  a.skipped = host(a.skipped);
+  for (int i = 0; i < a.averages; ++i) {
+    a.average[i] = host(a.average[i]);
+    a.weight[i] = host(a.weight[i]);
+  }
+  adamw_cpu(config, a);
+  return nullptr;
 }
 
 template <class Real>
@@ -51,6 +69,16 @@ const char* score_difference(Normalisation normalisation, const ScoreDifferenceA
 }
 
 }  // namespace
+
+const char* onestep_adamw_cuda_f32(AdamwConfig config, AdamwArrays<float> arrays, AdamwFactors<float>*,
+                                   void*) {
+  return adamw(config, arrays);
+}
+
+const char* onestep_adamw_cuda_f64(AdamwConfig config, AdamwArrays<double> arrays, AdamwFactors<double>*,
+                                   void*) {
+  return adamw(config, arrays);
+}
 
 #define ONESTEP_GROUP_NORM_LAUNCHERS(Real, suffix)                                                        \
   const char* onestep_group_norm_silu_cuda_##suffix(GroupNormArrays<Real> arrays, void*) {                \

@@ -11,16 +11,23 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/clamp.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/group_norm.h>
+#include <ATen/ops/isfinite.h>
+#include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/silu.h>
+#include <ATen/ops/zeros.h>
 #include <c10/util/StringUtil.h>
 
 #include "bench.h"
+#include "kernels/adamw.h"
 #include "kernels/cuda_plugin.h"
 #include "kernels/group_norm_silu.h"
 #include "kernels/philox.h"
@@ -121,6 +128,43 @@ void compare_conv(at::IntArrayRef shape, bool backward) {
           }));
 }
 
+/// A whole update of P parameters with one average and a shadow, norm and all.
+void compare_adamw(at::Device device, int64_t size) {
+  const auto options = at::device(device).dtype(at::kFloat);
+  const auto zeros = [&](at::IntArrayRef shape) { return at::zeros(shape, options); };
+  const AdamwConfig config{.weight_decay = 0.01, .clip_norm = 1, .clip_value = 0.1};
+  const auto work = [&] {
+    return AdamwState{zeros({size}),
+                      zeros({size}),
+                      zeros({size}),
+                      zeros({size}),
+                      zeros({}),
+                      zeros({}),
+                      at::zeros({size}, options.dtype(at::kBFloat16))};
+  };
+  const AdamwState ours = work(), theirs = work();
+  const MovingAverage average{zeros({size}), at::full({}, 1e-3, options.dtype(at::kDouble))};
+  const at::Tensor rate = at::full({}, 1e-3, options.dtype(at::kDouble)), composed_average = zeros({size});
+  compare(
+      device, c10::str("adamw_step, ", size, " parameters").c_str(), static_cast<double>(size),
+      [&] { adamw_step(ours, config, rate, at::linalg_vector_norm(ours.gradients), {}, {average}); },
+      [&] {
+        at::Tensor gradients = theirs.gradients, skipped = theirs.skipped, step = theirs.step;
+        const at::Tensor norm = at::linalg_vector_norm(gradients);
+        const at::Tensor not_finite = at::isfinite(norm).logical_not().to(at::kFloat);
+        gradients.mul_(at::clamp(config.clip_norm / (norm + 1e-6), {}, 1));
+        gradients.clamp_(-config.clip_value, config.clip_value);
+        step.add_(1 - not_finite);
+        skipped.add_(1).mul_(not_finite);
+        at::_fused_adamw_({theirs.values}, {gradients}, {theirs.exp_avg}, {theirs.exp_avg_sq}, {}, {step},
+                          1e-3, config.beta1, config.beta2, config.weight_decay, config.eps, false, false, {},
+                          not_finite);
+        gradients.zero_();
+        at::Tensor(composed_average).lerp_(theirs.values, 1e-3);
+        at::Tensor(theirs.shadow).copy_(theirs.values);
+      });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -130,6 +174,7 @@ int main(int argc, char** argv) try {
   at::set_num_threads(1);
   mallopt(M_MMAP_THRESHOLD, 1 << 30);  // as the apps do: clearing pages anew would outweigh the arithmetic
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  for (const int64_t size : {400'000, 56'000'000}) compare_adamw(device, size);
   for (const auto& shape : {std::vector<int64_t>{64, 1, 28, 28}, {64, 3, 32, 32}, {16, 3, 256, 256}}) {
     const at::Tensor index = at::arange(shape[0], at::device(device).dtype(at::kLong));
     const auto row = at::IntArrayRef(shape).slice(1);
