@@ -45,7 +45,8 @@ class Bench:
 
     def __init__(self, options):
         self.options, self.threads = options, options.threads
-        self.files = Files(pathlib.Path(os.path.relpath(options.out / "files", ROOT)), self.program, options.threads, 3 if options.quick else 5)
+        folder = options.out.resolve() / "files"
+        self.files = Files(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder, self.program, options.threads, 2 if options.quick else 5)
         self.machine, self.peak, self.known = machine.facts(ROOT, options.threads), {}, {}
 
     def program(self, command):
