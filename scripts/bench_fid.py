@@ -18,29 +18,14 @@ import json
 import os
 import pathlib
 import struct
-import subprocess
 import sys
 import tempfile
 import time
 import warnings
 
-PACKAGES = ["torch-fidelity==0.4.0", "torchvision==0.26.0", "numpy<3", "scipy<2", "pillow", "tqdm"]
+from peer_packages import need
 
-
-def find_packages():
-    """Makes torch-fidelity and what it needs beside LibTorch's wheel importable, fetching them into the cache once."""
-    cache = os.environ.get("ONESTEP_CACHE") or pathlib.Path(
-        os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "onestep")
-    folder = pathlib.Path(cache, f"torch-fidelity-{sys.version_info.major}.{sys.version_info.minor}")
-    if not (folder / "done").exists():
-        print("fetching", *PACKAGES, file=sys.stderr)
-        pip = [sys.executable, "-m", "pip", "install", "-q", "--root-user-action=ignore", "--no-deps", "--upgrade"]
-        subprocess.run([*pip, "--target", folder, *PACKAGES], check=True, stdout=sys.stderr)
-        (folder / "done").touch()
-    sys.path.insert(0, str(folder))
-
-
-find_packages()  # before PyTorch, which looks for NumPy when it is imported
+need("torch-fidelity", ["torch-fidelity==0.4.0", "torchvision==0.26.0", "numpy<3", "scipy<2", "pillow", "tqdm"])
 from torch_peer import torch  # noqa: E402
 import torch_fidelity  # noqa: E402
 
@@ -93,6 +78,7 @@ def main():
     parser.add_argument("--images", type=int, default=500, help="N")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=64, help="torch-fidelity's default is 64")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--network", action="store_true", help="time the network alone, on one batch, best of 3")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -115,6 +101,9 @@ def main():
             input1=fake, input2=real, fid=True, cuda=False, batch_size=options.batch, cache=False, verbose=False,
             feature_extractor="inception-v3-compat", feature_extractor_weights_path=state.name))
     fid = metrics["frechet_inception_distance"]
+    if options.json:
+        print(json.dumps({"what": "fid", "items": 1, "wall_sec": wall, "cpu_sec": used, "images": len(fake), "fid": float(fid)}))
+        return
     print(f"{len(fake)} + {len(real)} images, {options.threads} threads: {wall:.1f} s, {used:.1f} CPU s, FID {fid:.8f}")
 
 

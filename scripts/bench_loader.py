@@ -3,9 +3,9 @@
 """Times a loader in Python: PNG files out of a data set zip, decoded each time by Pillow, and geometric augmentation in
 eager PyTorch. What OneStep's loader (bench_loader) is measured against; on one thread.
 
-  PYTHONPATH=~/.cache/onestep/libtorch-2.11.0-cpu scripts/bench_loader.py DATA.zip [SECONDS]
+  scripts/bench_loader.py DATA.zip [SECONDS]
 
-Prints images/s, plain and augmented. Needs PyTorch, Pillow and NumPy.
+Prints a line of JSON with images/s, plain and augmented.
 """
 import io
 import json
@@ -15,9 +15,12 @@ import sys
 import time
 import zipfile
 
-import numpy
-from torch_peer import torch
-from PIL import Image
+from peer_packages import need
+
+need("pillow", ["numpy<3", "pillow<13"])
+import numpy  # noqa: E402
+from torch_peer import torch  # noqa: E402
+from PIL import Image  # noqa: E402
 
 BATCH, SHARE = 64, 0.12
 # Low pass of the wavelet sym6.
@@ -61,14 +64,16 @@ def augment(images):
     return torch.nn.functional.conv2d(moved, kernel, stride=2, groups=channels)[:, :, 12 : 12 + height, 12 : 12 + width]
 
 
-def rate(archive, names, augmented, seconds):
-    start, seen = time.perf_counter(), 0
+def measure(what, archive, names, augmented, seconds):
+    start, cpu, seen = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - start < seconds:
         batch = read(archive, random.choices(names, k=BATCH))
         if augmented:
             augment(batch)
         seen += BATCH
-    return seen / (time.perf_counter() - start)
+    wall = time.perf_counter() - start
+    print(json.dumps({"what": what, "items": seen, "wall_sec": wall, "cpu_sec": time.process_time() - cpu,
+                      "images_per_sec": round(seen / wall)}))
 
 
 def main():
@@ -78,8 +83,8 @@ def main():
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 5
     with torch.no_grad(), zipfile.ZipFile(sys.argv[1]) as archive:
         names = [name for name in archive.namelist() if name.endswith(".png")]
-        print(json.dumps({"plain": round(rate(archive, names, False, seconds)),
-                          "augmented": round(rate(archive, names, True, seconds))}))
+        measure("plain", archive, names, False, seconds)
+        measure("augmented", archive, names, True, seconds)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@
   scripts/bench_metrics.py root 2048              scipy's sqrtm of the product of two covariances
   scripts/bench_metrics.py neighbours 10000 2048  torch-fidelity's precision and recall of 10,000 x 10,000 features
 
-Prints wall and CPU seconds and the peak memory of the process. OMP_NUM_THREADS sets the threads.
+Prints wall and CPU seconds and the peak memory of the process, in one line of JSON. OMP_NUM_THREADS sets the threads.
 """
 import argparse
+import json
 import resource
 
 import bench_fid  # fetches torch-fidelity, scipy and NumPy once
@@ -55,7 +56,8 @@ def main():
     what, work = bench_root(options.d) if options.step == "root" else bench_neighbours(options.n, options.d)
     before = peak_mib()
     result, wall, used = bench_fid.timed(work)
-    print(f"{what}: {wall:.2f} s, {used:.2f} CPU s, peak memory {peak_mib():.0f} MiB, {before:.0f} MiB before; {result}")
+    print(json.dumps({"what": what, "items": 1, "wall_sec": wall, "cpu_sec": used, "peak_mib": round(peak_mib()),
+                      "mib_before": round(before), "result": float(result)}))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ cache, around the network of bench_torch.py with random weights. Run both at the
   scripts/bench_samplers.py --threads 1 --batch 64 --steps 10 --repeats 5
   build/release/bin/bench_samplers runs/fashion_mnist/teacher/model.safetensors --threads 1 --batch 64 --steps 10
 
-Prints images/s (median over the repeats) for each sampler.
+Prints images/s (median over the repeats) for each sampler; --json prints a line with seconds by both clocks.
 """
 import argparse
 import importlib.util
+import json
 import statistics
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(0)
@@ -73,14 +75,18 @@ def main():
         return net(x, sigma, labels)
 
     for name in ("sample_heun", "sample_dpmpp_2m"):
-        rates = []
+        runs = []
         for repeat in range(a.repeats + 1):
             x = torch.randn(a.batch, 1, 28, 28) * sigmas[0]
-            start = time.perf_counter()
+            wall, cpu = time.perf_counter(), time.process_time()
             getattr(sampling, name)(model, x, sigmas, disable=True)
             if repeat > 0:
-                rates.append(a.batch / (time.perf_counter() - start))
-        print(f"{name:16} {statistics.median(rates):8.1f} images/s")
+                runs.append((time.perf_counter() - wall, time.process_time() - cpu))
+        wall, cpu = (statistics.median(run[clock] for run in runs) for clock in (0, 1))
+        if a.json:
+            print(json.dumps({"what": name, "items": a.batch, "wall_sec": wall, "cpu_sec": cpu}))
+        else:
+            print(f"{name:16} {a.batch / wall:8.1f} images/s")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ own, or the wheel of scripts/setup.sh.
 
   teacher    a training step of the denoiser: EDM's loss, Adam, moving average
   f_distill  a whole cycle of f-distill: student, fake score and discriminator
+  f_distill_published  a cycle as its authors run it (FastGen): the student learns in one of five iterations
   sample     a batch of images by Heun's method in 18 steps
   inception  features of torchvision's Inception v3 (exit code 3 where there is no torchvision)
   forward    a forward pass of the raw network of --network, without gradients
@@ -61,7 +62,8 @@ def parse_options():
     length.add_argument("--seconds", type=positive(float), default=10, help="or what all repeats take, about")
     parser.add_argument("--repeats", type=positive(int), default=5)
     parser.add_argument("--tf32", action="store_true", help="TF32 in matrix products and convolutions on a GPU")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the networks")
+    parser.add_argument("--compile", nargs="?", const="default", choices=("default", "max-autotune"),
+                        help="torch.compile the networks, in this mode")
     parser.add_argument("--channels-last", action="store_true", help="NHWC activations and weights")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args()
@@ -113,19 +115,24 @@ def measure(options):
     on_gpu = options.device == "cuda"
     work = WORKS[options.work](options)
     if options.compile:
-        work.compile()
+        work.compile(options.compile)
     warm_up = [timed(work, 1, options)[0] for _ in range(WARM_UP)]
     steps = options.steps or steps_for(options.seconds / options.repeats, work, options)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     runs = [timed(work, steps, options) for _ in range(options.repeats)]
     rates = [steps * work.images / wall for wall, _, _ in runs]
+    wall, cpu = (statistics.median(run[clock] for run in runs) for clock in (0, 1))
     return {
+        "what": options.work,  # this and the next three are what scripts/bench.sh reads
+        "items": steps * work.images,
+        "wall_sec": wall,
+        "cpu_sec": cpu,
         "work": options.work,
         "network": "inception_v3" if options.work == "inception" else options.network,
         "device": options.device,
         "device_name": torch.cuda.get_device_name() if on_gpu else None,
-        "mode": "compile" if options.compile else "eager",
+        "mode": f"compile, {options.compile}" if options.compile else "eager",
         "tf32": options.tf32,
         "cudnn_benchmark": on_gpu,
         "channels_last": options.channels_last,
@@ -136,8 +143,8 @@ def measure(options):
         "repeats": options.repeats,
         "images_per_sec": round(statistics.median(rates), 2),
         "images_per_sec_best": round(max(rates), 2),
-        "ms_per_step": round(1e3 * statistics.median(wall for wall, _, _ in runs) / steps, 3),
-        "cpu_ms_per_step": round(1e3 * statistics.median(cpu for _, cpu, _ in runs) / steps, 3),
+        "ms_per_step": round(1e3 * wall / steps, 3),
+        "cpu_ms_per_step": round(1e3 * cpu / steps, 3),
         "peak_mib": round(torch.cuda.max_memory_allocated() / 2**20, 1) if on_gpu else None,
         "compile_seconds": round(warm_up[0] - min(warm_up), 1) if options.compile else None,
         "finite": bool(runs[-1][2].isfinite().all()),  # of the last step's loss or images

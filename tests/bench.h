@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,9 +38,37 @@ double seconds(at::Device device, Work&& work) {
   return now() - start;
 }
 
+/// CPU seconds of this process, all of its threads: on a machine that others use, too, these say more.
+inline double cpu_now() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+/// Of an even number the mean of the two in the middle, as Python's: the sides of a comparison take the same.
 inline double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
-  return values[values.size() / 2];
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+/// Both clocks' seconds of a piece of work, once for each call.
+struct Timed {
+  std::vector<double> wall, cpu;
+
+  template <class Work>
+  void operator()(at::Device device, Work&& work) {
+    const double start = cpu_now();
+    wall.push_back(seconds(device, work));
+    cpu.push_back(cpu_now() - start);
+  }
+};
+
+/// What scripts/bench.sh reads of a measurement, first in its line of JSON: seconds by both clocks, medians,
+/// of so many items.
+template <class Json>
+Json figures(const std::string& what, double items, const Timed& timed) {
+  return {{"what", what}, {"items", items}, {"wall_sec", median(timed.wall)}, {"cpu_sec", median(timed.cpu)}};
 }
 
 /// Whether an error is one after which CUDA answers every further call of this process with the same.

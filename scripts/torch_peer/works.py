@@ -33,9 +33,9 @@ class Data:
 class Trainee:
     """A network, its Adam, and the moving average of its weights where one is wanted."""
 
-    def __init__(self, net, learning_rate, beta1, averaged, batch):
-        self.net, self.parameters = net, list(net.parameters())
-        self.adam = torch.optim.Adam(self.parameters, lr=learning_rate, betas=(beta1, 0.99), fused=True)
+    def __init__(self, net, adam, averaged, batch, clip_norm=None):
+        self.net, self.parameters, self.clip_norm = net, list(net.parameters()), clip_norm
+        self.adam = adam(self.parameters)
         self.ema = [p.detach().clone() for p in self.parameters] if averaged else None
         self.ema_weight = 1 - 0.5 ** (batch / 5000)  # a half-life of 5,000 images
 
@@ -43,10 +43,16 @@ class Trainee:
         """A step down a loss, or along the gradient that an output of the network is given."""
         self.adam.zero_grad()  # only now: freed before the forward pass, the CPU's memory would go back to the system
         output.backward(gradient)
+        if self.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
         self.adam.step()
         if self.ema:
             with torch.no_grad():
                 torch._foreach_lerp_(self.ema, self.parameters, self.ema_weight)
+
+
+def adam(learning_rate, beta1):
+    return lambda parameters: torch.optim.Adam(parameters, lr=learning_rate, betas=(beta1, 0.99), fused=True)
 
 
 def placed(net, options):
@@ -83,10 +89,10 @@ class TeacherWork:
         spec = SPECS[options.network]
         self.images, self.spec, self.data = options.batch, spec, Data(spec, options)
         self.net = placed(Denoiser(spec), options).train()
-        self.trainee = Trainee(self.net, spec.learning_rate, 0.9, True, options.batch)
+        self.trainee = Trainee(self.net, adam(spec.learning_rate, 0.9), True, options.batch)
 
-    def compile(self):
-        self.net.compile()
+    def compile(self, mode):
+        self.net.compile(mode=mode)
 
     def step(self):
         y, labels = self.data.batch()
@@ -105,7 +111,7 @@ class FDistillWork:
 
     SIGMA_INIT = 2.5
     SIGMA_MIN, SIGMA_MAX, RHO, LARGEST_T = 0.002, 80.0, 7.0, 0.8  # Karras's law of the noise levels
-    LOGIT_CLAMP, RATIO_MIN, RATIO_MAX = 10.0, 0.05, 20.0
+    LOGIT_CLAMP, RATIO_MIN, RATIO_MAX, ADVERSARIAL = 10.0, 0.05, 20.0, 1.0
 
     def __init__(self, options):
         spec = SPECS[options.network]
@@ -114,17 +120,20 @@ class FDistillWork:
         student, fake = copy.deepcopy(self.teacher), copy.deepcopy(self.teacher)
         self.teacher.requires_grad_(False)
         self.net = student
-        self.student = Trainee(student, 5e-4, 0.0, True, options.batch)
-        self.fake = Trainee(fake, 2e-3, 0.0, False, options.batch)
-        self.discriminator = Trainee(placed(Discriminator(spec), options), 1e-3, 0.0, False, options.batch)
+        discriminator = placed(Discriminator(spec), options)
+        self.student, self.fake, self.discriminator = self.trainees(student, fake, discriminator, options.batch)
         self.sigma_init = torch.full((options.batch,), self.SIGMA_INIT, device=options.device)
 
-    def compile(self):
+    def trainees(self, student, fake, discriminator, batch):
+        return (Trainee(student, adam(5e-4, 0.0), True, batch), Trainee(fake, adam(2e-3, 0.0), False, batch),
+                Trainee(discriminator, adam(1e-3, 0.0), False, batch))
+
+    def compile(self, mode):
         for trainee in (self.student, self.fake, self.discriminator):
-            trainee.net.compile()
+            trainee.net.compile(mode=mode)
         # The teacher's halves apart: only the encoder is gone back through.
-        self.teacher.encode = torch.compile(self.teacher.encode)
-        self.teacher.decode = torch.compile(self.teacher.decode)
+        self.teacher.encode = torch.compile(self.teacher.encode, mode=mode)
+        self.teacher.decode = torch.compile(self.teacher.decode, mode=mode)
 
     def step(self):
         real, labels = self.data.batch()
@@ -148,7 +157,7 @@ class FDistillWork:
         encoded = self.teacher.encode(x, sigma, labels)
         features = features_of(encoded[1], self.spec.discriminator_resolutions)
         logits = self.discriminator.net(features)
-        adversarial, = torch.autograd.grad(F.softplus(-logits).mean(1).sum(), y)
+        adversarial, = torch.autograd.grad(self.ADVERSARIAL * F.softplus(-logits).mean(1).sum(), y)
         with torch.no_grad():
             teacher = self.teacher.decode(x, sigma, encoded)
             fake = self.fake.net(x, sigma, labels)
@@ -162,6 +171,62 @@ class FDistillWork:
             _, skips = self.teacher.encode(noised(real, sigma), sigma, labels)
         real_logits = self.discriminator.net(features_of(skips, self.spec.discriminator_resolutions))
         return (F.softplus(-real_logits) + F.softplus(self.discriminator.net(student_features))).mean()
+
+
+class PublishedFDistillWork(FDistillWork):
+    """The cycle of f-distill's authors (Xu et al. 2025; FastGen), by its method and its numbers for CIFAR-10: of five
+    iterations, each with a batch of its own, the student learns in one, fake score and discriminator in the other four
+    (configs/presets/f_distill.yaml).
+
+    Left out: the bins of the ratio, and what a trainer does around its steps.
+    """
+
+    CYCLE = 5
+    SIGMA_INIT, LEVELS = 80.0, 1000
+    RATIO_MIN, ADVERSARIAL = 0.1, 1e-3
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.images = self.CYCLE * options.batch
+        low, high = self.SIGMA_MIN ** (1 / self.RHO), self.SIGMA_MAX ** (1 / self.RHO)
+        steps = torch.arange(self.LEVELS, device=options.device) / (self.LEVELS - 1)
+        self.levels = (low + steps * (high - low)) ** self.RHO
+
+    def trainees(self, student, fake, discriminator, batch):
+        def adamw(parameters):
+            return torch.optim.AdamW(parameters, lr=1e-4, betas=(0.9, 0.999), weight_decay=0.01, fused=True)
+
+        return (Trainee(student, adamw, True, batch, 10.0), Trainee(fake, adamw, False, batch, 10.0),
+                Trainee(discriminator, adamw, False, batch, 10.0))
+
+    def draw_sigma(self, n, device):
+        return self.levels[torch.randint(2, self.LEVELS - 1, (n,), device=device)]
+
+    def generate(self):
+        real, labels = self.data.batch()
+        return real, labels, self.student.net(torch.randn_like(real) * self.SIGMA_INIT, self.sigma_init, labels)
+
+    def step(self):
+        self.students_iteration()
+        for _ in range(self.CYCLE - 1):
+            loss = self.others_iteration()
+        return loss
+
+    def students_iteration(self):
+        real, labels, y = self.generate()
+        gradient, _ = self.image_gradient(y.detach(), self.draw_sigma(len(real), real.device), labels)
+        self.student.update(y, gradient / len(y))
+
+    def others_iteration(self):
+        with torch.no_grad():
+            real, labels, y = self.generate()
+            sigma = self.draw_sigma(len(real), real.device)
+            x = noised(y, sigma)
+            features = features_of(self.teacher.encode(x, sigma, labels)[1], self.spec.discriminator_resolutions)
+        loss = ((self.fake.net(x, sigma, labels) - y) ** 2).mean()
+        self.fake.update(loss)
+        self.discriminator.update(self.discriminator_loss(real, features, sigma, labels))
+        return loss.detach()
 
 
 class SampleWork:
@@ -179,8 +244,8 @@ class SampleWork:
         self.sigmas = [(high + i / (self.STEPS - 1) * (low - high)) ** self.RHO for i in range(self.STEPS)] + [0.0]
         self.levels = [torch.full((options.batch,), sigma, device=self.device) for sigma in self.sigmas]
 
-    def compile(self):
-        self.net.compile()
+    def compile(self, mode):
+        self.net.compile(mode=mode)
 
     def slope(self, x, i):
         """dx/dsigma = (x - D(x; sigma)) / sigma at the i-th noise level."""
@@ -214,8 +279,8 @@ class InceptionWork:
         if options.channels_last:
             self.input = self.input.contiguous(memory_format=torch.channels_last)
 
-    def compile(self):
-        self.net.compile()
+    def compile(self, mode):
+        self.net.compile(mode=mode)
 
     @torch.no_grad()
     def step(self):
@@ -234,8 +299,8 @@ class ForwardWork:
         self.c_noise = torch.rand(options.batch, device=options.device)
         self.labels = torch.eye(spec.labels, device=options.device)[torch.arange(options.batch) % spec.labels]
 
-    def compile(self):
-        self.net.compile()
+    def compile(self, mode):
+        self.net.compile(mode=mode)
 
     @torch.no_grad()
     def step(self):
@@ -251,5 +316,5 @@ class BackwardWork(ForwardWork):
         return output.detach()
 
 
-WORKS = {"teacher": TeacherWork, "f_distill": FDistillWork, "sample": SampleWork, "inception": InceptionWork,
+WORKS = {"teacher": TeacherWork, "f_distill": FDistillWork, "f_distill_published": PublishedFDistillWork, "sample": SampleWork, "inception": InceptionWork,
          "forward": ForwardWork, "backward": BackwardWork}

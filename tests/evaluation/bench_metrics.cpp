@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_metrics root D | neighbours N D: seconds, CPU seconds and peak memory of the two costly steps of an
-// evaluation. Beside it: scripts/bench_metrics.py.
+// evaluation, in one line of JSON. Beside it: scripts/bench_metrics.py.
 // bench_metrics inception N [DEVICE] [tf32]: images/s of the Inception network on N images at once, one line
 // of JSON. Beside it: scripts/bench_torch.py --work inception.
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 #include <sys/resource.h>
 
@@ -24,12 +23,6 @@
 namespace onestep {
 namespace {
 
-double seconds(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 double peak_mib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -38,11 +31,15 @@ double peak_mib() {
 
 template <class Work>
 void time(const char* what, const Work& work) {
-  const double memory = peak_mib(), wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-  const double result = work();
-  std::printf("%s: %.2f s, %.2f CPU s, peak memory %.0f MiB, %.0f MiB before; %.10g\n", what,
-              seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, peak_mib(), memory,
-              result);
+  const double memory = peak_mib();
+  bench::Timed timed;
+  double result = 0;
+  timed(at::kCPU, [&] { result = work(); });
+  std::printf(
+      "{\"what\": \"%s\", \"items\": 1, \"wall_sec\": %.3f, \"cpu_sec\": %.3f, \"peak_mib\": %.0f, "
+      "\"mib_before\": "
+      "%.0f, \"result\": %.10g}\n",
+      what, timed.wall[0], timed.cpu[0], peak_mib(), memory, result);
 }
 
 /// Features whose variances fall as those of networks do.
@@ -52,14 +49,12 @@ at::Tensor features(uint64_t seed, int64_t n, int64_t d) {
 
 void bench_root(int64_t d) {
   const Moments a = moments_of(features(1, 2 * d, d)), b = moments_of(features(2, 2 * d, d));
-  time("Frechet distance of two covariances",
-       [&] { return frechet_distance(fit_gaussian(a), fit_gaussian(b)).value; });
+  time("root", [&] { return frechet_distance(fit_gaussian(a), fit_gaussian(b)).value; });
 }
 
 void bench_neighbours(int64_t n, int64_t d) {
   const at::Tensor a = features(1, n, d).to(at::kFloat), b = features(2, n, d).to(at::kFloat);
-  time("precision, recall, density and coverage",
-       [&] { return manifold(neighbourhood(a, b)).precision.value; });
+  time("neighbours", [&] { return manifold(neighbourhood(a, b)).precision.value; });
 }
 
 /// From uint8 images of 32 × 32 on the device: resize, then the network.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each kernel against the ATen operators it replaces, one thread, alternating runs, medians. A kernel whose
-// ratio is not above 1 should go. Run by hand:  bench_kernels [cuda]
+// ratio is not above 1 should go. Run by hand:  bench_kernels [cuda] [--json]
 #include <algorithm>
 #include <cstdio>
 #include <limits>
@@ -25,6 +25,7 @@
 #include <ATen/ops/silu.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/StringUtil.h>
+#include <nlohmann/json.hpp>
 
 #include "bench.h"
 #include "kernels/adamw.h"
@@ -39,21 +40,38 @@ using namespace onestep::kernels;
 
 namespace {
 
+/// The shape that what follows is about, and whether to print lines of JSON.
+std::string about;
+bool json = false;
+
+void announce(at::IntArrayRef shape) {
+  about = c10::str(" ", shape);
+  if (!json) std::printf("%s\n", about.c_str() + 1);
+}
+
 template <class Ours, class Composed>
 void compare(at::Device device, const char* name, double elements, Ours ours, Composed composed) {
   const int calls = device.is_cpu() ? 1 : 20;  // in a row: waiting for a GPU takes longer than its work
-  const auto seconds = [&](const auto& work) {
-    const auto all = [&] {
+  const auto all = [&](const auto& work) {
+    return [&] {
       for (int i = 0; i < calls; ++i) work();
     };
-    return onestep::bench::seconds(device, all) / calls;
   };
-  std::vector<double> a, b;
+  onestep::bench::Timed a, b;
   for (int run = 0; run < 41; ++run) {
-    a.push_back(seconds(ours));
-    b.push_back(seconds(composed));
+    a(device, all(ours));
+    b(device, all(composed));
   }
-  const double x = onestep::bench::median(a), y = onestep::bench::median(b);
+  if (json) {
+    const std::string what = c10::str(name + std::string_view(name).find_first_not_of(' '), about);
+    for (const auto& [side, timed] : {std::pair{"OneStep", &a}, {"ATen", &b}}) {
+      auto line = onestep::bench::figures<nlohmann::ordered_json>(what, elements * calls, *timed);
+      line["side"] = side;
+      std::printf("%s\n", line.dump().c_str());
+    }
+    return;
+  }
+  const double x = onestep::bench::median(a.wall) / calls, y = onestep::bench::median(b.wall) / calls;
   std::printf("%-44s %8.1f M/s, ATen %8.1f M/s, ratio %5.2f\n", name, elements / x * 1e-6,
               elements / y * 1e-6, y / x);
 }
@@ -168,7 +186,12 @@ void compare_adamw(at::Device device, int64_t size) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const bool cuda = argc > 1 && std::string_view(argv[1]) == "cuda";
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  const auto given = [&](std::string_view one) {
+    return std::find(arguments.begin(), arguments.end(), one) != arguments.end();
+  };
+  const bool cuda = given("cuda");
+  json = given("--json");
   if (cuda) load_cuda_plugin();
   const at::Device device = cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
   at::set_num_threads(1);
@@ -181,7 +204,7 @@ int main(int argc, char** argv) try {
     const auto draw = [&](uint32_t purpose) { return philox_normal(1, purpose, index, row, device); };
     const at::Tensor y = draw(1), teacher = draw(2), fake = draw(3), h = at::ones({shape[0]}, y.options());
     const auto elements = static_cast<double>(y.numel());
-    std::printf("[%ld, %ld, %ld, %ld]\n", shape[0], shape[1], shape[2], shape[3]);
+    announce(shape);
     compare(
         device, "  philox_normal, normal_", elements, [&] { return draw(1); },
         [&] { return at::empty(shape, y.options()).normal_(); });
@@ -201,7 +224,7 @@ int main(int argc, char** argv) try {
   }
   for (const auto& shape :
        {std::vector<int64_t>{32, 16, 14, 14}, {32, 128, 16, 16}, {32, 256, 8, 8}, {32, 64, 32, 32}}) {
-    std::printf("[%ld, %ld, %ld, %ld]\n", shape[0], shape[1], shape[2], shape[3]);
+    announce(shape);
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
       for (const bool backward : {false, true}) compare_group_norm(device, shape, dtype, backward);
   }
@@ -212,12 +235,12 @@ int main(int argc, char** argv) try {
                             {16, 128, 16, 16},
                             {4, 256, 8, 8}}) {
     if (cuda) break;
-    std::printf("[%ld, %ld, %ld, %ld], products of a direct convolution\n", shape[0], shape[1], shape[2],
-                shape[3]);
+    announce(shape);
     for (const bool backward : {false, true}) compare_conv(shape, backward);
   }
   const at::Tensor images =
       (philox_uniform(1, 2, at::arange(16, at::kLong), {3, 32, 32}, device) * 256).to(at::kByte);
+  about.clear();
   compare(
       device, "resize_tf1 [16, 3, 32, 32] to 299 x 299, composed", 16.0 * 3 * 299 * 299,
       [&] { return resize_tf1(images); }, [&] { return composed_resize(images); });

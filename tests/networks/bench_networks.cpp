@@ -2,8 +2,8 @@
 // bench_networks CONFIG: forward, and forward and backward passes of a raw network with weights of its own
 // that are not zero. Medians over the repeats. Beside it: scripts/bench_torch.py --work forward and backward.
 #include <cstdio>
-#include <ctime>
 #include <string>
+#include <tuple>
 #include <variant>
 
 #include <ATen/TensorOperators.h>
@@ -39,18 +39,6 @@ struct Options {
   bool tf32 = false, json = false;
 };
 
-/// Milliseconds of a piece of work.
-struct Timed {
-  std::vector<double> wall, cpu;
-
-  template <class Work>
-  void operator()(at::Device device, Work&& work) {
-    const std::clock_t start = std::clock();
-    wall.push_back(1e3 * bench::seconds(device, work));
-    cpu.push_back(1e3 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
-  }
-};
-
 template <RawNetwork Net>
 void run(Net network, at::Device device, const Options& o) {
   network = clone(network, device);
@@ -75,7 +63,7 @@ void run(Net network, at::Device device, const Options& o) {
     const at::Tensor output = forward(network, x, conditioning, {}).output;
     output.backward(output.detach());
   };
-  Timed one, both;
+  bench::Timed one, both;
   forwards();
   backwards();
   for (int64_t repeat = 0; repeat < o.repeats; ++repeat) {
@@ -85,22 +73,21 @@ void run(Net network, at::Device device, const Options& o) {
   const double gmacs = static_cast<double>(pass_cost(network).macs * o.batch) / 1e9;
   if (!o.json) {
     std::printf("%.1f GMAC: forward %.1f ms (CPU %.1f), forward and backward %.1f ms (CPU %.1f)\n", gmacs,
-                bench::median(one.wall), bench::median(one.cpu), bench::median(both.wall),
-                bench::median(both.cpu));
+                1e3 * bench::median(one.wall), 1e3 * bench::median(one.cpu), 1e3 * bench::median(both.wall),
+                1e3 * bench::median(both.cpu));
     return;
   }
-  nlohmann::ordered_json line{{"config", o.config},
-                              {"device", o.device},
-                              {"batch", o.batch},
-                              {"threads", o.threads},
-                              {"tf32", o.tf32},
-                              {"gmac", gmacs},
-                              {"ms_forward", bench::median(one.wall)},
-                              {"cpu_ms_forward", bench::median(one.cpu)},
-                              {"ms_forward_backward", bench::median(both.wall)},
-                              {"cpu_ms_forward_backward", bench::median(both.cpu)}};
-  if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
-  std::printf("%s\n", line.dump().c_str());
+  // Two operations a multiply-accumulate; a backward pass has twice those of a forward one.
+  for (const auto& [what, timed, passes] : {std::tuple{"forward", &one, 1}, {"backward", &both, 3}}) {
+    auto line = bench::figures<nlohmann::ordered_json>(what, static_cast<double>(o.batch), *timed);
+    line["gflop"] = 2 * gmacs * passes;
+    line["config"] = o.config;
+    line["device"] = o.device;
+    line["threads"] = o.threads;
+    line["tf32"] = o.tf32;
+    if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
+    std::printf("%s\n", line.dump().c_str());
+  }
 }
 
 void run(const Options& o) {
@@ -125,6 +112,6 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   app.add_flag("--tf32", o.tf32, "let a GPU round what products read to TF32");
-  app.add_flag("--json", o.json, "print one line of JSON");
+  app.add_flag("--json", o.json, "print a line of JSON for each");
   return run_app(app, argc, argv, [&] { run(o); });
 }

@@ -51,11 +51,15 @@ void run(const Options& o) {
 
   for (const std::string& name : o.solvers) {
     const Solver solver = parse_solver(name);
-    std::vector<double> seconds, shares;
+    bench::Timed whole;
+    std::vector<double> shares;
+    int64_t calls = 0;
     for (int64_t repeat = 0; repeat <= o.repeats; ++repeat) {
       double inside = 0;
+      calls = 0;
       const Denoise timed = [&](const at::Tensor& x, double sigma) {
         at::Tensor d;
+        ++calls;
         inside += bench::seconds(device, [&] {
           const auto options = x.options().dtype(at::kFloat);
           d = denoise(denoiser, x.to(at::kFloat), at::scalar_tensor(sigma, options), Condition{labels});
@@ -66,20 +70,24 @@ void run(const Options& o) {
       history.noise = [&](int64_t step, int64_t draw) {
         return noise_from_seeds(seeds, step, draw, shape).to(device, at::kDouble);
       };
-      const double all = bench::seconds(device, [&] { integrate(solver, timed, start, sigmas, history); });
-      if (repeat == 0) continue;  // warms up
-      seconds.push_back(all);
-      shares.push_back(1 - inside / all);
+      if (repeat == 1) whole = {};  // the first one warms up
+      whole(device, [&] { integrate(solver, timed, start, sigmas, history); });
+      if (repeat > 0) shares.push_back(1 - inside / whole.wall.back());
     }
-    const double rate = static_cast<double>(o.batch) / bench::median(seconds),
+    const double rate = static_cast<double>(o.batch) / bench::median(whole.wall),
                  outside = bench::median(shares);
     if (!o.json) {
       std::printf("%-16s %8.1f images/s, outside the denoiser %.2f %%\n", name.c_str(), rate, 100 * outside);
       continue;
     }
-    nlohmann::ordered_json line{
-        {"solver", name}, {"device", o.device},     {"batch", o.batch},           {"steps", o.steps},
-        {"tf32", o.tf32}, {"images_per_sec", rate}, {"outside_denoiser", outside}};
+    auto line = bench::figures<nlohmann::ordered_json>(name, static_cast<double>(o.batch), whole);
+    line.update({{"gflop", 2e-9 * static_cast<double>(pass_cost(denoiser).macs * calls * o.batch)},
+                 {"device", o.device},
+                 {"batch", o.batch},
+                 {"steps", o.steps},
+                 {"tf32", o.tf32},
+                 {"images_per_sec", rate},
+                 {"outside_denoiser", outside}});
     if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
     std::printf("%s\n", line.dump().c_str());
   }

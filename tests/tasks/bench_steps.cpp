@@ -94,7 +94,7 @@ struct Passes {
 struct Options {
   std::string config;
   std::vector<std::string> overrides;
-  bool tf32 = false, json = false;
+  bool tf32 = false, json = false, alone = false;
   int64_t steps = 1, repeats = 60;
   double seconds = 0;
   RankOptions ranks;
@@ -132,35 +132,36 @@ void run(const Options& options) {
   const Batch first = read_batch(data, 0, 0, shard_size(config.run), false);
   const int64_t shards = plan().mine.count;
   std::vector<std::function<void()>> networks;
-  for (int64_t worker = 0; worker < workers.count(); ++worker)
+  for (int64_t worker = 0; worker < (options.alone ? 0 : workers.count()); ++worker)
     networks.push_back(
         std::visit(Passes{first.images.to(device), first.condition.classes.to(device)}, config.task));
   const auto passes = [&] { workers.for_each(shards, [&](int64_t, int64_t worker) { networks[worker](); }); };
   const auto times = [&](const auto& work) {
-    return bench::seconds(device,
-                          [&] {
-                            for (int64_t i = 0; i < options.steps; ++i) work();
-                          }) /
-           static_cast<double>(options.steps);
+    return [&] {
+      for (int64_t i = 0; i < options.steps; ++i) work();
+    };
   };
-  std::vector<double> whole, alone, communication;
+  bench::Timed whole, alone;
+  std::vector<double> communication;
   double start = bench::now();
   for (int64_t repeat = 0; repeat <= options.repeats; ++repeat) {
     if (repeat == 1) start = bench::now();
     if (repeat > 3 && options.seconds > 0 && broadcast(ranks, bench::now() - start > options.seconds) != 0)
       break;
     barrier(ranks);
+    if (repeat == 1) whole = alone = {};  // the first of all passes takes its memory, too
     const double before = seconds_in_communication(ranks);
-    const double one = times(step), sent = seconds_in_communication(ranks) - before, pass = times(passes);
-    if (repeat == 0) continue;  // the first of all passes does so, too
-    whole.push_back(one);
-    alone.push_back(pass);
-    communication.push_back(sent / static_cast<double>(options.steps) / one);
+    whole(device, times(step));
+    const double sent = seconds_in_communication(ranks) - before;
+    if (repeat > 0) communication.push_back(sent / whole.wall.back());
+    if (!options.alone) alone(device, times(passes));
   }
   barrier(ranks);
   if (!is_first(ranks)) return;
-  const double whole_step = bench::median(whole), pass = bench::median(alone),
-               share = bench::median(communication), images = static_cast<double>(config.run.batch);
+  const auto steps = static_cast<double>(options.steps), images = static_cast<double>(config.run.batch);
+  const double whole_step = bench::median(whole.wall) / steps,
+               pass = options.alone ? whole_step : bench::median(alone.wall) / steps,
+               share = bench::median(communication);
   if (!options.json) {
     std::printf(
         "ranks %d  workers %lld x %lld  step %.2f ms (%.0f images/s)  network passes %.2f ms  outside them "
@@ -169,18 +170,20 @@ void run(const Options& options) {
         1e3 * whole_step, images / whole_step, 1e3 * pass, 100 * (1 - pass / whole_step), 100 * share);
     return;
   }
-  nlohmann::ordered_json line{{"config", options.config},
-                              {"device", config.run.device},
-                              {"batch", config.run.batch},
-                              {"workers", workers.count()},
-                              {"threads", workers.intra_op()},
-                              {"tf32", options.tf32},
-                              {"parameters", task.cost.parameters.front().second},
-                              {"ranks", ranks.size},
-                              {"images_per_sec", images / whole_step},
-                              {"ms_per_step", 1e3 * whole_step},
-                              {"outside_passes", 1 - pass / whole_step},
-                              {"communication_share", share}};
+  auto line = bench::figures<nlohmann::ordered_json>("step", images * steps, whole);
+  line.update({{"gflop", 2e-9 * task.cost.macs_per_image * images * steps},
+               {"config", options.config},
+               {"device", config.run.device},
+               {"batch", config.run.batch},
+               {"workers", workers.count()},
+               {"threads", workers.intra_op()},
+               {"tf32", options.tf32},
+               {"parameters", task.cost.parameters.front().second},
+               {"ranks", ranks.size},
+               {"images_per_sec", images / whole_step},
+               {"ms_per_step", 1e3 * whole_step},
+               {"communication_share", share}});
+  if (!options.alone) line["outside_passes"] = 1 - pass / whole_step;
   if (peak) line["peak_mib"] = *peak;
   if (device.is_cuda()) line["syncs_per_step"] = kernels::cuda_syncs(step).size();
   std::printf("%s\n", line.dump().c_str());
@@ -199,6 +202,7 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_option("--seconds", options.seconds,
                  "stop after about so long, with three repeats at least; 0: never");
+  app.add_flag("--alone", options.alone, "without the bare network passes in turn with the steps");
   add_rank_options(app, options.ranks);
   app.add_flag("--json", options.json, "print one line of JSON");
   return run_app(app, argc, argv, [&] { run(options); });
