@@ -26,7 +26,8 @@ __global__ void step(AdamwArrays<Real> a, const AdamwFactors<Real>* factors) {
     a.gradients[i] = 0;
 #pragma unroll
     for (int k = 0; k < kMostAverages; ++k) {  // unrolled: the arrays of pointers stay parameters
-      if (k < a.averages) a.average[k][i] = lerp(a.average[k][i], value, static_cast<Real>(*a.weight[k]));
+      if (k >= a.averages) break;
+      a.average[k][i] = lerp(a.average[k][i], value, static_cast<Real>(*a.weight[k]));
     }
     if (a.shadow != nullptr) narrow(static_cast<float>(value), a.shadow[i]);
   }
