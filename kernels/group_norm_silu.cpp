@@ -18,6 +18,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+/// What statistics and terms are computed in.
+at::ScalarType wide_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+
 void check(const at::Tensor& x, int64_t groups, const GroupNormTerms& t) {
   TORCH_CHECK(x.dim() == 4, "group_norm_silu: x must be [N, C, H, W], got ", x.sizes());
   TORCH_CHECK(
@@ -28,7 +33,8 @@ void check(const at::Tensor& x, int64_t groups, const GroupNormTerms& t) {
               " groups");
   const auto check_term = [&](const at::Tensor& term, const char* name, int64_t dim) {
     TORCH_CHECK(term.dim() == dim && term.sizes() == x.sizes().slice(2 - dim, dim) &&
-                    term.scalar_type() == x.scalar_type() && term.device() == x.device(),
+                    (term.scalar_type() == x.scalar_type() || term.scalar_type() == wide_type(x)) &&
+                    term.device() == x.device(),
                 "group_norm_silu: ", name, " is ", term.scalar_type(), term.sizes(), " on ", term.device(),
                 ", x is ", x.scalar_type(), x.sizes(), " on ", x.device());
   };
@@ -69,9 +75,9 @@ struct Call {
 template <class Real>
 GroupNormArrays<Real> arrays_of(const Call& c, const at::Tensor& y) {
   return {.x = read<Real>(c.x),
-          .gain = read<Real>(c.gain),
-          .offset = read<Real>(c.offset),
-          .added = read<Real>(c.added),
+          .gain = read<Wide<Real>>(c.gain),
+          .offset = read<Wide<Real>>(c.offset),
+          .added = read<Wide<Real>>(c.added),
           .images = c.x.size(0),
           .pixels = c.x.size(2) * c.x.size(3),
           .channels = c.x.size(1),
@@ -147,7 +153,7 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& gain,
                             const at::Tensor& offset, const std::optional<at::Tensor>& added, int64_t groups,
                             double eps, bool silu) {
-    const auto wide = x.options().dtype(x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    const auto wide = x.options().dtype(wide_type(x));
     const Call call{.x = channels_last(x),
                     .gain = gain.contiguous(),
                     .offset = offset.contiguous(),
@@ -181,7 +187,7 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
     const Gradients g = run_backward(call, channels_last(grad_y[0]));
     const auto as_given = [&](const at::Tensor& gradient, const at::Tensor& term) {
       if (!term.defined()) return at::Tensor();
-      return (term.dim() == 1 ? gradient.sum(0) : gradient).to(term.scalar_type());
+      return term.dim() == 1 ? gradient.sum(0) : gradient;
     };
     return {g.x,
             as_given(g.gain, call.gain),
@@ -198,8 +204,9 @@ struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {
 at::Tensor group_norm_silu(const at::Tensor& x, int64_t groups, const GroupNormTerms& terms, double eps,
                            bool silu) {
   check(x, groups, terms);
-  const auto added = terms.added.defined() ? std::optional(terms.added) : std::nullopt;
-  return GroupNormFunction::apply(x, terms.gain, terms.offset, added, groups, eps, silu);
+  const at::ScalarType wide = wide_type(x);
+  const auto added = terms.added.defined() ? std::optional(terms.added.to(wide)) : std::nullopt;
+  return GroupNormFunction::apply(x, terms.gain.to(wide), terms.offset.to(wide), added, groups, eps, silu);
 }
 
 }  // namespace onestep::kernels

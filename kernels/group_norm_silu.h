@@ -4,7 +4,8 @@
 
 namespace onestep::kernels {
 
-/// What a group norm (Wu & He 2018) does beside normalising; all of [N, C] or [C], of x's dtype.
+/// What a group norm (Wu & He 2018) does beside normalising; all of [N, C] or [C], of x's dtype, or float32
+/// for an x in bfloat16.
 struct GroupNormTerms {
   at::Tensor gain, offset;  ///< A, B
   at::Tensor added;         ///< p, [N, C]; absent: 0

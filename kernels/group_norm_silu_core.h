@@ -92,7 +92,8 @@ ONESTEP_HOST_DEVICE inline double gradient_sum(const NormLine& line, const Gradi
 /// null.
 template <class Real>
 struct GroupNormArrays {
-  const Real *x, *gain, *offset, *added;
+  const Real* x;
+  const Wide<Real>*gain, *offset, *added;
   int64_t images, pixels, channels, groups, coefficient_stride;
   double eps;
   bool silu;
@@ -103,7 +104,7 @@ struct GroupNormArrays {
 
 template <class Real>
 ONESTEP_HOST_DEVICE inline double added_to(const GroupNormArrays<Real>& a, int64_t image, int64_t channel) {
-  return a.added == nullptr ? 0 : widened(a.added[image * a.channels + channel]);
+  return a.added == nullptr ? 0 : a.added[image * a.channels + channel];
 }
 
 /// Its backward pass: grad_gain and grad_offset are [images, channels] always, summed by the caller.

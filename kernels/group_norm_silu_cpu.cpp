@@ -158,7 +158,7 @@ template <class Real>
 NormLine line_of(const GroupNormArrays<Real>& a, int64_t image, int64_t channel, double mean,
                  double inverse) {
   const int64_t at = image * a.coefficient_stride + channel;
-  return norm_line(mean, inverse, widened(a.gain[at]), widened(a.offset[at]), added_to(a, image, channel));
+  return norm_line(mean, inverse, a.gain[at], a.offset[at], added_to(a, image, channel));
 }
 
 template <class Real>
@@ -232,7 +232,7 @@ void differentiate(const GroupNormArrays<Real>& a, const GroupNormGradients<Real
   for (int64_t begin = 0; begin < a.channels; begin += size) {
     double mean_g = 0, mean_gx = 0;
     for (int64_t c = begin; c < begin + size; ++c) {
-      const double gain = widened(a.gain[image * a.coefficient_stride + c]);
+      const double gain = a.gain[image * a.coefficient_stride + c];
       mean_g += gain * s.first[c];
       mean_gx += gain * s.second[c];
     }

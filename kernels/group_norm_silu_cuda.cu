@@ -56,8 +56,8 @@ __device__ Channel<Real> channel_of(const GroupNormArrays<Real>& a) {
   c.inside = c.channel < a.channels;
   if (!c.inside) return c;
   c.group = c.channel / c.size;
-  c.gain = widened(a.gain[c.image * a.coefficient_stride + c.channel]);
-  c.offset = widened(a.offset[c.image * a.coefficient_stride + c.channel]);
+  c.gain = a.gain[c.image * a.coefficient_stride + c.channel];
+  c.offset = a.offset[c.image * a.coefficient_stride + c.channel];
   c.added = added_to(a, c.image, c.channel);
   c.x = a.x + c.image * a.pixels * a.channels + c.channel;
   return c;

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/addcmul.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/avg_pool2d.h>
 #include <ATen/ops/cat.h>
@@ -180,9 +179,10 @@ at::Tensor norm_silu(const GroupNorm& m, const at::Tensor& x, const at::Tensor& 
 
 at::Tensor adaptive_norm_silu(const GroupNorm& m, const at::Tensor& x, const at::Tensor& scale,
                               const at::Tensor& shift) {
-  const at::Tensor gain = scale + 1;
+  // In float32: of 1 + scale bfloat16 would keep little of a small scale.
+  const at::Tensor gain = scale.to(c10::promoteTypes(scale.scalar_type(), at::kFloat)) + 1;
   return kernels::group_norm_silu(x, norm_groups(m.weight.size(0)),
-                                  {gain * m.weight, at::addcmul(shift, gain, m.bias), {}}, m.eps);
+                                  {gain * m.weight, gain * m.bias + shift, {}}, m.eps);
 }
 
 at::Tensor positional_embedding(const at::Tensor& x, int64_t channels, bool endpoint) {

@@ -27,7 +27,7 @@ struct ClassifyTask {
   Trainee<Classifier> student;
 
   StepStats step(const Step& step) {
-    return learn(student, workers, step, device, run.images,
+    return learn(student, /*averages=*/{}, workers, step, device, run.images,
                  [&](const Classifier& network, const Batch& shard, const at::Tensor& images) {
                    const at::Tensor labels = shard.condition.classes.argmax(1),
                                     logits = classify(network, images).logits;

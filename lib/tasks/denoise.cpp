@@ -29,12 +29,10 @@ struct DenoiseTask {
   Averages<Denoiser> averages;
 
   StepStats step(const Step& step) {
-    StepStats stats = learn(student, workers, step, device, run.images,
-                            [&](const Denoiser& network, const Batch& shard, const at::Tensor& images) {
-                              return ShardLosses{losses_of(network, shard, images), {}};
-                            });
-    onestep::step(averages, student.flat.values, step.nimg + step.size, step.size);
-    return stats;
+    return learn(student, averages, workers, step, device, run.images,
+                 [&](const Denoiser& network, const Batch& shard, const at::Tensor& images) {
+                   return ShardLosses{losses_of(network, shard, images), {}};
+                 });
   }
 
   /// The weighted error of every image of a shard on the device, [n], a mean over pixels.

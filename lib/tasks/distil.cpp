@@ -78,18 +78,18 @@ struct DistilTask {
       gradients.copy_(normalise_by_mean(total(*method.learners.normalised, step.ranks), mean));
     }
     if (has_plain_terms(method, nimg)) gradients.add_(total(*student.sum, step.ranks));
-    const int64_t before = student_steps.images(nimg), after = student_steps.images(nimg + size);
-    const at::Tensor norm = update(student, before, size, student_steps.images(run.images), report.pulled > 0,
-                                   rows_met(student.module, nimg, size));
+    const at::Tensor norm =
+        update(student, averages, student_steps.images(nimg), size, student_steps.images(run.images),
+               report.pulled > 0, rows_met(student.module, nimg, size));
     report.stats.add_update("student/", norm, student.adam.skipped);
-    onestep::step(averages, student.flat.values, after, size);
   }
 
   void update_fake(const Step& step, ShardReport& report) {
     const auto learn = [&](const char* name, auto& trainee) {
       if (!trainee) return;
       reduce(*trainee, step.ranks);
-      const at::Tensor norm = update(*trainee, step.nimg, step.size, run.images, report.finite > 0);
+      const at::Tensor norm =
+          update(*trainee, /*averages=*/{}, step.nimg, step.size, run.images, report.finite > 0);
       report.stats.add_update(name, norm, trainee->adam.skipped);
     };
     learn("fake/", method.learners.fake);

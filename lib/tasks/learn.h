@@ -18,12 +18,12 @@ struct ShardLosses {
   std::vector<std::pair<std::string, at::Tensor>> others;
 };
 
-/// One update of one network by the mean loss of a step's images, in a run of `total`: losses_of(module,
-/// shard, images) gives that of a shard on the device, where `images` are its images with zeros for those
-/// that are not finite. Those, and losses that are not, are left out.
+/// One update of one network, which `averages` follow, by the mean loss of a step's images, in a run of
+/// `total`: losses_of(module, shard, images) gives that of a shard on the device, where `images` are its
+/// images with zeros for those that are not finite. Those, and losses that are not, are left out.
 template <class M, class LossesOf>
-StepStats learn(Trainee<M>& trainee, const Workers& workers, const Step& step, at::Device device,
-                int64_t total_images, const LossesOf& losses_of) {
+StepStats learn(Trainee<M>& trainee, const Averages<M>& averages, const Workers& workers, const Step& step,
+                at::Device device, int64_t total_images, const LossesOf& losses_of) {
   trainee.sum->begin(step.mine.count);
   StepStats stats = map_shards(workers, step, [&](const Batch& batch, const ShardPlace& place) {
     const Replica<M>& network = trainee.replicas[place.worker];
@@ -39,7 +39,7 @@ StepStats learn(Trainee<M>& trainee, const Workers& workers, const Step& step, a
     return report;
   });
   reduce(trainee, step.ranks);
-  const at::Tensor norm = update(trainee, step.nimg, step.size, total_images, stats.any("loss"));
+  const at::Tensor norm = update(trainee, averages, step.nimg, step.size, total_images, stats.any("loss"));
   stats.add_update("", norm, trainee.adam.skipped);
   return stats;
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "config/check.h"
+#include "kernels/adamw.h"
 #include "networks/module.h"
 #include "training/learning_rate.h"
 
@@ -40,13 +41,21 @@ struct Adam {
 };
 Adam make_adam(const AdamConfig& config, const FlatParameters& parameters, int64_t rows = 1);
 
-/// One update from the accumulated gradients, which are zeroed for the next step. A gradient with a NaN or an
-/// infinity, and one of no sample at all (`any` is false, a bool []; undefined: there are), changes nothing
-/// but `skipped`, without a round trip to the host. Of several rows only `met` are updated: the momentum of
-/// the others is not moved along, and each counts its own updates. Returns the gradient's norm before
-/// clipping, []; NaN or an infinity when the update was left out.
-at::Tensor adam_step(Adam& adam, FlatParameters& parameters, double learning_rate, const at::Tensor& any = {},
-                     const std::vector<int64_t>& met = {0});
+/// What a step is told beside its gradients.
+struct AdamStep {
+  double learning_rate;
+  at::Tensor any = {};             ///< bool []: whether the gradient is of any sample; undefined: it is
+  std::vector<int64_t> met = {0};  ///< of several rows those that are updated
+  at::Tensor shadow = {};          ///< [P] bfloat16, which becomes the new values rounded; undefined: none
+  std::vector<kernels::MovingAverage> averages = {};  ///< of the values, which move along
+};
+
+/// One update from the accumulated gradients, which are zeroed for the next step, in one pass over memory
+/// (kernels/adamw.h). A gradient with a NaN or an infinity, and one of no sample at all, changes nothing but
+/// `skipped` and the averages, without a round trip to the host. The momentum of rows that are not met is not
+/// moved along, and each counts its own updates. Returns the gradient's norm before clipping, []; NaN or an
+/// infinity when the update was left out.
+at::Tensor adam_step(Adam& adam, FlatParameters& parameters, const AdamStep& step);
 
 /// The optimiser's and the parameters' tensors under `prefix`, sharing storage: what a checkpoint holds.
 void append_state(NamedTensors& state, const std::string& prefix, const Adam& adam,

@@ -6,8 +6,6 @@
 #include <cstdio>
 #include <set>
 
-#include <c10/core/GradMode.h>
-
 #include "config/encode.h"
 
 namespace onestep {
@@ -46,12 +44,6 @@ double power_exponent(double std) {
 
 double ema_decay(const EmaConfig& config, int64_t nimg, int64_t batch) {
   return std::visit([&](const auto& c) { return decay(c, nimg, batch); }, config);
-}
-
-void ema_step(const EmaConfig& config, at::Tensor& average, const at::Tensor& values, int64_t nimg,
-              int64_t batch) {
-  const c10::NoGradGuard no_grad;
-  average.lerp_(values, 1 - ema_decay(config, nimg, batch));
 }
 
 std::string name_of(const EmaConfig& config) {

@@ -42,12 +42,8 @@ using EmaConfig = std::variant<HalfLifeEma, PowerEma>;
 /// γ of a relative width: the root of σ²(γ+2)²(γ+3) = γ+1, at least 0 for σ ≤ 0.2887.
 double power_exponent(double std);
 
-/// β of the step of `batch` images that ends at nimg.
+/// β of the step of `batch` images that ends at nimg: average ← β average + (1 − β) values.
 double ema_decay(const EmaConfig& config, int64_t nimg, int64_t batch);
-
-/// average ← β average + (1 − β) values. Both flat, [P].
-void ema_step(const EmaConfig& config, at::Tensor& average, const at::Tensor& values, int64_t nimg,
-              int64_t batch);
 
 /// "half_life_500", "power_0.05": what an average's file is called.
 std::string name_of(const EmaConfig& config);

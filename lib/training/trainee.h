@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/ops/full.h>
+
 #include "networks/network.h"
 #include "parallel/canonical_sum.h"
 #include "parallel/communicator.h"
@@ -83,18 +85,6 @@ void reduce(Trainee<M>& trainee, const Communicator& ranks) {
   trainee.flat.gradients.copy_(total(*trainee.sum, ranks));
 }
 
-/// One optimiser step at the images [nimg, nimg + batch) of a run of `total` by the gradients in flat;
-/// returns their norm. `any`, `met`: as adam_step takes them.
-template <class M>
-at::Tensor update(Trainee<M>& trainee, int64_t nimg, int64_t batch, int64_t total, const at::Tensor& any = {},
-                  const std::vector<int64_t>& met = {0}) {
-  const at::Tensor norm =
-      adam_step(trainee.adam, trainee.flat,
-                learning_rate(trainee.adam.config.learning_rate, nimg, batch, total), any, met);
-  refresh(trainee);
-  return norm;
-}
-
 template <class M>
 void append_state(NamedTensors& state, const std::string& prefix, const Trainee<M>& trainee) {
   append_state(state, prefix, trainee.adam, trainee.flat);
@@ -122,10 +112,20 @@ Averages<M> make_averages(const EmaConfigs& configs, const M& module) {
   return averages;
 }
 
-/// ema_step of each.
+/// One optimiser step at the images [nimg, nimg + batch) of a run of `total` by the gradients in flat, which
+/// the averages follow; returns their norm. `any`, `met`: as AdamStep has them.
 template <class M>
-void step(Averages<M>& averages, const at::Tensor& values, int64_t nimg, int64_t batch) {
-  for (Average<M>& average : averages) ema_step(average.config, average.values, values, nimg, batch);
+at::Tensor update(Trainee<M>& trainee, const Averages<M>& averages, int64_t nimg, int64_t batch,
+                  int64_t total, const at::Tensor& any = {}, const std::vector<int64_t>& met = {0}) {
+  AdamStep step{.learning_rate = learning_rate(trainee.adam.config.learning_rate, nimg, batch, total),
+                .any = any,
+                .met = met,
+                .shadow = trainee.shadow};
+  const auto scalar = trainee.flat.values.options().dtype(at::kDouble);
+  for (const Average<M>& average : averages)
+    step.averages.push_back(
+        {average.values, at::full({}, 1 - ema_decay(average.config, nimg + batch, batch), scalar)});
+  return adam_step(trainee.adam, trainee.flat, step);
 }
 
 /// The first as NAME, the others as NAME.power_0.05 and the like.

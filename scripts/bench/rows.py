@@ -68,9 +68,12 @@ def compiled(name, what, ours, peer):
 
 def network(name, what, config, spec, batch):
     ours = f"bench_networks configs/networks/{config}.yaml --batch {batch} --threads {{threads}} --repeats {{inner}} --json"
-    return [Row(f"{name}-{work}", f"{what}, batch {batch}, {words}", Side("OneStep", ours, work),
-                torch(work, spec, batch, 1), slow=True, most=3)
-            for work, words in (("forward", "forward"), ("backward", "forward and backward"))]
+    passes = (("forward", "forward"), ("backward", "forward and backward"))
+    rows = [Row(f"{name}-{work}", f"{what}, batch {batch}, {words}", Side("OneStep", ours, work),
+                torch(work, spec, batch, 1), slow=True, most=3) for work, words in passes]
+    return rows + [Row(f"{name}-{work}-bf16", "the same", Side("OneStep, bf16", ours + " --precision bfloat16", work),
+                       Side("OneStep, float32", ours, work), 1.7, dtype="bfloat16", slow=True, most=3, needs=("bf16",))
+                   for work, _ in passes]
 
 
 def sampler(name, solver, peer, evaluations):

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/ops/full.h>
+
 #include "devices/device_case.h"
 #include "training/adam.h"
 #include "training/ema.h"
@@ -16,9 +18,12 @@ Outputs steps(at::Device device, at::ScalarType dtype) {
   for (uint32_t step = 1; step <= 10; ++step) {
     parameters.gradients.copy_(vector(step));
     if (step == 5) parameters.gradients.narrow(0, 17, 1).fill_(std::numeric_limits<double>::infinity());
-    const at::Tensor norm = adam_step(adam, parameters, 1e-2);
+    const double decay = ema_decay(HalfLifeEma{.half_life_kimg = 0.1}, 32 * step, 32);
+    const at::Tensor norm =
+        adam_step(adam, parameters,
+                  {.learning_rate = 1e-2,
+                   .averages = {{average, at::full({}, 1 - decay, at::device(device).dtype(at::kDouble))}}});
     if (step != 5) norms.push_back(norm);
-    ema_step(HalfLifeEma{.half_life_kimg = 0.1}, average, parameters.values, 32 * step, 32);
   }
   Outputs outputs{parameters.values, adam.exp_avg, adam.exp_avg_sq, adam.step, average};
   outputs.insert(outputs.end(), norms.begin(), norms.end());

@@ -19,6 +19,7 @@
 #include "bench.h"
 #include "config/config.h"
 #include "networks/network_list.h"
+#include "networks/precision.h"
 
 using namespace onestep;
 
@@ -33,10 +34,10 @@ struct NetworkFile {
 };
 
 struct Options {
-  std::string config, device = "cpu";
+  std::string config, device = "cpu", precision = "float32";
   std::vector<std::string> overrides;
   int64_t threads = 1, batch = 4, repeats = 5;
-  bool tf32 = false, json = false;
+  bool json = false;
 };
 
 template <RawNetwork Net>
@@ -46,7 +47,8 @@ void run(Net network, at::Device device, const Options& o) {
   for_each_tensor(network, [](const std::string&, at::Tensor& tensor, bool is_buffer) {
     if (!is_buffer) tensor = tensor + 0.02 * at::randn(tensor.sizes(), tensor.options());
   });
-  flatten(network);
+  const FlatParameters flat = flatten(network);
+  attach(network, {flat.values.to(network_type(o.precision)), flat.gradients});
   const auto [channels, height, width] = image_shape(network.config);
   const auto options = at::TensorOptions(at::kFloat).device(device);
   const at::Tensor x = at::randn({o.batch, channels, height, width}, options);
@@ -84,16 +86,16 @@ void run(Net network, at::Device device, const Options& o) {
     line["config"] = o.config;
     line["device"] = o.device;
     line["threads"] = o.threads;
-    line["tf32"] = o.tf32;
+    line["precision"] = o.precision;
     if (const auto peak = bench::peak_mib(device)) line["peak_mib"] = *peak;
     std::printf("%s\n", line.dump().c_str());
   }
 }
 
-void run(const Options& o) {
+void run(Options o) {
   use_threads(o.threads);
   const at::Device device = open_device(o.device);
-  bench::allow_tf32(o.tf32);
+  o.precision = use_precision("--precision", o.precision, device);
   const auto file = config::read<NetworkFile>(config::load(o.config, o.overrides));
   std::visit([&](const auto& config) { run(make_network(config, 0, at::kCPU), device, o); }, file.network);
 }
@@ -111,7 +113,9 @@ int main(int argc, char** argv) {
   app.add_option("--repeats", o.repeats, "times that each is done; the median counts")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_flag("--tf32", o.tf32, "let a GPU round what products read to TF32");
+  app.add_option("--precision", o.precision, "what the network computes in")
+      ->capture_default_str()
+      ->check(CLI::IsMember(precision_names()));
   app.add_flag("--json", o.json, "print a line of JSON for each");
   return run_app(app, argc, argv, [&] { run(o); });
 }

@@ -137,6 +137,8 @@ TEST_CASE("Every network in bfloat16 is near itself in float32, forward and back
   }
 }
 
+// Where a weight meets float32, as an adaptive norm's does, the cast would round its gradient, and a shadow's
+// stays.
 TEST_CASE("A shadow gives the gradients of weights that are cast in every layer, bit for bit") {
   for (const auto& [name, denoiser] : every_network()) {
     INFO(name);
@@ -148,7 +150,8 @@ TEST_CASE("A shadow gives the gradients of weights that are cast in every layer,
       if (!is_buffer) tensor = tensor.to(at::kBFloat16);  // a node of the graph: its gradient is widened
     });
     CHECK(weighted_pass(in_graph, noisy_images(cast), levels()).equal(shadow.denoised));
-    CHECK(master.gradients.equal(shadow.gradients));
+    CHECK(master.gradients.equal(name == "ADM" ? shadow.gradients.to(at::kBFloat16).to(at::kFloat)
+                                               : shadow.gradients));
     CHECK(master.gradients.abs().max().item<double>() > 0);
   }
 }

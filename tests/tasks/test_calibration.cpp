@@ -66,7 +66,7 @@ struct Experiment {
     for (int64_t nimg = 0; nimg < images; nimg += kBatch) {
       const Shard shard = draw(read_batch(data, seed, nimg, kBatch, false));
       discriminator_losses(discriminator, unused, fake, shard, {}).losses.mean().backward();
-      update(networks, nimg, kBatch, images);
+      update(networks, /*averages=*/{}, nimg, kBatch, images);
     }
   }
 

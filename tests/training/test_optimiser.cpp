@@ -36,7 +36,7 @@ DEVICE_TEST_CASE("AdamW equals its formula, step by step", "[optimiser]") {
     const at::Tensor g = (at::linspace(0.3, -0.4, 7) * t).to(at::kFloat);
     p.gradients.copy_(g);
     const double lr = 0.01 * t;
-    const at::Tensor norm = adam_step(adam, p, lr);
+    const at::Tensor norm = adam_step(adam, p, {lr});
     CHECK(norm.item<double>() == Approx(g.norm().item<double>()));
     m = 0.8 * m + 0.2 * g;
     v = 0.95 * v + 0.05 * g.square();
@@ -53,7 +53,7 @@ DEVICE_TEST_CASE("Gradients are clipped by the norm of the whole", "[optimiser]"
     FlatParameters p = parameters(device);
     Adam adam = make_adam({.beta1 = 0, .clip_norm = clip}, p);
     p.gradients.mul_(scale);
-    adam_step(adam, p, 0.1);
+    adam_step(adam, p, {0.1});
     return adam.exp_avg;
   };
   const double norm = parameters().gradients.norm().item<double>();
@@ -66,16 +66,16 @@ DEVICE_TEST_CASE("A gradient that is not finite changes nothing, and is counted"
   for (const float bad : {NAN, INFINITY}) {
     FlatParameters p = parameters(device);
     Adam adam = make_adam({.clip_norm = 1}, p);
-    adam_step(adam, p, 0.1);
+    adam_step(adam, p, {0.1});
     const at::Tensor values = p.values.clone(), average = adam.exp_avg.clone();
     p.gradients[3] = bad;
-    adam_step(adam, p, 0.1);
+    adam_step(adam, p, {0.1});
     CHECK(p.values.equal(values));
     CHECK(adam.exp_avg.equal(average));
     CHECK(adam.step.item<double>() == 1);
     CHECK(adam.skipped.item<double>() == 1);
     p.gradients.fill_(0.1);
-    adam_step(adam, p, 0.1);
+    adam_step(adam, p, {0.1});
     CHECK_FALSE(p.values.equal(values));
     CHECK(adam.skipped.item<double>() == 0);
   }
@@ -84,7 +84,7 @@ DEVICE_TEST_CASE("A gradient that is not finite changes nothing, and is counted"
 DEVICE_TEST_CASE("Gradients are clipped by value", "[optimiser]") {
   FlatParameters p = parameters(device);
   Adam adam = make_adam({.beta1 = 0, .clip_value = 0.2}, p);
-  adam_step(adam, p, 0.1);
+  adam_step(adam, p, {0.1});
   CHECK(relative_error(adam.exp_avg, parameters().gradients.clamp(-0.2, 0.2)) < 1e-6);
 }
 
@@ -96,7 +96,7 @@ DEVICE_TEST_CASE("Of several rows only those that were met move, each by its own
   Adam adam = make_adam(config, all, /*rows=*/3);
   const auto step = [&](const std::vector<int64_t>& met) {
     for (const int64_t row : met) all.gradients.view({3, 4})[row].copy_(gradient.view({3, 4})[row]);
-    adam_step(adam, all, 0.01, {}, met);
+    adam_step(adam, all, {.learning_rate = 0.01, .met = met});
   };
   step({0, 2});
   step({2});
@@ -108,7 +108,7 @@ DEVICE_TEST_CASE("Of several rows only those that were met move, each by its own
     Adam own = make_adam(config, one);
     for (int64_t i = 0; i < updates[row]; ++i) {
       one.gradients.copy_(gradient.view({3, 4})[row]);
-      adam_step(own, one, 0.01);
+      adam_step(own, one, {0.01});
     }
     CHECK(all.values.view({3, 4})[row].equal(one.values));
   }
@@ -118,11 +118,11 @@ DEVICE_TEST_CASE("A gradient of no sample changes nothing, and is counted", "[op
   FlatParameters p = parameters(device);
   Adam adam = make_adam({.clip_norm = 1}, p);
   const at::Tensor none = at::zeros({}, at::device(device).dtype(at::kBool)), some = none.logical_not();
-  CHECK_FALSE(std::isfinite(adam_step(adam, p, 0.1, none).item<double>()));
+  CHECK_FALSE(std::isfinite(adam_step(adam, p, {0.1, none}).item<double>()));
   CHECK(p.values.equal(parameters(device).values));
   CHECK(adam.skipped.item<double>() == 1);
   p.gradients.fill_(0.1);
-  CHECK(std::isfinite(adam_step(adam, p, 0.1, some).item<double>()));
+  CHECK(std::isfinite(adam_step(adam, p, {0.1, some}).item<double>()));
   CHECK_FALSE(p.values.equal(parameters(device).values));
   CHECK(adam.skipped.item<double>() == 0);
 }
@@ -142,18 +142,27 @@ TEST_CASE("Learning rates: warm-up, decay, end") {
   CHECK_THROWS_AS(learning_rate({.decay = "cubic"}, 0, 1, 2), c10::Error);
 }
 
+namespace {
+
+void average_step(const EmaConfig& config, const at::Tensor& average, const at::Tensor& values, int64_t nimg,
+                  int64_t batch) {
+  at::Tensor(average).lerp_(values, 1 - ema_decay(config, nimg, batch));
+}
+
+}  // namespace
+
 DEVICE_TEST_CASE("EMA: after a half-life, half of the old value is left; the ramp shortens it",
                  "[optimiser]") {
   at::Tensor average = at::full({3}, 8.0, at::device(device)), values = at::zeros({3}, at::device(device));
-  ema_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 1000, 1000);
+  average_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 1000, 1000);
   CHECK(average[0].item<double>() == Approx(4));
   average.fill_(8);
   for (int i = 0; i < 4; ++i)
-    ema_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 0, 250);
+    average_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0}, average, values, 0, 250);
   CHECK(average[0].item<double>() == Approx(4));  // whatever the batch
   average.fill_(8);
-  ema_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0.1}, average, values, 100,
-           10);  // half-life 10 images
+  average_step(HalfLifeEma{.half_life_kimg = 1, .ramp_up_ratio = 0.1}, average, values, 100,
+               10);  // half-life 10 images
   CHECK(average[0].item<double>() == Approx(4));
 }
 
@@ -175,13 +184,13 @@ TEST_CASE("EMA: the power function weighs the steps by their time to the power g
   // T].
   at::Tensor average = at::zeros({2}, at::kDouble);
   for (int t = 1; t <= kSteps; ++t)
-    ema_step(config, average, at::tensor({1.0 * t, 1.0 * t * t}, at::kDouble), 32 * t, 32);
+    average_step(config, average, at::tensor({1.0 * t, 1.0 * t * t}, at::kDouble), 32 * t, 32);
   const double mean = average[0].item<double>() / kSteps;
   const double square = average[1].item<double>() / kSteps / kSteps;
   CHECK(mean == Approx((g + 1) / (g + 2)).epsilon(1e-3));
   CHECK(std::sqrt(square - mean * mean) == Approx(config.std).epsilon(1e-2));
   average.fill_(8);
-  ema_step(config, average, at::full({2}, 3, at::kDouble), 32, 32);
+  average_step(config, average, at::full({2}, 3, at::kDouble), 32, 32);
   CHECK(average[0].item<double>() == 3);  // the first step leaves nothing of what was there
 }
 
