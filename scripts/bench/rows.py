@@ -118,8 +118,8 @@ ROWS = [
     metric("root-2048", "Fréchet distance of two 2048 × 2048 covariances", "root 2048", "scipy's sqrtm", slow=True, most=3),
     metric("neighbours-64", "precision, recall, density, coverage of 10,000 against 10,000, 64 features", "neighbours 10000 64",
            "torch-fidelity's precision and recall", slow=True, most=3),
-    metric("neighbours-2048", "precision, recall, density, coverage of 10,000 against 10,000, 2048 features", "neighbours 10000 2048", "torch-fidelity's precision and recall",
-           slow=True, most=2),
+    metric("neighbours-2048", "precision, recall, density, coverage of 10,000 against 10,000, 2048 features",
+           "neighbours 10000 2048", "torch-fidelity's precision and recall", slow=True, most=2),
     Row("fid", "FID of 1,000 + 1,000 images in Inception features, end to end",
         Side("OneStep", "onestep-evaluate configs/fashion_mnist/inception_fid.yaml features.model={inception} "
              "subjects.0.data.limit=1000 reference.data.limit=1000 --threads {threads} --no-cache out={folder}/fid", whole=True),
