@@ -46,7 +46,8 @@ class Bench:
     def __init__(self, options):
         self.options, self.threads = options, options.threads
         folder = options.out.resolve() / "files"
-        self.files = Files(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder, self.program, options.threads, 2 if options.quick else 5)
+        folder = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
+        self.files = Files(folder, self.program, options.threads, 2 if options.quick else 5)
         self.machine, self.peak, self.known = machine.facts(ROOT, options.threads), {}, {}
 
     def program(self, command):

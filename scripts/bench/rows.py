@@ -47,6 +47,11 @@ def torch(work, network, batch, steps=10, compiled=False):
     return Side("eager PyTorch", command)
 
 
+TEACHERS = "teacher's step, quickstart's network, batch 32"
+F_DISTILLS = "f-distill's step, quickstart's networks, batch 32"
+EDM_TEACHERS = "teacher's step, EDM's DDPM++ of 16 base channels at 32², batch 16"
+EDM_CYCLES = "f-distill's cycle as published (five iterations), EDM's DDPM++ of 16 base channels at 32², batch 16"
+
 FASHION = "run.batch=32 run.micro_batch={shard[32]}"
 EDM = "run.batch=16 run.micro_batch={shard[16]} 'data={{kind: images, path: {images}}}'"
 EDM_NETWORK = "task.network.model_channels=16 task.network.augment_dim=0 task.augmentation=0"
@@ -93,31 +98,31 @@ KERNELS = "bench_kernels --json"
 LOADERS = Side("OneStep", "bench_loader {images} 2", "plain"), Side("Pillow and PyTorch", "scripts/bench_loader.py {images} 2", "plain")
 
 ROWS = [
-    Row("teacher", "teacher's step, quickstart's network, batch 32", TEACHER, torch("teacher", "fashion_mnist", 32), 1.6),
-    compiled("teacher-compiled", "the same", TEACHER, torch("teacher", "fashion_mnist", 32, compiled=True)),
-    bf16("teacher-bf16", "the same", TEACHER),
-    Row("f-distill", "f-distill's step, quickstart's networks, batch 32", F_DISTILL,
+    Row("teacher", TEACHERS, TEACHER, torch("teacher", "fashion_mnist", 32), 1.6),
+    compiled("teacher-compiled", TEACHERS, TEACHER, torch("teacher", "fashion_mnist", 32, compiled=True)),
+    bf16("teacher-bf16", TEACHERS, TEACHER),
+    Row("f-distill", F_DISTILLS, F_DISTILL,
         torch("f_distill", "fashion_mnist", 32, 5), 1.6),
-    compiled("f-distill-compiled", "the same", F_DISTILL, torch("f_distill", "fashion_mnist", 32, 5, compiled=True)),
-    bf16("f-distill-bf16", "the same", F_DISTILL),
-    Row("edm-teacher", "teacher's step, EDM's DDPM++ of 16 base channels, 32², batch 16", EDM_TEACHER,
+    compiled("f-distill-compiled", F_DISTILLS, F_DISTILL, torch("f_distill", "fashion_mnist", 32, 5, compiled=True)),
+    bf16("f-distill-bf16", F_DISTILLS, F_DISTILL),
+    Row("edm-teacher", EDM_TEACHERS, EDM_TEACHER,
         torch("teacher", "edm_base16", 16, 2), 1.6),
-    bf16("edm-teacher-bf16", "the same", EDM_TEACHER),
-    Row("edm-cycle", "f-distill's cycle as published (five iterations), the same network and batch", EDM_CYCLE,
+    bf16("edm-teacher-bf16", EDM_TEACHERS, EDM_TEACHER),
+    Row("edm-cycle", EDM_CYCLES, EDM_CYCLE,
         Side("FastGen's method in eager PyTorch", torch("f_distill_published", "edm_base16", 16, 1).command), 2.0),
-    compiled("edm-cycle-compiled", "the same", EDM_CYCLE, torch("f_distill_published", "edm_base16", 16, 1, compiled=True)),
-    bf16("edm-cycle-bf16", "the same", EDM_CYCLE),
+    compiled("edm-cycle-compiled", EDM_CYCLES, EDM_CYCLE, torch("f_distill_published", "edm_base16", 16, 1, compiled=True)),
+    bf16("edm-cycle-bf16", EDM_CYCLES, EDM_CYCLE),
     *network("ddpmpp", "DDPM++ for CIFAR-10", "cifar10_cond_ddpmpp", "ddpmpp_cifar10", 4),
     *network("adm", "ADM for ImageNet-64", "imagenet64_adm", "adm_imagenet64", 1),
     *network("sit", "SiT-B/2", "dit_b_2", "sit_b_2", 4),
     sampler("sampler-dpmpp2m", "dpmpp2m", "sample_dpmpp_2m", 10),
     sampler("sampler-heun", "heun", "sample_heun", 19),
     metric("root-1024", "Fréchet distance of two 1024 × 1024 covariances", "root 1024", "scipy's sqrtm"),
-    metric("root-2048", "the same, 2048 × 2048", "root 2048", "scipy's sqrtm", slow=True, most=3),
+    metric("root-2048", "Fréchet distance of two 2048 × 2048 covariances", "root 2048", "scipy's sqrtm", slow=True, most=3),
     metric("neighbours-64", "precision, recall, density, coverage of 10,000 against 10,000, 64 features", "neighbours 10000 64",
            "torch-fidelity's precision and recall", slow=True, most=3),
-    metric("neighbours-2048", "the same, 2048 features", "neighbours 10000 2048", "torch-fidelity's precision and recall",
-           slow=True, most=2),
+    metric("neighbours-2048", "precision, recall, density, coverage of 10,000 against 10,000, 2048 features",
+           "neighbours 10000 2048", "torch-fidelity's precision and recall", slow=True, most=2),
     Row("fid", "FID of 1,000 + 1,000 images in Inception features, end to end",
         Side("OneStep", "onestep-evaluate configs/fashion_mnist/inception_fid.yaml features.model={inception} "
              "subjects.0.data.limit=1000 reference.data.limit=1000 --threads {threads} --no-cache out={folder}/fid", whole=True),
@@ -128,7 +133,7 @@ ROWS = [
         Side("Python and PyTorch", "scripts/bench/cold_start.py run {python_model} {folder}/cold.png", whole=True, warm=True),
         unit="s"),
     Row("loader", "loader, 3 × 32 × 32 PNG in a zip", *LOADERS),
-    Row("loader-augmented", "the same, augmented at 0.12", *(Side(s.label, s.command, "augmented") for s in LOADERS)),
+    Row("loader-augmented", "loader, 3 × 32 × 32 PNG in a zip, augmented at 0.12", *(Side(s.label, s.command, "augmented") for s in LOADERS)),
     Row("kernels", "beside what it replaces", Side("OneStep", KERNELS, side="OneStep"), Side("composed ATen", KERNELS, side="ATen"),
         unit="elements", each=True, most=2),
 ]
