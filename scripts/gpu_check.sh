@@ -40,7 +40,7 @@ gather() {
   rm -rf "$pack"
   mkdir -p "$pack"/{bin,lib,scripts,data/fashion-mnist,tests}
   # Test programs that meet a GPU; what those of devices and tasks do there, compare_devices and compare_runs do, too.
-  cp "$build"/bin/{onestep-{train,sample,evaluate},test_{kernels,networks,samplers,losses,evaluation,training,distillation}} "$pack/bin"
+  cp "$build"/bin/{onestep-{train,sample,evaluate},test_{kernels,parallel,networks,samplers,losses,evaluation,training,distillation}} "$pack/bin"
   for program in "${tools[@]}"; do cp "$build/bin/$program" "$pack/bin"; done
   if [ -e "$build/lib/libonestep_cuda.so" ]; then cp "$build/lib/libonestep_cuda.so" "$pack/lib"; fi
   LD_LIBRARY_PATH=$(libtorch)/lib foreign_libraries "$pack"/bin/* | xargs -r cp -Lt "$pack/lib"

@@ -166,7 +166,9 @@ void complete(Experiment& e, const Communicator& ranks) {
                                                 .dump()},
                      {kDataKey, config::to_json(statistics_of(e.data)).dump()}},
       .workers = e.workers,
-      .ranks = ranks};
+      .ranks = ranks,
+      .graphs =
+          config.run.graph && e.device.is_cuda() ? kernels::cuda_graphs(e.device) : kernels::GraphMaker()};
   require_room(cost_of(config, e.data, e.workers), e.device);
   e.task = make_task(config.task, context);
   e.identity = {.configuration = config::encode(config),

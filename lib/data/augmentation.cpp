@@ -13,11 +13,11 @@
 #include <ATen/ops/conv_transpose2d.h>
 #include <ATen/ops/exp2.h>
 #include <ATen/ops/eye.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/grid_sampler_2d.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/reflection_pad2d.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <c10/util/Exception.h>
 #include <c10/util/StringUtil.h>
@@ -66,6 +66,13 @@ Draws draw(double share, uint64_t seed, const at::Tensor& indices, at::Device de
           .right = where(moved, normals.select(1, 2)),
           .down = where(moved, normals.select(1, 3)),
           .warped = scaled | turned | stretched | moved};
+}
+
+/// The low pass where images are, without a copy from the host.
+at::Tensor taps_of(const at::TensorOptions& options) {
+  std::vector<at::Tensor> taps;
+  for (const double tap : kSym6) taps.push_back(at::full({}, tap, options));
+  return at::stack(taps);
 }
 
 /// Numbers of each image as [n, 1, 1].
@@ -131,7 +138,7 @@ at::Tensor along_axes(const at::Tensor& images, const at::Tensor& rows, const at
 
 at::Tensor warp(const at::Tensor& images, const Draws& d) {
   const int64_t n = images.size(0), height = images.size(2), width = images.size(3);
-  const at::Tensor taps = at::tensor(at::ArrayRef<double>(kSym6), images.options());
+  const at::Tensor taps = taps_of(images.options());
   const auto places = [&](int64_t size) {  // of the wanted pixels from the centre, with the margin
     const at::Tensor place = at::arange(-kMargin, 2 * size + kMargin, images.options());
     return (place - static_cast<double>(size - 1) - kPhase) / 2;

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
 #include "config/suggest.h"
@@ -161,7 +162,11 @@ ChannelStatistics statistics_of(const Dataset& data) {
 }
 
 at::Tensor to_float(const at::Tensor& images) {
-  return images.is_floating_point() ? images : images.to(at::kFloat) / 127.5 - 1;
+  if (images.is_floating_point()) return images;
+  const at::Tensor wide = images.to(at::kFloat);
+  // A divisor where the images are: by a number of the host CUDA multiplies with its reciprocal, which is
+  // another bit.
+  return wide / at::full({}, 127.5, wide.options()) - 1;
 }
 
 }  // namespace onestep

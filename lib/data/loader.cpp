@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
 #include "kernels/philox.h"
@@ -33,13 +32,18 @@ uint64_t encrypt(uint64_t seed, Purpose what, int64_t epoch, uint64_t value, int
   return left << half_bits | right;
 }
 
-/// What to_float does, for `count` values from number `first` on.
-void copy_values(const at::Tensor& images, int64_t first, int64_t count, float* out) {
-  if (images.scalar_type() == at::kFloat) {
-    std::copy_n(images.const_data_ptr<float>() + first, count, out);
-  } else {
-    std::transform(images.const_data_ptr<uint8_t>() + first, images.const_data_ptr<uint8_t>() + first + count,
-                   out, [](uint8_t byte) { return static_cast<float>(byte) / 127.5f - 1; });
+/// Images of T, each mirrored left to right where that is said. Plain loops, not tensor operations: those
+/// would start a second team of OpenMP threads from the loader's thread.
+template <class T>
+void copy_images(const at::Tensor& all, const std::vector<int64_t>& chosen, const std::vector<bool>& mirrored,
+                 const at::Tensor& out) {
+  const int64_t pixels = all[0].numel(), width = all.size(3);
+  const T* const from = all.const_data_ptr<T>();
+  T* image = out.mutable_data_ptr<T>();
+  for (size_t i = 0; i < chosen.size(); ++i, image += pixels) {
+    std::copy_n(from + chosen[i] * pixels, pixels, image);
+    if (!mirrored[i]) continue;
+    for (T* row = image; row != image + pixels; row += width) std::reverse(row, row + width);
   }
 }
 
@@ -60,7 +64,7 @@ int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n, P
 }
 
 at::Tensor to_device(const at::Tensor& tensor, at::Device device) {
-  if (device.is_cpu()) return tensor;
+  if (device.is_cpu() || !tensor.is_cpu()) return tensor.to(device);
   if (tensor.numel() == 0) return tensor.to(device);  // there is no pinned memory of no bytes
   return tensor.pin_memory().to(device, tensor.scalar_type(), /*non_blocking=*/true);
 }
@@ -73,42 +77,40 @@ Batch to_device(const Batch& batch, at::Device device) {
   return there;
 }
 
-Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip) {
+Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip,
+                 bool pinned) {
   TORCH_CHECK(data.images.dim() == 4 && data.images.size(0) > 0, "read_batch: the data set is empty");
   TORCH_CHECK(first_nimg >= 0, "read_batch: first_nimg must not be negative, got ", first_nimg);
   TORCH_CHECK(size >= 1, "read_batch: size must be at least 1, got ", size);
-  const int64_t n = data.images.size(0), width = data.images.size(3), pixels = data.images[0].numel();
+  const int64_t n = data.images.size(0);
   const auto classes = static_cast<int64_t>(data.class_names.size());
-  Batch batch{at::empty({size, data.images.size(1), data.images.size(2), width}, at::kFloat),
-              {at::zeros({size, classes}, at::kFloat)},
-              at::empty({size}, at::kLong),
-              first_nimg,
-              first_nimg,
-              size};
+  const auto options = [&](at::ScalarType type) {
+    return at::TensorOptions().dtype(type).pinned_memory(pinned);
+  };
+  std::vector<int64_t> shape = data.images.sizes().vec();
+  shape[0] = size;
+  Batch batch{at::empty(shape, options(data.images.scalar_type())),
+              {classes > 0 ? at::empty({size, classes}, options(at::kFloat)) : at::empty({size, 0})},
+              at::empty({size}, options(at::kLong)),
+              first_nimg};
   const int64_t* label = data.labels.const_data_ptr<int64_t>();
-  auto* image = batch.images.mutable_data_ptr<float>();
   auto* one_hot = batch.condition.classes.mutable_data_ptr<float>();
   auto* index = batch.indices.mutable_data_ptr<int64_t>();
-  // Plain loops, not tensor operations: those would start a second team of OpenMP threads from the loader's
-  // thread.
-  for (int64_t i = 0; i < size; ++i, image += pixels, one_hot += classes) {
+  std::fill_n(one_hot, size * classes, 0.0f);
+  std::vector<int64_t> chosen;
+  std::vector<bool> mirrored;
+  for (int64_t i = 0; i < size; ++i, one_hot += classes) {
     const int64_t nimg = first_nimg + i;
-    const int64_t chosen = shuffled_index(seed, nimg / n, nimg % n, n);
+    chosen.push_back(shuffled_index(seed, nimg / n, nimg % n, n));
+    mirrored.push_back(flip && (draw(seed, Purpose::flip, nimg, 0) & 1));
     index[i] = nimg;
-    if (classes > 0) one_hot[label[chosen]] = 1;
-    copy_values(data.images, chosen * pixels, pixels, image);
-    if (flip && (draw(seed, Purpose::flip, nimg, 0) & 1)) {
-      for (float* row = image; row != image + pixels; row += width) std::reverse(row, row + width);
-    }
+    if (classes > 0) one_hot[label[chosen.back()]] = 1;
   }
+  if (data.images.scalar_type() == at::kFloat)
+    copy_images<float>(data.images, chosen, mirrored, batch.images);
+  else
+    copy_images<uint8_t>(data.images, chosen, mirrored, batch.images);
   return batch;
-}
-
-Batch read_shard(const Dataset& data, uint64_t seed, const ShardRange& range, bool flip) {
-  Batch shard = read_batch(data, seed, range.nimg, range.size, flip);
-  shard.step_nimg = range.step_nimg;
-  shard.step_size = range.step_size;
-  return shard;
 }
 
 Loader::Loader(std::function<std::optional<Batch>()> read)

@@ -29,33 +29,24 @@ int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n,
 /// Consecutive images of a run, whose images are numbered nimg = 0, 1, 2, ... through all epochs: those of a
 /// step, or a shard of them.
 struct Batch {
-  at::Tensor images;      ///< float32 [B, C, H, W], by to_float
-  Condition condition;    ///< classes float32 [B, K]; K = 0 where the set has none
-  at::Tensor indices;     ///< int64 [B], nimg of each image: the key of every random draw for it
-  int64_t nimg = 0;       ///< of its first image
-  int64_t step_nimg = 0;  ///< of the step's first image
-  int64_t step_size = 0;  ///< images of the whole step
+  at::Tensor images;    ///< [B, C, H, W] as the set holds them: uint8, or float32; to_float makes them that
+  Condition condition;  ///< classes float32 [B, K]; K = 0 where the set has none
+  at::Tensor indices;   ///< int64 [B], nimg of each image: the key of every random draw for it
+  int64_t nimg = 0;     ///< of its first image
 };
 
-/// A tensor of the host on `device`, sent from pinned memory so that the host does not wait for it; on the
-/// CPU the tensor itself. A batch likewise.
+/// A tensor of the host on `device`, sent from pinned memory so that the host does not wait for it; the
+/// tensor itself where it is there. A batch likewise.
 at::Tensor to_device(const at::Tensor& tensor, at::Device device);
 Batch to_device(const Batch& batch, at::Device device);
 
 /// The images first_nimg ... first_nimg + size - 1 of the run. Image nimg is number
 /// shuffled_index(seed, nimg / N, nimg % N, N) of the set, mirrored left to right for half of all nimg where
 /// `flip` is set: a function of (seed, nimg) alone, however the run is cut into batches. A batch may span
-/// epochs. Starts no threads. Throws c10::Error for an empty set, a negative first_nimg or a size below 1.
-Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip);
-
-/// Which images of a run make up a shard, and of which step.
-struct ShardRange {
-  int64_t nimg, size;
-  int64_t step_nimg, step_size;
-};
-
-/// The images of a shard, by read_batch.
-Batch read_shard(const Dataset& data, uint64_t seed, const ShardRange& range, bool flip);
+/// epochs. Starts no threads. `pinned`: in memory that a GPU reads by itself (to_device). Throws c10::Error
+/// for an empty set, a negative first_nimg or a size below 1.
+Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip,
+                 bool pinned = false);
 
 /// Reads shards ahead in one thread of its own: those that are waiting are few, and not a step's.
 class Loader {

@@ -49,7 +49,7 @@ const PreconditioningConfig& preconditioning_of(const Fake& fake) {
 
 }  // namespace
 
-Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network) {
+Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network, at::Device device) {
   const auto* wanted = std::get_if<FakeNetworkConfig>(&config);
   if (wanted == nullptr) return {.config = config};
   if (!network) {
@@ -63,7 +63,7 @@ Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network)
     const ImageShape shape = image_shape(*network);
     require_augmentable("task.fake.augmentation", augment_dim(*network), shape.height, shape.width);
   }
-  return {.config = config, .network = clone(*network)};
+  return {.config = config, .network = clone(*network), .sigma = make_sigma_source(wanted->sigma, device)};
 }
 
 int64_t updates_per_student(const FakeConfig& config) {
@@ -89,7 +89,7 @@ FakeLoss fake_losses(const Fake& fake, const Shard& shard, const std::vector<std
   const auto* c = std::get_if<FakeNetworkConfig>(&fake.config);
   if (c == nullptr) return {};
   FakeLoss out;
-  out.sigma = draw_sigma(c->sigma, shard.seed, Purpose::sigma, shard.indices, shard.y.device());
+  out.sigma = draw_sigma(fake.sigma, shard.seed, Purpose::sigma, shard.indices);
   out.weight = loss_weight(c->weighting, out.sigma, preconditioning_of(fake));
   const auto [y, augment_labels] = augment(shard.y.detach(), c->augmentation, shard.seed, shard.indices);
   const at::Tensor x = noised(y, out.sigma, unit_noise(shard, Purpose::noise));

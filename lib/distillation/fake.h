@@ -12,10 +12,13 @@ namespace onestep {
 struct Fake {
   FakeConfig config;
   std::optional<Denoiser> network;
+  SigmaSource sigma = {};  ///< where a network learns
 };
 
-/// Throws config::ConfigError where a network is wanted and `network` is empty.
-Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network);
+/// On `device`, where the network is. Throws config::ConfigError where a network is wanted and `network` is
+/// empty.
+Fake make_fake(const FakeConfig& config, const std::optional<Denoiser>& network,
+               at::Device device = at::kCPU);
 
 /// D_q(x; σ) for a shard, and the features of its network at `taps`. Gradient flows through
 /// x.

@@ -22,7 +22,7 @@ at::Tensor log_ratio_of(const Ratio& ratio, const Networks& networks, const Obse
 }  // namespace
 
 Observation observe(const DistilConfig& config, const Ratio& ratio, const Networks& networks,
-                    const Shard& shard, const GradientPaths& paths) {
+                    const Shard& shard, const GradientPaths& paths, bool believed) {
   const auto& [teacher, student, fake, discriminator] = networks;
   const auto taps = [&](Encoder encoder) {
     return discriminator && discriminator->encoder == encoder ? discriminator->taps
@@ -57,8 +57,8 @@ Observation observe(const DistilConfig& config, const Ratio& ratio, const Networ
     }
   }
   seen.log_ratio = log_ratio_of(ratio, networks, seen, shard);
-  const bool believed = seen.log_ratio.defined() && is_believed(ratio, shard.step_nimg);
-  const at::Tensor r = believed ? ratio_of(ratio, seen.log_ratio, shard.sigma) : at::ones_like(shard.sigma);
+  const bool known = believed && seen.log_ratio.defined();
+  const at::Tensor r = known ? ratio_of(ratio, seen.log_ratio, shard.sigma) : at::ones_like(shard.sigma);
   seen.weights = divergence_weights(config.divergence, r);
   return seen;
 }

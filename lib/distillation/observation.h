@@ -31,8 +31,9 @@ struct Observation {
 
 struct DistilConfig;
 
-/// One forward pass of each, with a graph to y along `paths` alone.
+/// One forward pass of each, with a graph to y along `paths` alone. Weights are those of r = 1 until the
+/// ratio is `believed`.
 Observation observe(const DistilConfig& config, const Ratio& ratio, const Networks& networks,
-                    const Shard& shard, const GradientPaths& paths);
+                    const Shard& shard, const GradientPaths& paths, bool believed);
 
 }  // namespace onestep

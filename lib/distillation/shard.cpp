@@ -14,13 +14,11 @@ at::Tensor Shard::x() const {
 
 Shard begin_shard(const Batch& batch, uint64_t seed, at::Device device) {
   const Batch here = to_device(batch, device);
-  const at::Tensor finite = finite_samples(here.images);
+  const at::Tensor images = to_float(here.images), finite = finite_samples(images);
   return {.seed = seed,
           .nimg = batch.nimg,
-          .step_nimg = batch.step_nimg,
-          .step_size = batch.step_size,
           .indices = here.indices,
-          .real = kept(here.images, finite),
+          .real = kept(images, finite),
           .real_condition = here.condition,
           .finite = finite};
 }

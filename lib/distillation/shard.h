@@ -7,17 +7,16 @@ namespace onestep {
 
 /// A shard of a batch on its way through a step; names as in the papers.
 struct Shard {
-  uint64_t seed;                 ///< of the run
-  int64_t nimg;                  ///< of its first image; the others follow
-  int64_t step_nimg, step_size;  ///< the step's first image, and its number of images
-  at::Tensor indices;            ///< int64 [n], nimg of each image: the key of every draw for it
-  at::Tensor real;               ///< [n, C, H, W], on the run's device
-  Condition real_condition;      ///< of which they are
-  at::Tensor y;                  ///< the student's images
-  Condition condition;           ///< and theirs
-  at::Tensor sigma, epsilon;     ///< the noise level at which teacher and student are compared; unit noise
-  at::Tensor finite;     ///< bool [n]: whose numbers are finite so far; all losses leave out the others
-  at::Tensor x() const;  ///< y + σ ε, of which y may carry gradient
+  uint64_t seed;              ///< of the run
+  int64_t nimg;               ///< of its first image; the others follow. For what can't be a graph alone
+  at::Tensor indices;         ///< int64 [n], nimg of each image: the key of every draw for it
+  at::Tensor real;            ///< [n, C, H, W], on the run's device
+  Condition real_condition;   ///< of which they are
+  at::Tensor y;               ///< the student's images
+  Condition condition;        ///< and theirs
+  at::Tensor sigma, epsilon;  ///< the noise level at which teacher and student are compared; unit noise
+  at::Tensor finite;          ///< bool [n]: whose numbers are finite so far; all losses leave out the others
+  at::Tensor x() const;       ///< y + σ ε, of which y may carry gradient
 };
 
 /// The images of a batch or a part of one, sent to the device, and nothing drawn yet.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "distillation/step.h"
 
+#include <ios>
+#include <sstream>
+
 #include <ATen/TensorOperators.h>
 
 #include "losses/finite.h"
@@ -17,16 +20,23 @@ Shard generate(const Distillation& d, const Networks& networks, const Batch& bat
   shard.y = student_images(networks.student, shard);
   shard.finite = shard.finite & finite_samples(shard.y);
   shard.y = kept(shard.y, shard.finite);
-  shard.sigma = draw_sigma(d.config.sigma, d.seed, Purpose::student_sigma, shard.indices, d.device);
+  shard.sigma = draw_sigma(d.sigma, d.seed, Purpose::student_sigma, shard.indices);
   shard.epsilon = unit_noise(shard, Purpose::student_noise);
   return shard;
 }
 
-GradientPaths paths_of(const Distillation& d, bool compares_branches, int64_t nimg) {
+GradientPaths paths_of(const Distillation& d, const StepPlan& plan, bool compares_branches) {
   GradientPaths paths{.denoisers = compares_branches};
-  for (const Term& term : d.terms)
-    if (weight_at(term, nimg) > 0) paths = paths | paths_of(term);
+  for (size_t i = 0; i < d.terms.size(); ++i)
+    if (plan.weights[i] > 0) paths = paths | paths_of(d.terms[i]);
   return paths;
+}
+
+/// Whether the student learns from a term that is, or is not, divided by the mean of h.
+bool has_terms(const Distillation& d, const StepPlan& plan, bool normalised) {
+  for (size_t i = 0; i < plan.weights.size(); ++i)
+    if (plan.weights[i] > 0 && is_normalised(d.terms[i]) == normalised) return true;
+  return false;
 }
 
 /// The gradient of the branch that the method has, and of the other one, on images of the first shard alone.
@@ -46,11 +56,12 @@ void add_to(at::Tensor& sum, const at::Tensor& value) {
 
 /// Pulls the student's images along the terms' gradients, and the student's parameters with them.
 void learn_student(const Distillation& d, const StepPlan& plan, const TermInputs& in, Shard& shard,
-                   const Replica<Student>& student, const ShardPlace& place, ShardReport& report) {
-  const auto size = static_cast<double>(shard.step_size);
+                   const ShardPlace& place, ShardReport& report) {
+  const auto size = static_cast<double>(plan.size);
   at::Tensor normalised, plain;
-  for (const Term& term : d.terms) {
-    const double weight = weight_at(term, shard.step_nimg);
+  for (size_t i = 0; i < d.terms.size(); ++i) {
+    const Term& term = d.terms[i];
+    const double weight = plan.weights[i];
     if (weight == 0) continue;
     const Pull by = pull(term, in);
     if (by.images.defined()) {  // images of its own: no other term meets them
@@ -61,7 +72,7 @@ void learn_student(const Distillation& d, const StepPlan& plan, const TermInputs
     }
     report.stats.add(name_of(term), by.losses, shard.finite);
     add_to(is_normalised(term) ? normalised : plain, weight * by.gradient);
-    if (plan.compares_branches && &term == &d.terms.front())
+    if (plan.compares_branches && i == 0)
       compare_branches(term, in, by.gradient, place.number, report.diagnostics);
   }
   for (const at::Tensor& gradient : {normalised, plain})
@@ -70,18 +81,18 @@ void learn_student(const Distillation& d, const StepPlan& plan, const TermInputs
   report.pulled = shard.finite.sum();
   if (plain.defined())
     shard.y.backward(kept(plain, shard.finite) / size, /*retain_graph=*/normalised.defined());
-  if (has_plain_terms(d, shard.step_nimg)) contribute(student, *d.learners.student.sum, place.mine);
   if (!normalised.defined()) return;
+  if (has_plain_terms(d, plan))
+    move_gradients(d.learners.student.replicas[place.worker], d.learners.plain[place.worker]);
   shard.y.backward(kept(normalised, shard.finite) / size);
-  contribute(student, *d.learners.normalised, place.mine);
 }
 
 /// The fake score's denoising loss on the student's images, and the discriminator's on real ones and them.
-void learn_fake(const Distillation& d, const Networks& networks, const Shard& shard,
+void learn_fake(const Distillation& d, const StepPlan& plan, const Networks& networks, const Shard& shard,
                 const std::vector<at::Tensor>& features, ShardReport& report) {
   const auto& [teacher, student, fake, discriminator] = networks;
   const bool shared = discriminator && discriminator->shares_encoder;
-  const auto size = static_cast<double>(shard.step_size);
+  const auto size = static_cast<double>(plan.size);
   at::Tensor finite = shard.finite, total;
   const auto learn = [&](const char* name, const at::Tensor& losses) {
     report.stats.add(name, losses, finite);
@@ -111,14 +122,20 @@ void learn_fake(const Distillation& d, const Networks& networks, const Shard& sh
 
 }  // namespace
 
-bool has_normalised_terms(const Distillation& d, int64_t nimg) {
-  return std::ranges::any_of(
-      d.terms, [&](const Term& term) { return is_normalised(term) && weight_at(term, nimg) > 0; });
+std::string kind_of(const StepPlan& plan, const ShardPlace& place) {
+  std::ostringstream text;
+  text << plan.size << ' ' << plan.student_learns << plan.fake_learns << plan.believes_ratio;
+  if (plan.compares_branches) text << (place.number == 0 ? " compared" : " beside the compared");
+  for (const double weight : plan.weights) text << ' ' << std::hexfloat << weight;  // every bit of it
+  return text.str();
 }
 
-bool has_plain_terms(const Distillation& d, int64_t nimg) {
-  return std::ranges::any_of(
-      d.terms, [&](const Term& term) { return !is_normalised(term) && weight_at(term, nimg) > 0; });
+bool has_normalised_terms(const Distillation& d, const StepPlan& plan) {
+  return has_terms(d, plan, /*normalised=*/true);
+}
+
+bool has_plain_terms(const Distillation& d, const StepPlan& plan) {
+  return has_terms(d, plan, /*normalised=*/false);
 }
 
 ShardReport distil_shard(const Distillation& d, const StepPlan& plan, const Batch& batch,
@@ -130,7 +147,7 @@ ShardReport distil_shard(const Distillation& d, const StepPlan& plan, const Batc
   std::vector<at::Tensor> features;
   if (plan.student_learns) {
     const Observation seen =
-        observe(d.config, d.ratio, networks, shard, paths_of(d, compares, shard.step_nimg));
+        observe(d.config, d.ratio, networks, shard, paths_of(d, plan, compares), plan.believes_ratio);
     // One mask for all losses of the step.
     for (const at::Tensor& numbers : {seen.teacher, seen.fake, seen.weights.h, seen.logits})
       if (numbers.defined()) shard.finite = shard.finite & finite_samples(numbers);
@@ -138,19 +155,32 @@ ShardReport distil_shard(const Distillation& d, const StepPlan& plan, const Batc
     report.h_count = shard.finite.sum();
     report.diagnostics.add_gap(seen.teacher, seen.fake, shard.sigma);
     if (seen.log_ratio.defined()) report.diagnostics.add_ratio(seen.log_ratio, shard.sigma, seen.weights.h);
-    learn_student(d, plan, {networks, shard, seen}, shard, d.learners.student.replicas[place.worker], place,
-                  report);
+    learn_student(d, plan, {networks, shard, seen}, shard, place, report);
     features = seen.features;
   }
   shard.y = shard.y.detach();
   report.finite = shard.finite.sum();
-  if (plan.fake_learns) {
-    learn_fake(d, networks, shard, features, report);
-    const auto& [student, fake, discriminator, normalised] = d.learners;
-    if (fake) contribute(fake->replicas[place.worker], *fake->sum, place.mine);
-    if (discriminator) contribute(discriminator->replicas[place.worker], *discriminator->sum, place.mine);
-  }
+  if (plan.fake_learns) learn_fake(d, plan, networks, shard, features, report);
   return report;
+}
+
+void contribute(const Distillation& d, const StepPlan& plan, const ShardPlace& place) {
+  const auto& [student, fake, discriminator, normalised, plain] = d.learners;
+  const bool by_mean = has_normalised_terms(d, plan), as_it_is = has_plain_terms(d, plan);
+  if (by_mean && as_it_is) student.sum->add(place.mine, plain[place.worker]);
+  if (by_mean || as_it_is)
+    contribute(student.replicas[place.worker], by_mean ? *normalised : *student.sum, place.mine);
+  if (!plan.fake_learns) return;
+  if (fake) contribute(fake->replicas[place.worker], *fake->sum, place.mine);
+  if (discriminator) contribute(discriminator->replicas[place.worker], *discriminator->sum, place.mine);
+}
+
+std::string graph_problem(const Distillation& d) {
+  const auto* stepped = std::get_if<SteppedStudent>(&d.learners.student.module.form);
+  if (stepped != nullptr && stepped->sigmas.size() > 1)
+    return "a student of several steps draws on the host where each image stops";
+  if (d.config.regression) return "the pairs of the regression are chosen on the host";
+  return "";
 }
 
 }  // namespace onestep

@@ -19,6 +19,7 @@ struct Draw {
   uint32_t purpose;
   const at::Tensor& indices;
   at::Device device;
+  const at::Tensor& levels;
 
   /// One of the law's levels. Rounding may take u · count up to count.
   static at::Tensor place(const KarrasLaw& law, const at::Tensor& u) {
@@ -49,10 +50,8 @@ struct Draw {
 
   /// Rounding may take a place up to `to`.
   at::Tensor operator()(const TimestepLaw& law) const {
-    const std::vector<double> levels = schedule_levels(law.schedule);
-    const at::Tensor table = at::tensor(levels, at::kFloat).to(device, at::kFloat, /*non_blocking=*/true);
     const at::Tensor place = uniform(static_cast<double>(law.from), static_cast<double>(law.to));
-    return table.index_select(0, place.to(at::kLong).clamp_max(law.to - 1));
+    return levels.index_select(0, place.to(at::kLong).clamp_max(law.to - 1));
   }
 
   at::Tensor operator()(const FlowTimeLaw& law) const {
@@ -91,9 +90,15 @@ SigmaRange range_of(const SigmaLaw& law) {
   return std::visit(Range{}, law);
 }
 
-at::Tensor draw_sigma(const SigmaLaw& law, uint64_t seed, Purpose purpose, const at::Tensor& indices,
-                      at::Device device) {
-  return std::visit(Draw{seed, word(purpose), indices, device}, law);
+SigmaSource make_sigma_source(const SigmaLaw& law, at::Device device) {
+  SigmaSource source{.law = law, .device = device};
+  if (const auto* timesteps = std::get_if<TimestepLaw>(&law))
+    source.levels = at::tensor(schedule_levels(timesteps->schedule), at::kFloat).to(device);
+  return source;
+}
+
+at::Tensor draw_sigma(const SigmaSource& source, uint64_t seed, Purpose purpose, const at::Tensor& indices) {
+  return std::visit(Draw{seed, word(purpose), indices, source.device, source.levels}, source.law);
 }
 
 }  // namespace onestep

@@ -118,9 +118,23 @@ using SigmaLaw = std::variant<LogNormalLaw, KarrasLaw, LogUniformLaw, TimestepLa
 /// The levels that a law draws; of a lognormal one those within three standard deviations.
 SigmaRange range_of(const SigmaLaw& law);
 
-/// Noise levels [N] (float32, on `device`) for the images numbered `indices` (int64 [N], as philox_normal
-/// takes them): a pure function of (seed, purpose, index).
-at::Tensor draw_sigma(const SigmaLaw& law, uint64_t seed, Purpose purpose, const at::Tensor& indices,
-                      at::Device device);
+/// A law and what it draws from on a device: a schedule's levels come from the host, and stay where they were
+/// sent to.
+struct SigmaSource {
+  SigmaLaw law;
+  at::Device device = at::kCPU;
+  at::Tensor levels;  ///< float32 [T], of a schedule; undefined for other laws
+};
+SigmaSource make_sigma_source(const SigmaLaw& law, at::Device device);
+
+/// Noise levels [N] (float32, on the source's device) for the images numbered `indices` (int64 [N], as
+/// philox_normal takes them): a pure function of (seed, purpose, index). Copies nothing from the host.
+at::Tensor draw_sigma(const SigmaSource& source, uint64_t seed, Purpose purpose, const at::Tensor& indices);
+
+/// The same of a source that is made for it.
+inline at::Tensor draw_sigma(const SigmaLaw& law, uint64_t seed, Purpose purpose, const at::Tensor& indices,
+                             at::Device device) {
+  return draw_sigma(make_sigma_source(law, device), seed, purpose, indices);
+}
 
 }  // namespace onestep

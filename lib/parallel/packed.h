@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -25,6 +26,22 @@ at::Tensor packed(const R& report) {
     if (tensor.defined()) all.push_back(tensor.detach().reshape(-1).to(at::kDouble));
   });
   return at::cat(all);
+}
+
+/// A report and its numbers: of `form` names, shapes and types are meant, and it holds no graph of autograd.
+template <class R>
+struct PackedReport {
+  R form;
+  at::Tensor numbers;
+};
+
+template <class R>
+PackedReport<R> pack(R report) {
+  const at::Tensor numbers = packed(report);
+  R::numbers(report, [](at::Tensor& tensor) {
+    if (tensor.defined()) tensor = tensor.detach();
+  });
+  return {std::move(report), numbers};
 }
 
 /// A report of the same form as `like` with these numbers.

@@ -24,11 +24,12 @@ struct ClassifyTask {
   at::Device device;
   std::map<std::string, std::string> provenance;
   Workers workers;
+  StepGraphs<StepStats> graphs;
   Trainee<Classifier> student;
 
   StepStats step(const Step& step) {
-    return learn(student, /*averages=*/{}, workers, step, device, run.images,
-                 [&](const Classifier& network, const Batch& shard, const at::Tensor& images) {
+    return learn(student, /*averages=*/{}, workers, graphs, step, device, run.images,
+                 [this](const Classifier& network, const Batch& shard, const at::Tensor& images) {
                    const at::Tensor labels = shard.condition.classes.argmax(1),
                                     logits = classify(network, images).logits;
                    return ShardLosses{at::cross_entropy_loss(logits, labels, {}, at::Reduction::None, -100,
@@ -69,6 +70,7 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
       .device = context.device,
       .provenance = context.provenance,
       .workers = context.workers,
+      .graphs = StepGraphs<StepStats>(context.graphs),
       .student =
           make_trainee(clone(make_classifier(network, context.run.seed, drawn_on(context)), context.device),
                        config.optimizer, {.workers = workers, .type = type})});
@@ -77,6 +79,7 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
             .finish = [self](const Dataset& data) { self->scale_features(data); }};
   append_state(task.state, "network", self->student);
   task.state.emplace_back("feature_scale", self->student.module.feature_scale);
+  task.device = context.device;
   task.restored = [self] { refresh(self->student); };
   const PassCost pass = pass_cost(self->student.module);
   const int64_t parameters = parameter_count(self->student.module);

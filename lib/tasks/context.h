@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "kernels/cuda_graph.h"
 #include "networks/denoiser.h"
 #include "parallel/communicator.h"
 #include "parallel/workers.h"
@@ -15,6 +16,7 @@ struct TaskContext {
   std::map<std::string, std::string> provenance;  ///< goes into the metadata of every model file
   Workers workers = {};                           ///< that share the shards of a step
   Communicator ranks = {};                        ///< that share them, too, and work that comes before
+  kernels::GraphMaker graphs = {};                ///< of the shards' work, for a single worker; or nothing
 };
 
 /// Where a task's networks are drawn: on the CPU, and then sent to the context's device; on at::kMeta, for

@@ -22,15 +22,17 @@ struct DenoiseTask {
   DenoiseConfig config;
   RunConfig run;
   at::Device device;
+  SigmaSource noise_levels;
   std::map<std::string, std::string> provenance;
   Dataset data;
   Workers workers;
+  StepGraphs<StepStats> graphs;
   Trainee<Denoiser> student;
   Averages<Denoiser> averages;
 
   StepStats step(const Step& step) {
-    return learn(student, averages, workers, step, device, run.images,
-                 [&](const Denoiser& network, const Batch& shard, const at::Tensor& images) {
+    return learn(student, averages, workers, graphs, step, device, run.images,
+                 [this](const Denoiser& network, const Batch& shard, const at::Tensor& images) {
                    return ShardLosses{losses_of(network, shard, images), {}};
                  });
   }
@@ -38,7 +40,7 @@ struct DenoiseTask {
   /// The weighted error of every image of a shard on the device, [n], a mean over pixels.
   at::Tensor losses_of(const Denoiser& network, const Batch& shard, const at::Tensor& images) const {
     const auto [y, augment_labels] = augment(images, config.augmentation, run.seed, shard.indices);
-    const at::Tensor sigma = draw_sigma(config.sigma, run.seed, Purpose::sigma, shard.indices, device);
+    const at::Tensor sigma = draw_sigma(noise_levels, run.seed, Purpose::sigma, shard.indices);
     const at::Tensor noise =
         kernels::philox_normal(run.seed, word(Purpose::noise), shard.indices, y.sizes().slice(1), device);
     DropoutStream masks{.rate = dropout_rate(config.denoiser.network),
@@ -88,14 +90,17 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
     require_augmentable("task.augmentation", augment_dim(student.module), shape.height, shape.width);
   }
   auto averages = make_averages(config.ema, student.module);
-  auto self = std::make_shared<DenoiseTask>(DenoiseTask{.config = config,
-                                                        .run = context.run,
-                                                        .device = context.device,
-                                                        .provenance = context.provenance,
-                                                        .data = context.data,
-                                                        .workers = context.workers,
-                                                        .student = std::move(student),
-                                                        .averages = std::move(averages)});
+  auto self = std::make_shared<DenoiseTask>(
+      DenoiseTask{.config = config,
+                  .run = context.run,
+                  .device = context.device,
+                  .noise_levels = make_sigma_source(config.sigma, context.device),
+                  .provenance = context.provenance,
+                  .data = context.data,
+                  .workers = context.workers,
+                  .graphs = StepGraphs<StepStats>(context.graphs),
+                  .student = std::move(student),
+                  .averages = std::move(averages)});
   Task task{.step = [self](const Step& step) { return self->step(step); },
             .model = [self] { return self->model(self->averages.front()); },
             .averages =
@@ -107,6 +112,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
   if (!points) task.snapshot = [self] { return self->snapshot(); };
   append_state(task.state, "network", self->student);
   append_state(task.state, "ema", self->averages);
+  task.device = context.device;
   task.restored = [self] { refresh(self->student); };
   const PassCost pass = pass_cost(self->student.module);
   const int64_t parameters = parameter_count(self->student.module);

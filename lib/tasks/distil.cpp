@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tasks/distil.h"
 
+#include <algorithm>
 #include <memory>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros_like.h>
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
@@ -16,6 +18,7 @@
 #include "tasks/distil_figures.h"
 #include "tasks/distil_networks.h"
 #include "tasks/distil_terms.h"
+#include "training/step_graphs.h"
 
 namespace onestep {
 namespace {
@@ -26,6 +29,7 @@ struct DistilTask {
   Dataset data;
   Workers workers;
   Communicator ranks;
+  StepGraphs<ShardReport> graphs;
   StudentSteps student_steps;
   int64_t seen_images = 0;
   std::shared_ptr<TeacherPairs> pairs;  ///< of the regression: empty until `prepare` makes them
@@ -38,46 +42,57 @@ struct DistilTask {
   /// One update of the fake score and the discriminator on a batch of the student's images, and, in its
   /// steps, of the student. All look at the parameters as they were before.
   StepStats step(const Step& step) {
-    const StepPlan plan = plan_at(step.nimg);
+    const StepPlan plan = plan_of(step);
     begin_sums(step.mine.count);
-    ShardReport report = map_shards(workers, step, [&](const Batch& shard, const ShardPlace& place) {
-      return distil_shard(method, plan, shard, place);
+    ShardReport report = map_shards(workers, step, [&](const Batch& batch, const ShardPlace& place) {
+      const auto work = [this, plan, place](const Batch& shard) {
+        return distil_shard(method, plan, shard, place);
+      };
+      auto told = graphs(kind_of(plan, place), to_device(batch, method.device), work);
+      contribute(method, plan, place);
+      return told;
     });
-    if (plan.student_learns) update_student(step, report);
+    if (plan.student_learns) update_student(step, plan, report);
     if (plan.fake_learns) update_fake(step, report);
     diagnostics += report.diagnostics;
     seen_images = step.nimg + step.size;
     return std::move(report.stats);
   }
 
-  StepPlan plan_at(int64_t nimg) const {
+  StepPlan plan_of(const Step& step) const {
     const DistilConfig& config = method.config;
-    const bool student = student_steps.at(nimg);
-    const int64_t every = config.compare_every, step = student_steps.images(nimg) / run.batch;
-    return {.student_learns = student,
-            .fake_learns = !student || learns_in_students_step(config.fake),
-            .compares_branches = student && every > 0 && step % every == 0 && is_posterior_mean(config.fake)};
+    const bool student = student_steps.at(step.nimg);
+    const int64_t every = config.compare_every, turn = student_steps.images(step.nimg) / run.batch;
+    StepPlan plan{
+        .size = step.size,
+        .student_learns = student,
+        .fake_learns = !student || learns_in_students_step(config.fake),
+        .compares_branches = student && every > 0 && turn % every == 0 && is_posterior_mean(config.fake),
+        .believes_ratio = student && is_believed(method.ratio, step.nimg)};
+    if (student)
+      for (const Term& term : method.terms) plan.weights.push_back(weight_at(term, step.nimg));
+    return plan;
   }
 
   void begin_sums(int64_t shards) {
-    auto& [student, fake, discriminator, normalised] = method.learners;
+    auto& [student, fake, discriminator, normalised, plain] = method.learners;
     student.sum->begin(shards);
     normalised->begin(shards);
     if (fake) fake->sum->begin(shards);
     if (discriminator) discriminator->sum->begin(shards);
   }
 
-  void update_student(const Step& step, ShardReport& report) {
+  void update_student(const Step& step, const StepPlan& plan, ShardReport& report) {
     Trainee<Student>& student = method.learners.student;
     const int64_t nimg = step.nimg, size = step.size;
     const c10::NoGradGuard no_grad;
     at::Tensor& gradients = student.flat.gradients;  // zeros: what shards contributed is taken
-    if (has_normalised_terms(method, nimg)) {
+    if (has_normalised_terms(method, plan)) {
       // Undefined h everywhere leaves the update out.
       const at::Tensor mean = report.h / report.h_count.clamp_min(1);
       gradients.copy_(normalise_by_mean(total(*method.learners.normalised, step.ranks), mean));
     }
-    if (has_plain_terms(method, nimg)) gradients.add_(total(*student.sum, step.ranks));
+    if (has_plain_terms(method, plan)) gradients.add_(total(*student.sum, step.ranks));
     const at::Tensor norm =
         update(student, averages, student_steps.images(nimg), size, student_steps.images(run.images),
                report.pulled > 0, rows_met(student.module, nimg, size));
@@ -109,7 +124,7 @@ struct DistilTask {
   }
 
   void restored() const {
-    const auto& [student, fake, discriminator, normalised] = method.learners;
+    const auto& [student, fake, discriminator, normalised, plain] = method.learners;
     refresh(student);
     if (fake) refresh(*fake);
     if (discriminator) refresh(*discriminator);
@@ -140,10 +155,10 @@ struct DistilTask {
   }
 };
 
-/// What learns, of networks that are drawn or copied, which compute in `type`; each worker's view of them
-/// goes into `networks`.
-Learners make_learners(const DistilConfig& config, Networks start, int64_t workers, at::ScalarType type,
-                       std::vector<Networks>& networks) {
+/// What learns by `terms`, of networks that are drawn or copied, which compute in `type`; each worker's view
+/// of them goes into `networks`.
+Learners make_learners(const DistilConfig& config, const std::vector<Term>& terms, Networks start,
+                       int64_t workers, at::ScalarType type, std::vector<Networks>& networks) {
   start.teacher = rounded(start.teacher, type);
   const TraineeOptions network{.workers = workers, .type = type};
   TraineeOptions student{.rows = student_rows(start.student), .workers = workers};
@@ -155,7 +170,10 @@ Learners make_learners(const DistilConfig& config, Networks start, int64_t worke
   if (start.discriminator && start.discriminator->networks)
     learners.discriminator =
         make_trainee(*start.discriminator->networks, config.discriminator->optimizer, network);
+  const auto normalised = std::ranges::count_if(terms, is_normalised);
+  const bool both = normalised > 0 && normalised < std::ssize(terms);
   for (int64_t worker = 0; worker < workers; ++worker) {
+    if (both) learners.plain.push_back(at::zeros_like(learners.student.flat.gradients));
     Networks view = start;
     view.student = learners.student.replicas[worker].module;
     if (learners.fake) view.fake.network = learners.fake->replicas[worker].module;
@@ -176,7 +194,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
   Networks start{.teacher = teacher,
                  .student = make_student(config.student.generator, open_student(config, network, context),
                                          context.data, seed, context.device),
-                 .fake = make_fake(config.fake, network)};
+                 .fake = make_fake(config.fake, network, context.device)};
   if (config.discriminator) {
     if (!network)
       throw config::ConfigError("task.network: the discriminator needs a network to look through");
@@ -186,28 +204,35 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
   const auto pairs = std::make_shared<TeacherPairs>();
   std::vector<Term> terms = make_terms(config, context, network.value_or(teacher), start.student, pairs);
   std::vector<Networks> networks;
-  Learners learners = make_learners(config, std::move(start), workers, network_type(context.run), networks);
+  Learners learners =
+      make_learners(config, terms, std::move(start), workers, network_type(context.run), networks);
   auto averages = make_averages(config.student.ema, learners.student.module);
-  auto self =
-      std::make_shared<DistilTask>(DistilTask{.run = context.run,
-                                              .provenance = context.provenance,
-                                              .data = context.data,
-                                              .workers = context.workers,
-                                              .ranks = context.ranks,
-                                              .student_steps = {.batch = context.run.batch,
-                                                                .every = updates_per_student(config.fake),
-                                                                .start = 1000 * config.student.start_kimg},
-                                              .pairs = pairs,
-                                              .method = {.config = config,
-                                                         .seed = seed,
-                                                         .device = context.device,
-                                                         .labelled = label_dim(network.value_or(teacher)) > 0,
-                                                         .terms = std::move(terms),
-                                                         .ratio = make_ratio(config.ratio, context.device),
-                                                         .learners = std::move(learners),
-                                                         .networks = std::move(networks)},
-                                              .averages = std::move(averages),
-                                              .diagnostics = {.ratio = config.ratio.measure}});
+  auto self = std::make_shared<DistilTask>(
+      DistilTask{.run = context.run,
+                 .provenance = context.provenance,
+                 .data = context.data,
+                 .workers = context.workers,
+                 .ranks = context.ranks,
+                 .graphs = StepGraphs<ShardReport>(context.graphs),
+                 .student_steps = {.batch = context.run.batch,
+                                   .every = updates_per_student(config.fake),
+                                   .start = 1000 * config.student.start_kimg},
+                 .pairs = pairs,
+                 .method = {.config = config,
+                            .seed = seed,
+                            .device = context.device,
+                            .sigma = make_sigma_source(config.sigma, context.device),
+                            .labelled = label_dim(network.value_or(teacher)) > 0,
+                            .terms = std::move(terms),
+                            .ratio = make_ratio(config.ratio, context.device),
+                            .learners = std::move(learners),
+                            .networks = std::move(networks)},
+                 .averages = std::move(averages),
+                 .diagnostics = {.ratio = config.ratio.measure}});
+  if (const std::string problem = graph_problem(self->method); context.graphs && !problem.empty()) {
+    io::log_warning("run.graph: this run goes without graphs: " + problem);
+    self->graphs = StepGraphs<ShardReport>();
+  }
   Task task{.prepare = [self](const std::function<bool()>& stop) { return self->prepare(stop); },
             .step = [self](const Step& step) { return self->step(step); },
             .model = [self] { return self->model(self->averages.front()); },
@@ -229,6 +254,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
       task.state.emplace_back("ratio." + name, tensor);
     });
   }
+  task.device = context.device;
   task.restored = [self] { self->restored(); };
   task.cost = distil_cost(config, context.run, self->method.networks.front(), workers);
   return task;

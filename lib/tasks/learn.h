@@ -8,6 +8,7 @@
 
 #include "losses/finite.h"
 #include "training/map_shards.h"
+#include "training/step_graphs.h"
 #include "training/trainee.h"
 
 namespace onestep {
@@ -18,25 +19,37 @@ struct ShardLosses {
   std::vector<std::pair<std::string, at::Tensor>> others;
 };
 
+/// Forward and backward pass of a network over a shard of a step of `size` images, on the device.
+template <class M, class LossesOf>
+StepStats learn_shard(const M& network, const Batch& shard, int64_t size, const LossesOf& losses_of) {
+  const at::Tensor images = to_float(shard.images);
+  at::Tensor finite = finite_samples(images);
+  const auto [losses, others] = losses_of(network, shard, kept(images, finite));
+  finite = finite & finite_samples(losses);
+  (kept(losses, finite).sum() / static_cast<double>(size)).backward();
+  StepStats report;
+  report.add("loss", losses, finite);
+  for (const auto& [name, values] : others) report.add(name, values, finite);
+  return report;
+}
+
 /// One update of one network, which `averages` follow, by the mean loss of a step's images, in a run of
 /// `total`: losses_of(module, shard, images) gives that of a shard on the device, where `images` are its
-/// images with zeros for those that are not finite. Those, and losses that are not, are left out.
+/// images with zeros for those that are not finite. Those, and losses that are not, are left out. losses_of
+/// is kept by graphs: it depends on no number of the host that changes.
 template <class M, class LossesOf>
-StepStats learn(Trainee<M>& trainee, const Averages<M>& averages, const Workers& workers, const Step& step,
-                at::Device device, int64_t total_images, const LossesOf& losses_of) {
+StepStats learn(Trainee<M>& trainee, const Averages<M>& averages, const Workers& workers,
+                StepGraphs<StepStats>& graphs, const Step& step, at::Device device, int64_t total_images,
+                const LossesOf& losses_of) {
   trainee.sum->begin(step.mine.count);
   StepStats stats = map_shards(workers, step, [&](const Batch& batch, const ShardPlace& place) {
     const Replica<M>& network = trainee.replicas[place.worker];
-    const Batch shard = to_device(batch, device);
-    at::Tensor finite = finite_samples(shard.images);
-    const auto [losses, others] = losses_of(network.module, shard, kept(shard.images, finite));
-    finite = finite & finite_samples(losses);
-    (kept(losses, finite).sum() / static_cast<double>(step.size)).backward();
+    const auto work = [&network, size = step.size, losses_of](const Batch& shard) {
+      return learn_shard(network.module, shard, size, losses_of);
+    };
+    auto told = graphs(std::to_string(step.size), to_device(batch, device), work);
     contribute(network, *trainee.sum, place.mine);
-    StepStats report;
-    report.add("loss", losses, finite);
-    for (const auto& [name, values] : others) report.add(name, values, finite);
-    return report;
+    return told;
   });
   reduce(trainee, step.ranks);
   const at::Tensor norm = update(trainee, averages, step.nimg, step.size, total_images, stats.any("loss"));

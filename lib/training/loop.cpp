@@ -133,10 +133,11 @@ RunEnd run_training(const RunConfig& config, const std::string& title, const Run
   if (task.prepare && !task.prepare(stop)) return end(RunEnd::interrupted);
 
   ShardOrder order(config, nimg, ranks);
+  const bool pinned = !task.device.is_cpu();
   Loader loader([&, reading = order]() mutable -> std::optional<Batch> {
     const std::optional<ShardRange> range = reading.next();
     if (!range) return std::nullopt;
-    return read_shard(data, config.seed, *range, config.flip);
+    return read_batch(data, config.seed, range->nimg, range->size, config.flip, pinned);
   });
   StopFlag stopping(ranks);
   while (nimg < config.images) {

@@ -18,19 +18,19 @@ struct ShardPlace {
   int64_t worker;
 };
 
-/// A step as a map over its shards and a sum in a fixed order: report(shard, place) is a function of
+/// A step as a map over its shards and a sum in a fixed order: report(shard, place), packed, is a function of
 /// parameters, seed and the shard's images, so that it has the same bits whoever computes it. All ranks'
 /// reports (parallel/packed.h) are summed as canonical_sum does: each rank has the whole step's.
 template <class Report>
 auto map_shards(const Workers& workers, const Step& step, const Report& report) {
-  using R = decltype(report(Batch{}, ShardPlace{}));
+  using R = decltype(report(Batch{}, ShardPlace{}).form);
   std::vector<at::Tensor> numbers(step.mine.count);
   std::optional<R> first;
   workers.for_each(step.mine.count, [&](int64_t mine, int64_t worker) {
     const int64_t number = step.mine.first + mine;
-    R one = report(step.read(number), ShardPlace{number, mine, worker});
-    numbers[mine] = packed(one);
-    if (mine == 0) first = std::move(one);
+    auto one = report(step.read(number), ShardPlace{number, mine, worker});
+    numbers[mine] = one.numbers;
+    if (mine == 0) first = std::move(one.form);
   });
   std::vector<int64_t> rows;
   for (int rank = 0; rank < step.ranks.size; ++rank)

@@ -24,6 +24,7 @@ struct RunConfig {
   bool tensorboard = false;
   std::string device = "cpu";
   std::string precision = "float32";
+  bool graph = false;
   int64_t workers = 0;
   int64_t threads = 1;
   int64_t max_skipped = 20;
@@ -65,6 +66,11 @@ struct RunConfig {
           "bfloat16 "
           "where the device is quick with it, else float32; a run keeps what it began with",
           config::one_of(precision_names()));
+    visit(
+        "graph", c.graph,
+        "on CUDA, launch the work of a shard as one graph once its kind has been met three times: for small "
+        "networks, which wait for launches. Changes no bit, and means nothing on a CPU",
+        config::any, Role::free);
     visit("workers", c.workers,
           "threads that share a step's shards on a CPU; 0 is as many as OMP_NUM_THREADS or the cores allow, "
           "each with run.threads; the bits do not depend on it",

@@ -21,18 +21,17 @@ Step plan_step(int64_t nimg, int64_t size, int64_t shard, const Communicator& ra
 
 ShardRange range_of(const Step& step, int64_t number) {
   const int64_t first = number * step.shard;
-  return {step.nimg + first, std::min(step.shard, step.size - first), step.nimg, step.size};
+  return {step.nimg + first, std::min(step.shard, step.size - first)};
 }
 
 Step step_of(const Batch& batch, int64_t shard) {
   Step step = plan_step(batch.nimg, batch.images.size(0), shard, {});
   step.read = [batch, step](int64_t number) {
-    const auto [nimg, size, step_nimg, step_size] = range_of(step, number);
-    const auto part = [&, first = nimg - step_nimg, count = size](const at::Tensor& all) {
-      return all.narrow(0, first, count);
+    const ShardRange range = range_of(step, number);
+    const auto part = [&](const at::Tensor& all) {
+      return all.narrow(0, range.nimg - step.nimg, range.size);
     };
-    return Batch{part(batch.images), map_rows(batch.condition, part), part(batch.indices), nimg, step_nimg,
-                 step_size};
+    return Batch{part(batch.images), map_rows(batch.condition, part), part(batch.indices), range.nimg};
   };
   return step;
 }

@@ -9,6 +9,11 @@
 
 namespace onestep {
 
+/// Which images of a run make up a shard.
+struct ShardRange {
+  int64_t nimg, size;
+};
+
 /// A step of a run: the images [nimg, nimg + size) in shards of `shard`, of which the last may be shorter.
 struct Step {
   int64_t nimg = 0, size = 0;

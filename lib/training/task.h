@@ -30,6 +30,7 @@ struct Task {
   /// asks `stop` now and then, and returns false where it said so. Empty function: nothing is needed.
   std::function<bool(const std::function<bool()>& stop)> prepare;
   std::function<StepStats(const Step&)> step;    ///< one update of everything
+  at::Device device = at::kCPU;                  ///< where it computes
   NamedTensors state;                            ///< every number needed to go on, shared
   std::function<void()> restored = [] {};        ///< to be called when `state` was filled from elsewhere
   std::function<io::TensorFile()> model;         ///< what sample and evaluate take, sharing storage

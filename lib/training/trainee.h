@@ -72,6 +72,13 @@ void contribute(const Replica<M>& replica, TreeSum& sum, int64_t number) {
   at::Tensor(replica.gradients).zero_();
 }
 
+/// Moves them elsewhere, [P].
+template <class M>
+void move_gradients(const Replica<M>& replica, const at::Tensor& to) {
+  to.copy_(replica.gradients);
+  at::Tensor(replica.gradients).zero_();
+}
+
 /// The sum of a step's shards, those of all ranks; valid until the next begin().
 inline at::Tensor total(TreeSum& sum, const Communicator& ranks) {
   const at::Tensor all = sum.take();

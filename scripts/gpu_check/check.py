@@ -157,7 +157,8 @@ def side_by_side(pack, options, work):
 
 
 def training(pack, options, work):
-    """A run of every kind: finite, close to the CPU's, the same bits when resumed, nothing that waits in a step."""
+    """A run of every kind: finite, close to the CPU's and in every precision, the same bits when resumed and by graphs,
+    nothing that waits in a step."""
     section = "training, whole runs"
 
     def row_of(line, ended):
@@ -167,12 +168,16 @@ def training(pack, options, work):
         gap = line["loss_difference"]
         value = "a loss is missing or not finite, " if gap is None else f"loss differs by {gap:.1e}, "
         value += "resumed equal, " if line["resumes_equal"] else f"resumed DIFFERENT ({line['first_difference']}), "
+        value += f"{line['replays']} graphs replayed "
+        value += "equal, " if line["graphs_equal"] else f"DIFFERENT ({line['graph_difference']}), "
+        for precision, difference in line["precisions"].items():
+            value += f"{precision} not finite, " if difference is None else f"{precision} {difference:.1e}, "
         value += f"{line['syncs']:g} waits a step"
         if line["waiting"]:
             value += ": " + "; ".join(line["waiting"])
         return Row(section, line["task"], state, value, ended.command, line)
 
-    return line_by_line(pack, section, ["compare_runs", "--device", options.device], 120, row_of)
+    return line_by_line(pack, section, ["compare_runs", "--device", options.device], 180, row_of)
 
 
 SECTIONS = (libraries_of, opened, gpu_tests, side_by_side, training, commands.all_of, speed.all_of)

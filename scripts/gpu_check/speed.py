@@ -11,15 +11,19 @@ SECTION = "speed"
 WORKS = {"teacher": "teacher", "f_distill": "f-distill cycle"}
 NETWORKS = {"fashion_mnist": "quickstart's network", "ddpmpp_cifar10": "DDPM++, 56 M"}
 BATCHES = (32, 256)
-# Steps to be timed, (network, work, batch, TF32, compiled peer), most telling ones first: time ends before the list does.
-# A pair takes about twenty seconds, compiling a minute or two.
-FIRST = [("ddpmpp_cifar10", "teacher", 32, False, False), ("fashion_mnist", "teacher", 32, False, False),
-         ("ddpmpp_cifar10", "teacher", 256, False, False), ("ddpmpp_cifar10", "f_distill", 32, False, False),
-         ("fashion_mnist", "f_distill", 32, False, False)]
-SECOND = [("ddpmpp_cifar10", "teacher", 256, True, False), ("ddpmpp_cifar10", "teacher", 32, False, True),
-          ("fashion_mnist", "teacher", 32, False, True), ("ddpmpp_cifar10", "teacher", 256, True, True),
-          ("ddpmpp_cifar10", "f_distill", 256, True, False)]
-REST = [(network, work, batch, tf32, False) for tf32 in (True, False) for network in ("ddpmpp_cifar10", "fashion_mnist")
+# How OneStep computes, and the precision of the peer beside it: float32, or TF32 for all that is narrower.
+MODES = {"float32": [], "TF32": ["run.precision=tf32"], "bf16": ["run.precision=bfloat16"],
+         "bf16 + graph": ["run.precision=bfloat16", "run.graph=true"], "float32 + graph": ["run.graph=true"]}
+# Steps to be timed, (network, work, batch, mode, compiled peer), most telling ones first: time ends before the list does.
+# A pair takes about twenty seconds, compiling a minute or two; what was timed before is not timed again.
+LARGE = ("ddpmpp_cifar10", "teacher", 256)
+FIRST = [(*LARGE, "bf16 + graph", False), (*LARGE, "bf16 + graph", True), (*LARGE, "TF32", False), (*LARGE, "bf16", False),
+         (*LARGE, "float32", False), ("fashion_mnist", "teacher", 32, "float32", False),
+         ("fashion_mnist", "teacher", 32, "float32 + graph", False), ("ddpmpp_cifar10", "f_distill", 32, "float32", False),
+         ("fashion_mnist", "f_distill", 32, "float32", False), ("fashion_mnist", "f_distill", 32, "float32 + graph", False)]
+SECOND = [("ddpmpp_cifar10", "teacher", 32, "float32", True), ("fashion_mnist", "teacher", 32, "float32", True),
+          ("ddpmpp_cifar10", "f_distill", 256, "bf16 + graph", False)]
+REST = [(network, work, batch, mode, False) for mode in ("TF32", "float32") for network in ("ddpmpp_cifar10", "fashion_mnist")
         for work in WORKS for batch in BATCHES]
 
 
@@ -49,7 +53,7 @@ class Bench:
         self.folder = {"fashion_mnist": "configs/fashion_mnist", "ddpmpp_cifar10": "configs/cifar10_cond"}
         self.model = {network: work / f"{network}/model.safetensors" for network in NETWORKS}
         self.seconds = 1 if self.tiny else 3
-        self.known = {}  # our figures by (network, work, batch, tf32): compiled peers stand beside them, too
+        self.known = {}  # figures of both sides: several of one stand beside one of the other
 
     def make_model(self, network):
         """An untrained teacher's file: one step of a training."""
@@ -58,15 +62,14 @@ class Bench:
                 f"run.dir={self.model[network].parent}"]
         return self.pack.run(["onestep-train", f"{self.folder[network]}/teacher.yaml", *more, *self.data[network]], 60, 2)
 
-    def ours(self, network, work, batch, tf32):
+    def ours(self, network, work, batch, mode):
         more = [f"run.batch={batch}", "run.micro_batch=0", f"run.device={self.device}", "run.workers=1", "run.threads=1",
-                *self.data[network]]
+                *MODES[mode], *self.data[network]]
         if work != "teacher":
             more.append(f"task.teacher={self.model[network]}")
         steps = 1 if self.tiny or network != "fashion_mnist" else 10
         flags = ["--json", "--steps", steps, "--repeats", 1 if self.tiny else 12, "--seconds", self.seconds]
-        return self.pack.run(["bench_steps", f"{self.folder[network]}/{work}.yaml", *more, *flags,
-                              *(["--tf32"] if tf32 else [])], 60)
+        return self.pack.run(["bench_steps", f"{self.folder[network]}/{work}.yaml", *more, *flags], 60)
 
     def peer(self, network, work, batch, tf32, compiled):
         flags = ["--device", self.device, "--batch", batch, "--seconds", self.seconds, "--json"]
@@ -101,21 +104,25 @@ def rate(figures):
     return text
 
 
-def beside(bench, network, work, batch, tf32, compiled):
+def beside(bench, network, work, batch, mode, compiled):
     """Ours and the peer in one run, and their ratio."""
-    kind = f"{NETWORKS[network]}, {WORKS[work]}, batch {batch}, {'TF32' if tf32 else 'float32'}"
-    key = (network, work, batch, tf32)
+    kind = f"{NETWORKS[network]}, {WORKS[work]}, batch {batch}"
+    tf32 = not mode.startswith("float32")
+    key, other = (network, work, batch, mode), (network, work, batch, tf32, compiled)
     if key not in bench.known:
         ended = bench.ours(*key)
         bench.known[key] = figures_of(ended)
-        yield row_of(f"{kind}: OneStep", ended, rate)
-    known, mode = bench.known[key], "torch.compile" if compiled else "eager PyTorch"
-
-    def text(figures):
-        ratio = f": OneStep is {known['images_per_sec'] / figures['images_per_sec']:.2f} x as fast" if known else ""
-        return rate(figures) + ratio
-
-    yield row_of(f"{kind}: {mode}", bench.peer(*key, compiled), text)
+        yield row_of(f"{kind}: OneStep, {mode}", ended, rate)
+    peer = f"{'torch.compile' if compiled else 'eager PyTorch'}, {'TF32' if tf32 else 'float32'}"
+    if other not in bench.known:
+        ended = bench.peer(*other)
+        bench.known[other] = figures_of(ended)
+        yield row_of(f"{kind}: {peer}", ended, rate)
+    ours, theirs = bench.known[key], bench.known[other]
+    if ours and theirs:
+        ratio = ours["images_per_sec"] / theirs["images_per_sec"]
+        yield Row(SECTION, f"{kind}: OneStep, {mode}, beside {peer}", "measured", f"{ratio:.2f} x as fast",
+                  figures={"ratio": ratio})
 
 
 def samplers_and_inception(bench):
@@ -161,7 +168,8 @@ def all_of(pack, options, work):
         if ended.code != 0:
             yield failure(SECTION, f"{NETWORKS[network]}: a model file", ended)
     if bench.tiny:
-        yield from beside(bench, "fashion_mnist", "teacher", 4, False, False)
+        yield from beside(bench, "fashion_mnist", "teacher", 4, "float32", False)
+        yield from beside(bench, "fashion_mnist", "teacher", 4, "bf16 + graph", False)
         yield from samplers_and_inception(bench)
         yield from kernels(bench)
         return

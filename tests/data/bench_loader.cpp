@@ -30,7 +30,7 @@ void measure(const char* what, const Dataset& data, double share, double seconds
   int64_t seen = 0;
   for (; bench::now() - start < seconds; seen += kBatch) {
     const Batch batch = loader.take(seen);
-    augment(batch.images, share, 1, batch.indices);
+    augment(to_float(batch.images), share, 1, batch.indices);
   }
   const double wall = bench::now() - start;
   std::printf(

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // compare_runs [--device cuda] [--json] [--from N]: every task and every kind of distillation, a hundred tiny
 // images each, on the CPU and on another device: how far its losses are from the CPU's, whether a stopped and
-// resumed run has the bits of an unbroken one, and how often a step makes the host wait.
+// resumed run has the bits of an unbroken one, whether replayed graphs have those of an eager run (without a
+// GPU a stand-in for graphs), how far narrower precisions are from float32, and how often a step makes the
+// host wait.
 #include <cstdio>
+#include <map>
+#include <memory>
 #include <set>
 #include <stdexcept>
 
@@ -15,6 +19,7 @@
 #include "io/jsonl.h"
 #include "io/numerical_error.h"
 #include "kernels/cuda_sync.h"
+#include "stand_in_graphs.h"
 #include "tasks/toy_runs.h"
 
 using namespace onestep;
@@ -34,13 +39,29 @@ double tolerance_of(const std::string& task) {
   return task.starts_with("sid") ? 1e-1 : 1e-3;
 }
 
+/// What they make of a narrower precision: a few times what bfloat16 makes of it on a CPU.
+double precision_tolerance_of(const std::string& task) {
+  return task.starts_with("sid") ? 1.0 : 0.2;
+}
+
+/// The tasks whose work is decided on the host in part, so that none of it is recorded.
+bool has_graphs(const std::string& task) {
+  return task != "multi_step" && task != "regression";
+}
+
 struct Compared {
   double loss_difference = 0;
-  std::string first_difference;   ///< of the resumed run from the unbroken one
-  double syncs = 0;               ///< a step
-  std::set<std::string> waiting;  ///< the operations in which it waits
-  bool holds(double tolerance) const {
-    return loss_difference <= tolerance && first_difference.empty() && syncs == 0;
+  std::string first_difference;              ///< of the resumed run from the unbroken one
+  std::string graph_difference;              ///< of a run of graphs from an eager one
+  int64_t replays = 0;                       ///< of graphs, in that run
+  std::map<std::string, double> precisions;  ///< by name: how far its losses are from float32's
+  double syncs = 0;                          ///< a step
+  std::set<std::string> waiting;             ///< the operations in which it waits
+  bool holds(const std::string& task) const {
+    for (const auto& [name, difference] : precisions)
+      if (!(difference <= precision_tolerance_of(task))) return false;
+    return loss_difference <= tolerance_of(task) && first_difference.empty() && graph_difference.empty() &&
+           (replays > 0) == has_graphs(task) && syncs == 0;
   }
 };
 
@@ -88,6 +109,34 @@ void look_for_syncs(Compared& compared, const std::filesystem::path& dir, const 
   compared.waiting = {syncs.begin(), syncs.end()};
 }
 
+/// Two dozen steps in two shards each, and one that is as long as a shard: by graphs, and without.
+void look_at_graphs(Compared& compared, const TemporaryFolder& folder, const Experiment& e,
+                    at::Device device) {
+  const std::string budget = "images: 392, batch: 16";
+  const auto counts = std::make_shared<test::GraphCounts>();
+  const kernels::GraphMaker maker =
+      device.is_cuda() ? test::counted(kernels::cuda_graphs(device), counts) : test::stand_in_graphs(counts);
+  const Finished eager = run(folder / (e.name + "_eager"), e.task, budget, 0, e.data, device);
+  const Finished graphs = run(folder / (e.name + "_graphs"), e.task, budget, 0, e.data, device, {}, maker);
+  compared.graph_difference = first_difference(graphs, eager);
+  compared.replays = counts->replayed;
+}
+
+/// The budget of `float32`'s run again, in what else the device computes in.
+void look_at_precisions(Compared& compared, const TemporaryFolder& folder, const Experiment& e,
+                        at::Device device, const std::map<std::string, double>& float32) {
+  const auto look = [&](const std::string& precision) {
+    const std::filesystem::path place = folder / (e.name + "_" + precision);
+    run(place, e.task, kBudget + ", precision: " + precision, 0, e.data, device);
+    compared.precisions[precision] = difference_of(losses_of(place), float32);
+  };
+  look("bfloat16");
+  if (!device.is_cuda()) return;
+  use_precision("precision", "tf32", device);
+  look("tf32");
+  use_precision("precision", "float32", device);
+}
+
 Compared compare(const TemporaryFolder& folder, const Experiment& e, at::Device device) {
   const auto place = [&](const char* kind) { return folder / (e.name + kind); };
   run(place("_cpu"), e.task, kBudget, 0, e.data);
@@ -95,6 +144,8 @@ Compared compare(const TemporaryFolder& folder, const Experiment& e, at::Device 
   const Finished cut = run(place("_cut"), e.task, kBudget, 3, e.data, device);
   Compared compared{.loss_difference = difference_of(losses_of(place("_whole")), losses_of(place("_cpu"))),
                     .first_difference = first_difference(cut, whole)};
+  look_at_graphs(compared, folder, e, device);
+  look_at_precisions(compared, folder, e, device, losses_of(place("_whole")));
   look_for_syncs(compared, place("_syncs"), e, device);
   return compared;
 }
@@ -111,10 +162,14 @@ void run_all(const Options& options) {
     nlohmann::ordered_json line{{"task", e.name}, {"tolerance", tolerance_of(e.name)}, {"holds", false}};
     try {
       const Compared c = compare(folder, e, device);
-      line["holds"] = c.holds(tolerance_of(e.name));
+      line["holds"] = c.holds(e.name);
       line["loss_difference"] = c.loss_difference;
       line["resumes_equal"] = c.first_difference.empty();
       line["first_difference"] = c.first_difference;
+      line["graphs_equal"] = c.graph_difference.empty();
+      line["graph_difference"] = c.graph_difference;
+      line["replays"] = c.replays;
+      line["precisions"] = c.precisions;
       line["syncs"] = c.syncs;
       line["waiting"] = c.waiting;
     } catch (const c10::Error& error) {
@@ -128,9 +183,15 @@ void run_all(const Options& options) {
     } else if (line.contains("error")) {
       std::printf("%-18s FAILED  %s\n", e.name.c_str(), line["error"].get<std::string>().c_str());
     } else {
-      std::printf("%-18s %s  losses differ by %.1e, resumed %s, %g waits a step\n", e.name.c_str(),
-                  line["holds"].get<bool>() ? "holds " : "FAILED", line["loss_difference"].get<double>(),
-                  line["resumes_equal"].get<bool>() ? "equal" : "DIFFERENT", line["syncs"].get<double>());
+      const auto equal = [&](const char* what) { return line[what].get<bool>() ? "equal" : "DIFFERENT"; };
+      std::string precisions;
+      for (const auto& [name, difference] : line["precisions"].items())
+        precisions += c10::str(", ", name, " ", difference.get<double>());
+      std::printf("%-18s %s  losses differ by %.1e%s, resumed %s, %lld graphs replayed %s, %g waits a step\n",
+                  e.name.c_str(), line["holds"].get<bool>() ? "holds " : "FAILED",
+                  line["loss_difference"].get<double>(), precisions.c_str(), equal("resumes_equal"),
+                  static_cast<long long>(line["replays"].get<int64_t>()), equal("graphs_equal"),
+                  line["syncs"].get<double>());
     }
     std::fflush(stdout);
     if (bench::is_lost(line.value("error", ""))) throw std::runtime_error(bench::go_on(i + 1));

@@ -33,7 +33,7 @@ void* mark(void* host) {
 
 struct Notes {
   std::mutex mutex;  // the backward pass runs in another thread
-  std::vector<std::string> lines;
+  std::vector<std::string> lines, copies;
 };
 
 Notes& notes() {
@@ -44,6 +44,11 @@ Notes& notes() {
 void note(const std::string& line) {
   const std::lock_guard lock(notes().mutex);
   notes().lines.push_back(line);
+}
+
+void note_copy(const std::string& line) {
+  const std::lock_guard lock(notes().mutex);
+  notes().copies.push_back(line);
 }
 
 /// Memory of the host that a GPU could read by itself, and which blocks of it there are.
@@ -269,6 +274,7 @@ at::Tensor& copy(at::Tensor& self, const at::Tensor& source, bool non_blocking) 
       note("blocking copy to the device" + what);
     else if (!source.is_pinned())
       note("copy to the device from memory that is not pinned" + what);
+    if (from_host) note_copy("copy to the device" + what);
   }
   const at::AutoDispatchBelowADInplaceOrView below_autograd;
   at::Tensor destination = to_host ? self : on_host(self);
@@ -312,9 +318,15 @@ std::vector<std::string> pretend_syncs() {
   return notes().lines;
 }
 
+std::vector<std::string> pretend_copies() {
+  const std::lock_guard lock(notes().mutex);
+  return notes().copies;
+}
+
 void reset_pretend_syncs() {
   const std::lock_guard lock(notes().mutex);
   notes().lines.clear();
+  notes().copies.clear();
 }
 
 void* host_address(const void* device_address) {

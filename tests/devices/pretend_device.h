@@ -24,6 +24,9 @@ at::Device pretend_device();
 /// the host, copies to the device that block or that start from memory which is not pinned, and operations
 /// whose result's shape depends on values.
 std::vector<std::string> pretend_syncs();
+/// All copies from the host to the device since then, those that wait for nothing, too: a graph can't have
+/// them.
+std::vector<std::string> pretend_copies();
 void reset_pretend_syncs();
 
 /// The host's address of a device address, for launchers of our own kernels. Throws c10::Error for an address

@@ -22,7 +22,7 @@ namespace {
 struct Scene {
   at::Device device = at::kCPU;
   Denoiser teacher = trained(clone(picture_network(1), device));
-  Fake fake = trained(make_fake(FakeNetworkConfig{}, clone(picture_network(2), device)));
+  Fake fake = trained(make_fake(FakeNetworkConfig{}, clone(picture_network(2), device), device));
   Shard shard = drawn_shard(pictures(9), 20, 6, device);
 
   Discriminator discriminator(const DiscriminatorConfig& config) const {

@@ -102,28 +102,35 @@ struct Options {
 
 void run(const Options& options) {
   const Communicator ranks = join_ranks(options.ranks);
-  const auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
+  auto config = config::read<TrainConfig>(config::load(options.config, options.overrides));
   const at::Device device = open_device(config.run.device, ranks.local_rank);
   connect_device(ranks, device);
   const Workers workers = use_workers(config.run.workers, config.run.threads, device);
-  bench::allow_tf32(options.tf32);
+  config.run.precision = use_precision("run.precision", config.run.precision, device);
+  if (options.tf32) bench::allow_tf32(true);
   const Dataset data = load_dataset(config.data);
-  Task task = make_task(config.task, {.run = config.run,
-                                      .device = device,
-                                      .data = data,
-                                      .provenance = {},
-                                      .workers = workers,
-                                      .ranks = ranks});
+  Task task =
+      make_task(config.task, {.run = config.run,
+                              .device = device,
+                              .data = data,
+                              .provenance = {},
+                              .workers = workers,
+                              .ranks = ranks,
+                              .graphs = config.run.graph && device.is_cuda() ? kernels::cuda_graphs(device)
+                                                                             : kernels::GraphMaker()});
   int64_t nimg = 0;
   const auto plan = [&] { return plan_step(nimg, config.run.batch, shard_size(config.run), ranks); };
   const auto step = [&] {
     Step next = plan();
     next.read = [&](int64_t number) {
-      return read_shard(data, config.run.seed, range_of(next, number), config.run.flip);
+      const ShardRange range = range_of(next, number);
+      return read_batch(data, config.run.seed, range.nimg, range.size, config.run.flip, !device.is_cpu());
     };
     task.step(next);
     nimg += next.size;
   };
+  // Until every kind of step is recorded, of a cycle of up to five.
+  for (int64_t i = 0; config.run.graph && i < 25; ++i) step();
   // The first of all steps chooses algorithms, fills the memory pool, and takes what memory a training takes:
   // the networks of the bare passes beside it would be too much.
   step();
@@ -133,8 +140,8 @@ void run(const Options& options) {
   const int64_t shards = plan().mine.count;
   std::vector<std::function<void()>> networks;
   for (int64_t worker = 0; worker < (options.alone ? 0 : workers.count()); ++worker)
-    networks.push_back(
-        std::visit(Passes{first.images.to(device), first.condition.classes.to(device)}, config.task));
+    networks.push_back(std::visit(
+        Passes{to_float(first.images).to(device), first.condition.classes.to(device)}, config.task));
   const auto passes = [&] { workers.for_each(shards, [&](int64_t, int64_t worker) { networks[worker](); }); };
   const auto times = [&](const auto& work) {
     return [&] {
@@ -178,6 +185,8 @@ void run(const Options& options) {
                {"workers", workers.count()},
                {"threads", workers.intra_op()},
                {"tf32", options.tf32},
+               {"precision", config.run.precision},
+               {"graph", config.run.graph},
                {"parameters", task.cost.parameters.front().second},
                {"ranks", ranks.size},
                {"images_per_sec", images / whole_step},

@@ -96,10 +96,15 @@ inline RunEnd train(
 /// Runs a configuration to its end; `stop_after` > 0 cuts it after so many steps and resumes.
 inline Finished run(const std::filesystem::path& dir, const std::string& task_yaml,
                     const std::string& run_yaml, int64_t stop_after = 0, const Dataset& data = halves(),
-                    at::Device device = at::kCPU, const Workers& workers = {}) {
+                    at::Device device = at::kCPU, const Workers& workers = {},
+                    const kernels::GraphMaker& graphs = {}) {
   const TrainConfig config = config_of(dir, task_yaml, run_yaml);
-  const TaskContext context{
-      .run = config.run, .device = device, .data = data, .provenance = {}, .workers = workers};
+  const TaskContext context{.run = config.run,
+                            .device = device,
+                            .data = data,
+                            .provenance = {},
+                            .workers = workers,
+                            .graphs = graphs};
   if (stop_after > 0) {
     Task task = make_task(config.task, context);
     const RunEnd end = train(config, task, data, [&] { return --stop_after == 0; });
