@@ -15,7 +15,8 @@ namespace onestep::kernels {
 /// with turned weights, that of the weights the adjoint of the formula in them. A gradient that is to be
 /// differentiated itself comes from ATen.
 ///
-/// Rounding: 1.7 to 2.7 times the error of a direct convolution. The bits of an image's result and gradient
+/// Rounding: 1.8 to 2.7 times the error of oneDNN's direct convolution, up to 3.5 in the weights' gradient
+/// (kernels/README.md). The bits of an image's result and gradient
 /// depend neither on its batch nor on threads, those of the weights' gradient not on threads; they are the
 /// same with AVX2 and AVX-512, and others on a machine without. A number that is not finite spoils its tile.
 /// Throws c10::Error on shapes, dtypes or devices that do not fit.

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -133,10 +132,10 @@ TEST_CASE("Winograd's convolution rounds at most four times as much as the direc
     const Case c = make_case(s);
     const Results exact = differentiated(c, at::kDouble, library);
     const Results ours = differentiated(c, at::kFloat, winograd_conv);
-    // In the worst order of a direct sum; what a library's sums make is a little better or worse.
-    const double root = 6e-8 * std::sqrt(static_cast<double>(9 * s.in));
-    CHECK(error(ours.y, exact.y) < 4 * root / 3);
-    CHECK(error(ours.grad_x, exact.grad_x) < 4 * root / 3);
+    // The library's passes differ by machine; its forward one is what both of ours are measured by.
+    const double direct = error(library(c.x, c.weight, c.bias), exact.y);
+    CHECK(error(ours.y, exact.y) < 4 * direct);
+    CHECK(error(ours.grad_x, exact.grad_x) < 4 * direct);
     CHECK(error(ours.grad_weight, exact.grad_weight) < 1.5e-6);
   }
 }
