@@ -21,11 +21,15 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+bool is_taken(const at::Tensor& t) {
+  return t.is_cpu() && (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
+}
+
 void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  const auto fits = [](const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == at::kFloat; };
-  TORCH_CHECK(fits(x) && fits(weight) && (!bias.defined() || fits(bias)),
-              "winograd_conv: all must be float32 on the CPU, x is ", x.scalar_type(), " on ", x.device(),
-              ", weight ", weight.scalar_type(), " on ", weight.device());
+  const auto fits = [&](const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == x.scalar_type(); };
+  TORCH_CHECK(is_taken(x) && fits(weight) && (!bias.defined() || fits(bias)),
+              "winograd_conv: all must be float32, or all bfloat16, on the CPU, x is ", x.scalar_type(),
+              " on ", x.device(), ", weight ", weight.scalar_type(), " on ", weight.device());
   TORCH_CHECK(x.dim() == 4 && weight.dim() == 4 && weight.size(1) == x.size(1) && weight.size(2) == 3 &&
                   weight.size(3) == 3,
               "winograd_conv: weight must be [out, in, 3, 3] for x [N, in, H, W], got ", weight.sizes(),
@@ -60,33 +64,58 @@ at::Tensor evenly_spaced(const at::Tensor& weight) {
   return weight.stride(2) == 3 * weight.stride(3) ? weight : weight.contiguous();
 }
 
+template <class Real>
+const Real* read(const at::Tensor& t) {
+  return static_cast<const Real*>(t.const_data_ptr());
+}
+template <class Real>
+Real* write(const at::Tensor& t) {
+  return static_cast<Real*>(t.mutable_data_ptr());
+}
+
+/// Calls run.template operator()<Real>() for the images' dtype.
+template <class Run>
+void for_dtype(const at::Tensor& x, const Run& run) {
+  x.scalar_type() == at::kFloat ? run.template operator()<float>() : run.template operator()<BFloat16>();
+}
+
+// Weights are float32 in these three.
+
+at::Tensor convolved(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)},
+                           x.options().memory_format(at::MemoryFormat::ChannelsLast));
+  for_dtype(x, [&]<class Real> {
+    winograd_conv_cpu(target(), shape_of(x, weight), read<Real>(x), read<float>(weight),
+                      bias.defined() ? read<float>(bias) : nullptr, write<Real>(y));
+  });
+  return y;
+}
+
 at::Tensor grad_x(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& grad_y) {
   at::Tensor grad = at::empty_like(x);
-  winograd_conv_grad_x_cpu(target(), shape_of(x, weight), grad_y.const_data_ptr<float>(),
-                           weight.const_data_ptr<float>(), grad.mutable_data_ptr<float>());
+  for_dtype(x, [&]<class Real> {
+    winograd_conv_grad_x_cpu(target(), shape_of(x, weight), read<Real>(grad_y), read<float>(weight),
+                             write<Real>(grad));
+  });
   return grad;
 }
 
 at::Tensor grad_weight(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& grad_y) {
   at::Tensor grad = at::empty_like(weight);
-  winograd_conv_grad_weight_cpu(target(), shape_of(x, weight), x.const_data_ptr<float>(),
-                                grad_y.const_data_ptr<float>(), grad.mutable_data_ptr<float>());
+  for_dtype(x, [&]<class Real> {
+    winograd_conv_grad_weight_cpu(target(), shape_of(x, weight), read<Real>(x), read<Real>(grad_y),
+                                  write<float>(grad));
+  });
   return grad;
 }
 
 struct WinogradFunction : torch::autograd::Function<WinogradFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias) {
-    const at::Tensor images = channels_last(x), weights = evenly_spaced(weight);
-    const at::Tensor offsets = bias ? bias->contiguous() : at::Tensor();
+    const at::Tensor images = channels_last(x), weights = evenly_spaced(weight).to(at::kFloat);
     context->save_for_backward({images, weights});
     context->saved_data["has_bias"] = bias.has_value();
-    at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)},
-                             x.options().memory_format(at::MemoryFormat::ChannelsLast));
-    winograd_conv_cpu(target(), shape_of(x, weight), images.const_data_ptr<float>(),
-                      weights.const_data_ptr<float>(), bias ? offsets.const_data_ptr<float>() : nullptr,
-                      y.mutable_data_ptr<float>());
-    return y;
+    return convolved(images, weights, bias ? bias->contiguous().to(at::kFloat) : at::Tensor());
   }
 
   static variable_list backward(AutogradContext* context, variable_list grads) {
@@ -96,15 +125,15 @@ struct WinogradFunction : torch::autograd::Function<WinogradFunction> {
         context->needs_input_grad(0), context->needs_input_grad(1),
         context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)};
     if (c10::GradMode::is_enabled()) {
-      const auto [of_x, of_weight, of_bias] =
-          at::convolution_backward(grads[0], x, weight, at::IntArrayRef{weight.size(0)}, {1, 1}, {1, 1},
-                                   {1, 1}, /*transposed=*/false, {0, 0}, /*groups=*/1, needed);
+      const auto [of_x, of_weight, of_bias] = at::convolution_backward(
+          grads[0], x, weight.to(x.scalar_type()), at::IntArrayRef{weight.size(0)}, {1, 1}, {1, 1}, {1, 1},
+          /*transposed=*/false, {0, 0}, /*groups=*/1, needed);
       return {of_x, of_weight, of_bias};
     }
     const at::Tensor grad_y = channels_last(grads[0]);
     return {needed[0] ? grad_x(x, weight, grad_y) : at::Tensor(),
             needed[1] ? grad_weight(x, weight, grad_y) : at::Tensor(),
-            needed[2] ? grad_y.sum({0, 2, 3}) : at::Tensor()};
+            needed[2] ? grad_y.sum({0, 2, 3}, /*keepdim=*/false, at::kFloat) : at::Tensor()};
   }
 };
 
@@ -117,8 +146,8 @@ at::Tensor winograd_conv(const at::Tensor& x, const at::Tensor& weight, const at
 
 bool prefers_winograd(const at::Tensor& x, const at::Tensor& weight) {
   constexpr int64_t kFewestChannels = 16;
-  const auto is_float = [](const at::Tensor& t) { return t.is_cpu() && t.scalar_type() == at::kFloat; };
-  if (!is_float(x) || !is_float(weight) || weight.size(2) != 3 || weight.size(3) != 3) return false;
+  if (!is_taken(x) || weight.scalar_type() != x.scalar_type() || weight.size(2) != 3 || weight.size(3) != 3)
+    return false;
   if (std::min(weight.size(0), weight.size(1)) < kFewestChannels) return false;
   // Of a tile's 36 products for 16 pixels, those beyond the border are wasted: 9 pixels must remain.
   const int64_t height = x.size(2), width = x.size(3), tiles = ((height + 3) / 4) * ((width + 3) / 4);

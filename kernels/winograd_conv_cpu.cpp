@@ -14,14 +14,15 @@ namespace {
 
 using namespace winograd;
 
-/// The arithmetic, compiled for one set of instructions.
+/// The arithmetic on images of Real, compiled for one set of instructions.
+template <class Real>
 struct Copy {
   int64_t lanes, rows;
   decltype(&Arithmetic<4>::transform_weights) transform_weights;
   decltype(&Arithmetic<4>::transform_back) transform_back;
-  decltype(&Arithmetic<4>::read_patches) read_patches;
-  decltype(&Arithmetic<4>::read_outputs) read_outputs;
-  decltype(&Arithmetic<4>::convolve) convolve;
+  decltype(&Arithmetic<4>::read_patches<Real>) read_patches;
+  decltype(&Arithmetic<4>::read_outputs<Real>) read_outputs;
+  decltype(&Arithmetic<4>::convolve<Real>) convolve;
   decltype(&Arithmetic<4>::correlate) correlate;
 };
 
@@ -30,17 +31,18 @@ struct Copy {
   __VA_ARGS__ static void step(Args... a) { \
     A::step(a...);                          \
   }
-#define ONESTEP_COPY(name, lanes, ...)                                                        \
-  struct name {                                                                               \
-    using A = Arithmetic<lanes>;                                                              \
-    ONESTEP_STEP(transform_weights, __VA_ARGS__)                                              \
-    ONESTEP_STEP(transform_back, __VA_ARGS__)                                                 \
-    ONESTEP_STEP(read_patches, __VA_ARGS__)                                                   \
-    ONESTEP_STEP(read_outputs, __VA_ARGS__)                                                   \
-    ONESTEP_STEP(convolve, __VA_ARGS__)                                                       \
-    ONESTEP_STEP(correlate, __VA_ARGS__)                                                      \
-    static constexpr Copy copy{lanes,        A::kRows,     transform_weights, transform_back, \
-                               read_patches, read_outputs, convolve,          correlate};     \
+#define ONESTEP_COPY(name, lanes, ...)                                                              \
+  struct name {                                                                                     \
+    using A = Arithmetic<lanes>;                                                                    \
+    ONESTEP_STEP(transform_weights, __VA_ARGS__)                                                    \
+    ONESTEP_STEP(transform_back, __VA_ARGS__)                                                       \
+    ONESTEP_STEP(read_patches, __VA_ARGS__)                                                         \
+    ONESTEP_STEP(read_outputs, __VA_ARGS__)                                                         \
+    ONESTEP_STEP(convolve, __VA_ARGS__)                                                             \
+    ONESTEP_STEP(correlate, __VA_ARGS__)                                                            \
+    template <class Real>                                                                           \
+    static constexpr Copy<Real> copy{lanes,        A::kRows,     transform_weights, transform_back, \
+                                     read_patches, read_outputs, convolve,          correlate};     \
   };
 ONESTEP_COPY(Baseline, 4)
 #ifdef __x86_64__
@@ -50,13 +52,14 @@ ONESTEP_COPY(Avx512, 16, __attribute__((target("avx512f"))))
 #undef ONESTEP_COPY
 #undef ONESTEP_STEP
 
-const Copy& copy_for(WinogradTarget target) {
+template <class Real>
+const Copy<Real>& copy_for(WinogradTarget target) {
 #ifdef __x86_64__
-  if (target == WinogradTarget::avx512) return Avx512::copy;
-  if (target == WinogradTarget::avx2) return Avx2::copy;
+  if (target == WinogradTarget::avx512) return Avx512::copy<Real>;
+  if (target == WinogradTarget::avx2) return Avx2::copy<Real>;
 #endif
   (void)target;
-  return Baseline::copy;
+  return Baseline::copy<Real>;
 }
 
 /// Memory for numbers that are written before they are read.
@@ -100,8 +103,9 @@ int64_t block_size(int64_t tiles, int64_t stride, int64_t rows) {
   return std::min(rounded_up(std::max<int64_t>(tiles, 1), rows), std::clamp<int64_t>(fitting, rows, 96));
 }
 
-void convolve(const Copy& copy, const Sides& sides, const float* x, const float* weight,
-              const WeightView& view, const float* bias, float* y) {
+template <class Real>
+void convolve(const Copy<Real>& copy, const Sides& sides, const Real* x, const float* weight,
+              const WeightView& view, const float* bias, Real* y) {
   const Panels panels{sides.in.channels, sides.out.channels, copy.lanes};
   const Scratch weights(panels.size());
   at::parallel_for(0, panels.count(), grain(panels.rows * kPositions * 4 * copy.lanes),
@@ -111,7 +115,7 @@ void convolve(const Copy& copy, const Sides& sides, const float* x, const float*
                    });
   const int64_t tiles = sides.in.tiles(), stride = rounded_up(sides.in.channels, copy.lanes);
   const int64_t block = block_size(tiles, stride, copy.rows);
-  const Convolution call{sides.in, sides.out, x, weights.get(), bias, y, panels, block};
+  const Convolution<Real> call{sides.in, sides.out, x, weights.get(), bias, y, panels, block};
   const int64_t floats = kPositions * copy.rows * 2 * copy.lanes + kPatch * stride +
                          Patches(block, sides.in.channels, copy.lanes).size();
   const int64_t products = block * kPositions * sides.in.channels * sides.out.channels;
@@ -124,22 +128,25 @@ void convolve(const Copy& copy, const Sides& sides, const float* x, const float*
 
 }  // namespace
 
-void winograd_conv_cpu(WinogradTarget target, const WinogradShape& s, const float* x, const float* weight,
-                       const float* bias, float* y) {
-  convolve(copy_for(target), sides(s), x, weight, by_input(s), bias, y);
+template <class Real>
+void winograd_conv_cpu(WinogradTarget target, const WinogradShape& s, const Real* x, const float* weight,
+                       const float* bias, Real* y) {
+  convolve(copy_for<Real>(target), sides(s), x, weight, by_input(s), bias, y);
 }
 
-void winograd_conv_grad_x_cpu(WinogradTarget target, const WinogradShape& s, const float* grad_y,
-                              const float* weight, float* grad_x) {
+template <class Real>
+void winograd_conv_grad_x_cpu(WinogradTarget target, const WinogradShape& s, const Real* grad_y,
+                              const float* weight, Real* grad_x) {
   const auto [in, out] = sides(s);
   const auto [of_out, of_in, of_tap] = s.weight;
   const WeightView view{s.out, of_out, of_in, of_tap, /*turned=*/true};
-  convolve(copy_for(target), {out, in}, grad_y, weight, view, nullptr, grad_x);
+  convolve(copy_for<Real>(target), {out, in}, grad_y, weight, view, nullptr, grad_x);
 }
 
-void winograd_conv_grad_weight_cpu(WinogradTarget target, const WinogradShape& s, const float* x,
-                                   const float* grad_y, float* grad_weight) {
-  const Copy& copy = copy_for(target);
+template <class Real>
+void winograd_conv_grad_weight_cpu(WinogradTarget target, const WinogradShape& s, const Real* x,
+                                   const Real* grad_y, float* grad_weight) {
+  const Copy<Real>& copy = copy_for<Real>(target);
   const auto [in, out] = sides(s);
   const int64_t tiles = in.tiles();
   if (tiles == 0) {
@@ -175,5 +182,16 @@ void winograd_conv_grad_weight_cpu(WinogradTarget target, const WinogradShape& s
                        copy.transform_back(grad.get(), view, panels, panel, grad_weight);
                    });
 }
+
+#define ONESTEP_WINOGRAD(Real)                                                                            \
+  template void winograd_conv_cpu(WinogradTarget, const WinogradShape&, const Real*, const float*,        \
+                                  const float*, Real*);                                                   \
+  template void winograd_conv_grad_x_cpu(WinogradTarget, const WinogradShape&, const Real*, const float*, \
+                                         Real*);                                                          \
+  template void winograd_conv_grad_weight_cpu(WinogradTarget, const WinogradShape&, const Real*,          \
+                                              const Real*, float*);
+ONESTEP_WINOGRAD(float)
+ONESTEP_WINOGRAD(BFloat16)
+#undef ONESTEP_WINOGRAD
 
 }  // namespace onestep::kernels

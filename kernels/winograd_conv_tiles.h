@@ -4,8 +4,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/bfloat16.h"
+
 /// The arithmetic of winograd_conv.h on a few tiles, written once for vectors of `lanes` floats: all of it is
-/// inlined into functions that are compiled for one set of instructions each.
+/// inlined into functions that are compiled for one set of instructions each. Images lie in memory as Real,
+/// float32 or bfloat16.
 namespace onestep::kernels::winograd {
 
 #define ONESTEP_INLINE __attribute__((always_inline)) inline
@@ -66,10 +69,12 @@ struct WeightView {
 };
 
 /// A convolution whose weights are transformed: blocks of `block` tiles are worked on at a time.
+template <class Real>
 struct Convolution {
   Grid in, out;
-  const float *x, *weights, *bias;  ///< bias may be null
-  float* y;
+  const Real* x;
+  const float *weights, *bias;  ///< bias may be null
+  Real* y;
   Panels panels;
   int64_t block;
 };
@@ -77,6 +82,8 @@ struct Convolution {
 template <int lanes>
 struct Arithmetic {
   typedef float Vector __attribute__((vector_size(lanes * sizeof(float))));
+  typedef uint32_t Words __attribute__((vector_size(lanes * sizeof(uint32_t))));
+  typedef uint16_t Halves __attribute__((vector_size(lanes * sizeof(uint16_t))));
 
   static constexpr int64_t kLanes = lanes;
   /// Rows of a product that are summed at a time, with two vectors each: as many as there are registers for.
@@ -102,6 +109,40 @@ struct Arithmetic {
   static ONESTEP_INLINE void store(float* p, const Vector& v, int64_t count) {
     if (count >= lanes) return store(p, v);
     memcpy(p, &v, count * sizeof(float));
+  }
+
+  // The same of bfloat16, the upper halves of floats; rounded to the nearest, as bfloat16.h has it.
+  static ONESTEP_INLINE Vector widened(const Halves& upper) {
+    const Words bits = __builtin_convertvector(upper, Words) << 16;
+    Vector v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+  }
+  static ONESTEP_INLINE Halves narrowed(const Vector& v) {
+    Words bits;
+    memcpy(&bits, &v, sizeof bits);
+    const Words number = (Words)(v == v), rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+    return __builtin_convertvector((rounded & number) | (0x7FC0 & ~number), Halves);
+  }
+  static ONESTEP_INLINE Vector load(const BFloat16* p) {
+    Halves upper;
+    memcpy(&upper, p, sizeof upper);
+    return widened(upper);
+  }
+  static ONESTEP_INLINE Vector load(const BFloat16* p, int64_t count) {
+    if (count >= lanes) return load(p);
+    Halves upper{};
+    memcpy(&upper, p, count * sizeof(BFloat16));
+    return widened(upper);
+  }
+  static ONESTEP_INLINE void store(BFloat16* p, const Vector& v) {
+    const Halves upper = narrowed(v);
+    memcpy(p, &upper, sizeof upper);
+  }
+  static ONESTEP_INLINE void store(BFloat16* p, const Vector& v, int64_t count) {
+    if (count >= lanes) return store(p, v);
+    const Halves upper = narrowed(v);
+    memcpy(p, &upper, count * sizeof(BFloat16));
   }
 
   // The transforms along one axis. A position is a point: 0, √½, −√½, √2, −√2, ∞.
@@ -224,30 +265,31 @@ struct Arithmetic {
   }
 
   /// What a tile's transform reads: rows of pixels, and which columns are inside the image.
-  template <int size>
+  template <int size, class Real>
   struct Window {
-    const float* rows[size];
+    const Real* rows[size];
     bool inside[size];
     int64_t channels;
   };
   /// `zeros` holds size pixels and a vector of them, for rows outside.
-  template <int size>
-  static ONESTEP_INLINE Window<size> window_at(const float* x, const Grid& grid, int64_t tile, int64_t border,
-                                               const float* zeros) {
+  template <int size, class Real>
+  static ONESTEP_INLINE Window<size, Real> window_at(const Real* x, const Grid& grid, int64_t tile,
+                                                     int64_t border, const float* zeros) {
     const Corner corner = corner_of(grid, tile);
     const int64_t left = corner.x - border, top = corner.y - border;
-    Window<size> window{.channels = grid.channels};
+    Window<size, Real> window{.channels = grid.channels};
     for (int i = 0; i < size; ++i) {
       const bool is_row = top + i >= 0 && top + i < grid.height;
       window.inside[i] = left + i >= 0 && left + i < grid.width;
-      window.rows[i] =
-          is_row ? x + ((corner.image * grid.height + top + i) * grid.width + left) * grid.channels : zeros;
+      window.rows[i] = is_row
+                           ? x + ((corner.image * grid.height + top + i) * grid.width + left) * grid.channels
+                           : reinterpret_cast<const Real*>(zeros);
     }
     return window;
   }
 
-  template <int size, void (*along)(const Vector (&)[size], Vector (&)[6]), bool whole>
-  static ONESTEP_INLINE void transform_window(const Window<size>& window, int64_t c, float* out,
+  template <int size, void (*along)(const Vector (&)[size], Vector (&)[6]), bool whole, class Real>
+  static ONESTEP_INLINE void transform_window(const Window<size, Real>& window, int64_t c, float* out,
                                               int64_t position_stride) {
     Vector half[6][size];
 #pragma GCC unroll 6
@@ -256,7 +298,7 @@ struct Arithmetic {
       if (window.inside[x]) {
 #pragma GCC unroll 6
         for (int y = 0; y < size; ++y) {
-          const float* const pixel = window.rows[y] + x * window.channels + c;
+          const Real* const pixel = window.rows[y] + x * window.channels + c;
           column[y] = whole ? load(pixel) : load(pixel, window.channels - c);
         }
       }
@@ -275,12 +317,12 @@ struct Arithmetic {
 
   /// The transform of `size` × `size` pixels from `border` above and left of each tile's corner; what lies
   /// outside the image is zero.
-  template <int size, int border, void (*along)(const Vector (&)[size], Vector (&)[6])>
-  static ONESTEP_INLINE void transform_tiles(const float* x, const Grid& grid, int64_t first, int64_t count,
+  template <int size, int border, void (*along)(const Vector (&)[size], Vector (&)[6]), class Real>
+  static ONESTEP_INLINE void transform_tiles(const Real* x, const Grid& grid, int64_t first, int64_t count,
                                              const float* zeros, const Patches& patches, float* out) {
     const int64_t stride = patches.position_stride();
     for (int64_t tile = 0; tile < count; ++tile, out += patches.stride) {
-      const Window<size> window = window_at<size>(x, grid, first + tile, border, zeros);
+      const Window<size, Real> window = window_at<size>(x, grid, first + tile, border, zeros);
       int64_t c = 0;
       for (; c + lanes <= grid.channels; c += lanes)
         transform_window<size, along, true>(window, c, out, stride);
@@ -288,12 +330,14 @@ struct Arithmetic {
     }
   }
   /// Bᵀ x B: what the tiles of an input read.
-  static ONESTEP_INLINE void read_patches(const float* x, const Grid& grid, int64_t first, int64_t count,
+  template <class Real>
+  static ONESTEP_INLINE void read_patches(const Real* x, const Grid& grid, int64_t first, int64_t count,
                                           const float* zeros, const Patches& patches, float* out) {
     transform_tiles<6, 1, from_pixels>(x, grid, first, count, zeros, patches, out);
   }
   /// A y Aᵀ: what comes back from the tiles of an output.
-  static ONESTEP_INLINE void read_outputs(const float* y, const Grid& grid, int64_t first, int64_t count,
+  template <class Real>
+  static ONESTEP_INLINE void read_outputs(const Real* y, const Grid& grid, int64_t first, int64_t count,
                                           const float* zeros, const Patches& patches, float* out) {
     transform_tiles<4, 0, from_outputs>(y, grid, first, count, zeros, patches, out);
   }
@@ -351,8 +395,9 @@ struct Arithmetic {
   }
 
   /// Aᵀ m A + bias of one tile and vector of channels; m is [position, ...]. What lies outside is left out.
+  template <class Real>
   static ONESTEP_INLINE void write_outputs(const float* m, int64_t position_stride, const Vector& bias,
-                                           const Grid& grid, int64_t tile, int64_t channel, float* y) {
+                                           const Grid& grid, int64_t tile, int64_t channel, Real* y) {
     Vector sums[6][6], outputs[4][4];
 #pragma GCC unroll 36
     for (int p = 0; p < kPositions; ++p) sums[p / 6][p % 6] = load(m + p * position_stride);
@@ -360,7 +405,7 @@ struct Arithmetic {
     const Corner corner = corner_of(grid, tile);
     const int64_t height = std::min(kTile, grid.height - corner.y),
                   width = std::min(kTile, grid.width - corner.x);
-    float* const out = y + ((corner.image * grid.height + corner.y) * grid.width + corner.x) * grid.channels;
+    Real* const out = y + ((corner.image * grid.height + corner.y) * grid.width + corner.x) * grid.channels;
 #pragma GCC unroll 4
     for (int64_t i = 0; i < kTile; ++i) {
 #pragma GCC unroll 4
@@ -373,7 +418,9 @@ struct Arithmetic {
   }
 
   /// The convolution's tiles [first, first + count).
-  static ONESTEP_INLINE void convolve(const Convolution& call, int64_t first, int64_t count, float* scratch) {
+  template <class Real>
+  static ONESTEP_INLINE void convolve(const Convolution<Real>& call, int64_t first, int64_t count,
+                                      float* scratch) {
     const Patches patches(call.block, call.in.channels, lanes);
     const int64_t whole = rounded_up(count, kRowUnit), position_stride = patches.position_stride();
     float* const sums = scratch;

@@ -180,6 +180,28 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("Winograd's convolution in bfloat16 is float32's of the same numbers, rounded once",
+          "[winograd_conv]") {
+  for (const Sizes& s : {Sizes{2, 20, 24, 7, 9}, Sizes{3, 16, 32, 8, 8}}) {
+    Case c = make_case(s);
+    for (at::Tensor* t : {&c.x, &c.weight, &c.bias, &c.grad_y}) *t = t->to(at::kBFloat16);
+    const auto leaf = [](const at::Tensor& t) { return t.detach().clone().requires_grad_(); };
+    const auto pass = [&](at::ScalarType dtype) {
+      const auto wide = [&](const at::Tensor& t) { return leaf(t.to(dtype)); };
+      const at::Tensor x = wide(c.x), weight = wide(c.weight), bias = wide(c.bias);
+      for (const at::Tensor& t : {weight, bias}) t.set_grad_dtype(at::kFloat);
+      const at::Tensor y = winograd_conv(x, weight, bias);
+      y.backward(c.grad_y.to(dtype));
+      return Results{y.detach(), x.grad(), weight.grad(), bias.grad()};
+    };
+    const Results narrow = pass(at::kBFloat16), wide = pass(at::kFloat);
+    CHECK(narrow.y.equal(wide.y.to(at::kBFloat16)));
+    CHECK(narrow.grad_x.equal(wide.grad_x.to(at::kBFloat16)));
+    CHECK(narrow.grad_weight.equal(wide.grad_weight));
+    CHECK(error(narrow.grad_bias, wide.grad_bias.to(at::kDouble)) < 1e-6);
+  }
+}
+
 TEST_CASE("Winograd's convolution: weights and their gradient may lie in either layout", "[winograd_conv]") {
   const Case planes = make_case({2, 20, 24, 7, 9});
   Case pixels = planes;
@@ -241,14 +263,15 @@ TEST_CASE("Winograd's convolution: where it is preferred", "[winograd_conv]") {
   const at::Tensor x = at::zeros({1, 16, 8, 8});
   CHECK_FALSE(prefers_winograd(x, at::zeros({16, 16, 1, 1})));
   CHECK_FALSE(prefers_winograd(x.to(at::kDouble), at::zeros({16, 16, 3, 3})));
-  CHECK_FALSE(prefers_winograd(x.to(at::kBFloat16), at::zeros({16, 16, 3, 3}, at::kBFloat16)));
+  CHECK(prefers_winograd(x.to(at::kBFloat16), at::zeros({16, 16, 3, 3}, at::kBFloat16)));
+  CHECK_FALSE(prefers_winograd(x.to(at::kBFloat16), at::zeros({16, 16, 3, 3})));
   CHECK_FALSE(prefers_winograd(x.to(at::kMeta), at::zeros({16, 16, 3, 3})));
 }
 
 TEST_CASE("Winograd's convolution: what does not fit is an error, no images are none", "[winograd_conv]") {
   const at::Tensor x = at::zeros({2, 8, 4, 4}), weight = at::zeros({6, 8, 3, 3}), bias = at::zeros({6});
-  CHECK_THROWS_WITH(winograd_conv(x.to(at::kDouble), weight, bias), Contains("float32 on the CPU"));
-  CHECK_THROWS_WITH(winograd_conv(x, weight.to(at::kDouble), bias), Contains("float32 on the CPU"));
+  CHECK_THROWS_WITH(winograd_conv(x.to(at::kDouble), weight, bias), Contains("all must be float32, or all bfloat16"));
+  CHECK_THROWS_WITH(winograd_conv(x, weight.to(at::kDouble), bias), Contains("all must be float32, or all bfloat16"));
   CHECK_THROWS_WITH(winograd_conv(x[0], weight, bias), Contains("[N, in, H, W]"));
   CHECK_THROWS_WITH(winograd_conv(x, at::zeros({6, 7, 3, 3}), bias), Contains("[6, 7, 3, 3]"));
   CHECK_THROWS_WITH(winograd_conv(x, at::zeros({6, 8, 1, 1}), bias), Contains("[out, in, 3, 3]"));
