@@ -13,13 +13,18 @@ using test::GraphCounts;
 namespace {
 
 /// Two dozen steps in two shards each, and one that is as long as a shard.
-const std::string kLong = "images: 392, batch: 16";
+const std::string kLong = "images: 392, batch: 16, tick_images: 16";
 
 }  // namespace
 
 TEST_CASE("Every task: replayed graphs have the bits of an eager run, stopped and resumed, too") {
   const TemporaryFolder folder;
-  for (const Experiment& e : experiments(folder)) {
+  std::vector<Experiment> all = experiments(folder);
+  all.push_back({"late_ratio",
+                 with(distil(folder / "teacher64/model.safetensors", kDiscriminator), "ratio: {",
+                      "ratio: {start_kimg: 0.2, "),
+                 halves()});
+  for (const Experiment& e : all) {
     INFO(e.name);
     const auto place = [&](const char* kind) { return folder / (e.name + kind); };
     const Finished eager = run(place("_eager"), e.task, kLong, 0, e.data);
@@ -29,11 +34,12 @@ TEST_CASE("Every task: replayed graphs have the bits of an eager run, stopped an
     };
     CHECK(first_difference(with_graphs("_whole", 0, whole), eager) == "");
     CHECK(first_difference(with_graphs("_cut", 13, cut), eager) == "");
+    CHECK(lines_of(place("_whole")) == lines_of(place("_eager")));
     const bool on_host = e.name == "multi_step" || e.name == "regression";
     CHECK((whole->recorded > 0) == !on_host);
     if (on_host) continue;
     CHECK(whole->replayed > 20);
-    CHECK(cut->recorded > whole->recorded);  // and each process anew
+    CHECK(cut->recorded > 0);
   }
 }
 

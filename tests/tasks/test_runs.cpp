@@ -49,20 +49,6 @@ TEST_CASE("Every task on CUDA: a stopped and resumed run equals an unbroken one 
   if (cuda_ready()) check_resuming(at::kCUDA);
 }
 
-namespace {
-
-/// The lines of a run's log without what a clock says.
-std::vector<std::string> lines_of(const std::filesystem::path& run) {
-  std::vector<std::string> lines;
-  for (nlohmann::ordered_json line : io::read_jsonl(RunFolder{run}.log())) {
-    for (const char* name : {"images_per_sec", "tflop_per_sec"}) line.erase(name);
-    lines.push_back(line.dump());
-  }
-  return lines;
-}
-
-}  // namespace
-
 TEST_CASE("Every task: model, state and log have the same bits for every number of workers") {
   const TemporaryFolder folder;
   // Six shards a step, the last one shorter, and in the last step two.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
+#include "io/jsonl.h"
 #include "kernels/philox.h"
 #include "parallel/together.h"
 #include "tasks/train_config.h"
@@ -143,6 +144,16 @@ inline std::string first_difference(const Finished& a, const Finished& b) {
   for (const auto& [name, tensor] : a.model.tensors)
     if (!tensor.equal(b.model.at(name))) return "model: " + name;
   return "";
+}
+
+/// The lines of a run's log without what a clock says.
+inline std::vector<std::string> lines_of(const std::filesystem::path& run) {
+  std::vector<std::string> lines;
+  for (nlohmann::ordered_json line : io::read_jsonl(RunFolder{run}.log())) {
+    for (const char* name : {"images_per_sec", "tflop_per_sec"}) line.erase(name);
+    lines.push_back(line.dump());
+  }
+  return lines;
 }
 
 inline std::filesystem::path make_teacher(const TemporaryFolder& folder, int64_t images) {
