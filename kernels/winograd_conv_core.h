@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/bfloat16.h"
+
 namespace onestep::kernels {
 
 /// Where the weight of (out, in, tap) lies: 9 taps, row by row.

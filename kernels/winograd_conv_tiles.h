@@ -82,8 +82,6 @@ struct Convolution {
 template <int lanes>
 struct Arithmetic {
   typedef float Vector __attribute__((vector_size(lanes * sizeof(float))));
-  typedef uint32_t Words __attribute__((vector_size(lanes * sizeof(uint32_t))));
-  typedef uint16_t Halves __attribute__((vector_size(lanes * sizeof(uint16_t))));
 
   static constexpr int64_t kLanes = lanes;
   /// Rows of a product that are summed at a time, with two vectors each: as many as there are registers for.
@@ -111,38 +109,20 @@ struct Arithmetic {
     memcpy(p, &v, count * sizeof(float));
   }
 
-  // The same of bfloat16, the upper halves of floats; rounded to the nearest, as bfloat16.h has it.
-  static ONESTEP_INLINE Vector widened(const Halves& upper) {
-    const Words bits = __builtin_convertvector(upper, Words) << 16;
-    Vector v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
+  // The same of bfloat16.
+  static ONESTEP_INLINE Vector load(const BFloat16* p, int64_t count = lanes) {
+    BFloat16 narrow_ones[lanes] = {};
+    float wide_ones[lanes];
+    memcpy(narrow_ones, p, (count < lanes ? count : lanes) * sizeof(BFloat16));
+    for (int i = 0; i < lanes; ++i) wide_ones[i] = widened(narrow_ones[i]);
+    return load(wide_ones);
   }
-  static ONESTEP_INLINE Halves narrowed(const Vector& v) {
-    Words bits;
-    memcpy(&bits, &v, sizeof bits);
-    const Words number = (Words)(v == v), rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-    return __builtin_convertvector((rounded & number) | (0x7FC0 & ~number), Halves);
-  }
-  static ONESTEP_INLINE Vector load(const BFloat16* p) {
-    Halves upper;
-    memcpy(&upper, p, sizeof upper);
-    return widened(upper);
-  }
-  static ONESTEP_INLINE Vector load(const BFloat16* p, int64_t count) {
-    if (count >= lanes) return load(p);
-    Halves upper{};
-    memcpy(&upper, p, count * sizeof(BFloat16));
-    return widened(upper);
-  }
-  static ONESTEP_INLINE void store(BFloat16* p, const Vector& v) {
-    const Halves upper = narrowed(v);
-    memcpy(p, &upper, sizeof upper);
-  }
-  static ONESTEP_INLINE void store(BFloat16* p, const Vector& v, int64_t count) {
-    if (count >= lanes) return store(p, v);
-    const Halves upper = narrowed(v);
-    memcpy(p, &upper, count * sizeof(BFloat16));
+  static ONESTEP_INLINE void store(BFloat16* p, const Vector& v, int64_t count = lanes) {
+    float wide_ones[lanes];
+    BFloat16 narrow_ones[lanes];
+    store(wide_ones, v);
+    for (int i = 0; i < lanes; ++i) narrow(wide_ones[i], narrow_ones[i]);
+    memcpy(p, narrow_ones, (count < lanes ? count : lanes) * sizeof(BFloat16));
   }
 
   // The transforms along one axis. A position is a point: 0, √½, −√½, √2, −√2, ∞.
