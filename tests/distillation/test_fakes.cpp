@@ -146,7 +146,7 @@ DEVICE_TEST_CASE("The fake score learns by the denoising loss, at noise levels o
   const Denoiser network = clone(point_network(4), device);
   const LogNormalLaw law{.mean = 0.3, .std = 0.8};
   for (const double w : {1.0, 1.5}) {
-    const Fake fake = make_fake(FakeNetworkConfig{.sigma = law, .training_guidance = w}, network);
+    const Fake fake = make_fake(FakeNetworkConfig{.sigma = law, .training_guidance = w}, network, device);
     const at::Tensor sigma = (0.3 + 0.8 * draws(shard, Purpose::sigma, {})).exp();
     const at::Tensor noisy = shard.y + over_images(sigma) * draws(shard, Purpose::noise, {2, 1, 1});
     const at::Tensor error = guided(network, noisy, sigma, shard.condition, w) - shard.y;
@@ -156,11 +156,11 @@ DEVICE_TEST_CASE("The fake score learns by the denoising loss, at noise levels o
     CHECK(relative_error(seen.losses, expected) < 1e-5);
     CHECK(relative_error(seen.sigma, sigma) < 1e-6);
     CHECK(relative_error(seen.weight, weight) < 1e-5);
-    const Fake mean =
-        make_fake(FakeNetworkConfig{.sigma = law, .reduction = "mean", .training_guidance = w}, network);
+    const Fake mean = make_fake(FakeNetworkConfig{.sigma = law, .reduction = "mean", .training_guidance = w},
+                                network, device);
     CHECK(relative_error(fake_losses(mean, shard).losses, expected / 2) < 1e-5);  // two coordinates
   }
-  const Fake flat = trained(make_fake(FakeNetworkConfig{.sigma = law, .weighting = "none"}, network));
+  const Fake flat = trained(make_fake(FakeNetworkConfig{.sigma = law, .weighting = "none"}, network, device));
   CHECK(fake_losses(flat, shard).weight.eq(1).all().item<bool>());
 
   // It is the network that learns: a copy, and not the student.
