@@ -107,7 +107,7 @@ def rate(figures):
 def beside(bench, network, work, batch, mode, compiled):
     """Ours and the peer in one run, and their ratio."""
     kind = f"{NETWORKS[network]}, {WORKS[work]}, batch {batch}"
-    tf32 = not mode.startswith("float32")
+    tf32 = bench.device == "cuda" and not mode.startswith("float32")
     key, other = (network, work, batch, mode), (network, work, batch, tf32, compiled)
     if key not in bench.known:
         ended = bench.ours(*key)
