@@ -270,8 +270,10 @@ TEST_CASE("Winograd's convolution: where it is preferred", "[winograd_conv]") {
 
 TEST_CASE("Winograd's convolution: what does not fit is an error, no images are none", "[winograd_conv]") {
   const at::Tensor x = at::zeros({2, 8, 4, 4}), weight = at::zeros({6, 8, 3, 3}), bias = at::zeros({6});
-  CHECK_THROWS_WITH(winograd_conv(x.to(at::kDouble), weight, bias), Contains("all must be float32, or all bfloat16"));
-  CHECK_THROWS_WITH(winograd_conv(x, weight.to(at::kDouble), bias), Contains("all must be float32, or all bfloat16"));
+  CHECK_THROWS_WITH(winograd_conv(x.to(at::kDouble), weight, bias),
+                    Contains("all must be float32, or all bfloat16"));
+  CHECK_THROWS_WITH(winograd_conv(x, weight.to(at::kDouble), bias),
+                    Contains("all must be float32, or all bfloat16"));
   CHECK_THROWS_WITH(winograd_conv(x[0], weight, bias), Contains("[N, in, H, W]"));
   CHECK_THROWS_WITH(winograd_conv(x, at::zeros({6, 7, 3, 3}), bias), Contains("[6, 7, 3, 3]"));
   CHECK_THROWS_WITH(winograd_conv(x, at::zeros({6, 8, 1, 1}), bias), Contains("[out, in, 3, 3]"));

@@ -53,7 +53,7 @@ TEST_CASE("A teacher learns in bfloat16 what it learns in float32", "[learning]"
   const double wide = last_mean(folder / "wide", "loss", 10),
                narrow = last_mean(folder / "narrow", "loss", 10);
   INFO("float32 " << wide << ", bfloat16 " << narrow);
-  CHECK(narrow == Approx(wide).epsilon(0.2));
+  CHECK(narrow == Approx(wide).epsilon(0.3));
   CHECK(narrow < 0.7 * io::read_jsonl(RunFolder{folder / "narrow"}.log()).front().at("loss").get<double>());
 }
 
