@@ -177,7 +177,7 @@ def training(pack, options, work):
             value += ": " + "; ".join(line["waiting"])
         return Row(section, line["task"], state, value, ended.command, line)
 
-    return line_by_line(pack, section, ["compare_runs", "--device", options.device], 180, row_of)
+    return line_by_line(pack, section, ["compare_runs", "--device", options.device], 240, row_of)
 
 
 SECTIONS = (libraries_of, opened, gpu_tests, side_by_side, training, commands.all_of, speed.all_of)
