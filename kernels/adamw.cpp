@@ -9,6 +9,7 @@
 #include <c10/core/GradMode.h>
 
 #include "kernels/cuda_plugin.h"
+#include "kernels/tensor_data.h"
 
 namespace onestep::kernels {
 namespace {
@@ -68,14 +69,12 @@ void run(const AdamwState& s, const AdamwConfig& config, const at::Tensor& learn
                       .gradients = s.gradients.mutable_data_ptr<Real>(),
                       .exp_avg = s.exp_avg.mutable_data_ptr<Real>(),
                       .exp_avg_sq = s.exp_avg_sq.mutable_data_ptr<Real>(),
-                      .shadow = s.shadow.defined()
-                                    ? reinterpret_cast<BFloat16*>(s.shadow.mutable_data_ptr<at::BFloat16>())
-                                    : nullptr,
+                      .shadow = write<BFloat16>(s.shadow),
                       .size = s.values.numel() / rows,
                       .met = false,
                       .learning_rate = learning_rate.const_data_ptr<double>(),
                       .norm = norm.const_data_ptr<double>(),
-                      .any = any.defined() ? any.const_data_ptr<bool>() : nullptr,
+                      .any = read<bool>(any),
                       .step = s.step.mutable_data_ptr<float>(),
                       .skipped = s.skipped.mutable_data_ptr<float>(),
                       .averages = static_cast<int>(averages.size()),

@@ -11,6 +11,7 @@
 
 #include "kernels/cuda_plugin.h"
 #include "kernels/group_norm_silu_core.h"
+#include "kernels/tensor_data.h"
 
 namespace onestep::kernels {
 namespace {
@@ -42,26 +43,6 @@ void check(const at::Tensor& x, int64_t groups, const GroupNormTerms& t) {
   check_term(t.gain, "gain", dim);
   check_term(t.offset, "offset", dim);
   if (t.added.defined()) check_term(t.added, "added", 2);
-}
-
-template <class Real>
-struct Stored {
-  using type = Real;
-};
-template <>
-struct Stored<BFloat16> {
-  using type = at::BFloat16;
-};
-
-template <class Real>
-const Real* read(const at::Tensor& t) {
-  return t.defined() ? reinterpret_cast<const Real*>(t.const_data_ptr<typename Stored<Real>::type>())
-                     : nullptr;
-}
-
-template <class Real>
-Real* write(const at::Tensor& t) {
-  return t.defined() ? reinterpret_cast<Real*>(t.mutable_data_ptr<typename Stored<Real>::type>()) : nullptr;
 }
 
 /// What the backward pass needs again.
@@ -143,10 +124,6 @@ Gradients run_backward(const Call& call, const at::Tensor& grad_y) {
     launch<typename Launchers<Real>::Backward>(Launchers<Real>::backward, g.x.device(), arrays, gradients);
   });
   return g;
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 struct GroupNormFunction : torch::autograd::Function<GroupNormFunction> {

@@ -13,6 +13,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "kernels/tensor_data.h"
 #include "kernels/winograd_conv_core.h"
 
 namespace onestep::kernels {
@@ -55,22 +56,9 @@ WinogradShape shape_of(const at::Tensor& x, const at::Tensor& weight) {
           .weight = {weight.stride(0), weight.stride(1), weight.stride(3)}};
 }
 
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
 /// Weights whose taps follow one another at one distance, as in both layouts.
 at::Tensor evenly_spaced(const at::Tensor& weight) {
   return weight.stride(2) == 3 * weight.stride(3) ? weight : weight.contiguous();
-}
-
-template <class Real>
-const Real* read(const at::Tensor& t) {
-  return static_cast<const Real*>(t.const_data_ptr());
-}
-template <class Real>
-Real* write(const at::Tensor& t) {
-  return static_cast<Real*>(t.mutable_data_ptr());
 }
 
 /// Calls run.template operator()<Real>() for the images' dtype.
@@ -85,8 +73,8 @@ at::Tensor convolved(const at::Tensor& x, const at::Tensor& weight, const at::Te
   at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)},
                            x.options().memory_format(at::MemoryFormat::ChannelsLast));
   for_dtype(x, [&]<class Real> {
-    winograd_conv_cpu(target(), shape_of(x, weight), read<Real>(x), read<float>(weight),
-                      bias.defined() ? read<float>(bias) : nullptr, write<Real>(y));
+    winograd_conv_cpu(target(), shape_of(x, weight), read<Real>(x), read<float>(weight), read<float>(bias),
+                      write<Real>(y));
   });
   return y;
 }
