@@ -52,14 +52,16 @@ std::array<double, 2> moments(const Histogram& counts) {
   return {static_cast<double>(2 * sum - 255 * n) / (255 * count), std::sqrt(variance) / (127.5 * count)};
 }
 
-std::array<double, 2> moments(const at::Tensor& values) {
+std::array<double, 2> moments(const at::Tensor& values, const at::Tensor& spread) {
   const at::Tensor x = values.to(at::kDouble), mean = x.mean();
-  return {mean.item<double>(), (x - mean).square().mean().sqrt().item<double>()};
+  double variance = (x - mean).square().mean().item<double>();
+  if (spread.defined()) variance += spread.to(at::kDouble).square().mean().item<double>();
+  return {mean.item<double>(), std::sqrt(variance)};
 }
 
 }  // namespace
 
-ChannelStatistics channel_statistics(const at::Tensor& images) {
+ChannelStatistics channel_statistics(const at::Tensor& images, const at::Tensor& spread) {
   TORCH_CHECK(images.dim() == 4 && images.numel() > 0, "channel_statistics: images are [N,C,H,W], got ",
               images.sizes());
   TORCH_CHECK(images.scalar_type() == at::kByte || images.is_floating_point(),
@@ -72,7 +74,8 @@ ChannelStatistics channel_statistics(const at::Tensor& images) {
   if (images.scalar_type() == at::kByte) {
     for (const Histogram& counts : histograms(images)) add(moments(counts));
   } else {
-    for (int64_t c = 0; c < images.size(1); ++c) add(moments(images.select(1, c)));
+    for (int64_t c = 0; c < images.size(1); ++c)
+      add(moments(images.select(1, c), spread.defined() ? spread.select(1, c) : at::Tensor()));
   }
   return statistics;
 }

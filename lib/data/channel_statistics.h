@@ -27,7 +27,8 @@ struct ChannelStatistics {
 };
 
 /// Of uint8 exact but for the last rounding (integer histograms), float64 of floating types; a channel that
-/// is constant has the smallest std of all numbers above 0.
-ChannelStatistics channel_statistics(const at::Tensor& images);
+/// is constant has the smallest std of all numbers above 0. `spread`, where it is defined, is each number's
+/// own standard deviation (Dataset), whose square adds to the variance.
+ChannelStatistics channel_statistics(const at::Tensor& images, const at::Tensor& spread = {});
 
 }  // namespace onestep

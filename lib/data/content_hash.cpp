@@ -22,7 +22,9 @@ std::string content_sha256(const at::Tensor& images, const at::Tensor& labels, i
 
 std::string content_sha256(const Dataset& data) {
   if (data.content) return data.content->sha256;
-  return content_sha256(data.images, data.labels, static_cast<int64_t>(data.class_names.size()));
+  const std::string images =
+      content_sha256(data.images, data.labels, static_cast<int64_t>(data.class_names.size()));
+  return data.spread.defined() ? io::sha256(images + " " + sha256_of(data.spread)) : images;
 }
 
 }  // namespace onestep

@@ -10,7 +10,8 @@
 namespace onestep {
 
 /// What a set is, wherever it lies and whatever it is called: the SHA-256 of dtype, shape and number of
-/// classes, of the SHA-256 of its pixels (or coordinates) and of that of its labels. 64 hexadecimal digits.
+/// classes, of the SHA-256 of its pixels (or coordinates) and of that of its labels; where latents are drawn
+/// about means, of that and the SHA-256 of their spread. 64 hexadecimal digits.
 /// Class names do not count. About a second per GB of images, unless the set brings its hash along.
 std::string content_sha256(const Dataset& data);
 

@@ -8,7 +8,9 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
+#include "config/node.h"
 #include "config/suggest.h"
+#include "data/encoded.h"
 #include "data/idx.h"
 #include "io/file_error.h"
 #include "io/folder.h"
@@ -67,7 +69,7 @@ Dataset read_unlabelled(const fs::path& path, std::optional<int64_t> limit) {
   return data;
 }
 
-Dataset load(const FashionMnistConfig& config, const io::Cache&) {
+Dataset load(const FashionMnistConfig& config, const io::Cache&, const EncodingContext&) {
   const std::string prefix = config.split == "train" ? "train" : "t10k";
   const fs::path images = fs::path(config.root) / (prefix + "-images-idx3-ubyte.gz");
   const fs::path labels = fs::path(config.root) / (prefix + "-labels-idx1-ubyte.gz");
@@ -89,7 +91,7 @@ Dataset load(const FashionMnistConfig& config, const io::Cache&) {
   return data;
 }
 
-Dataset load(const IdxConfig& config, const io::Cache&) {
+Dataset load(const IdxConfig& config, const io::Cache&, const EncodingContext&) {
   Dataset data = config.labels.empty()
                      ? read_unlabelled(config.images, config.limit)
                      : read_pair(config.images, config.labels, numbers(config.classes), config.limit);
@@ -97,7 +99,7 @@ Dataset load(const IdxConfig& config, const io::Cache&) {
   return data;
 }
 
-Dataset load(const MixtureConfig& config, const io::Cache&) {
+Dataset load(const MixtureConfig& config, const io::Cache&, const EncodingContext&) {
   const MixtureDensity density = mixture_density(config);
   const auto [points, components] = draw_points(density, static_cast<uint64_t>(config.seed), config.count);
   Dataset data{
@@ -107,7 +109,7 @@ Dataset load(const MixtureConfig& config, const io::Cache&) {
   return data;
 }
 
-Dataset load(const ImageFilesConfig& config, const io::Cache& cache) {
+Dataset load(const ImageFilesConfig& config, const io::Cache& cache, const EncodingContext&) {
   const ImageFiles files = read_image_files(config, cache);
   const auto& [images, labels, passed_over, facts] = files;
   const fs::path path = fs::absolute(config.path).lexically_normal();
@@ -121,19 +123,34 @@ Dataset load(const ImageFilesConfig& config, const io::Cache& cache) {
       .content = facts};
 }
 
-Dataset load(const LatentsConfig& config, const io::Cache&) {
+Dataset load(const LatentsConfig& config, const io::Cache&, const EncodingContext&) {
   const Latents latents = read_latents(config);
   return {.name = fs::path(config.files.front()).stem().string(),
           .images = latents.values,
+          .spread = latents.spread,
           .labels = latents.labels,
           .class_names = numbers(latents.classes),
           .density = {}};
 }
 
+Dataset load(const EncodedConfig& config, const io::Cache& cache, const EncodingContext& encoding) {
+  if (!encoding.open)
+    throw config::ConfigError("data of kind encoded is to train on; name the pictures that it is made of");
+  const Encoder encoder = encoding.open(config.autoencoder);
+  const Dataset pictures = std::visit([&](const auto& set) { return load(set, cache, encoding); }, config.of);
+  return encoded(pictures, encoder, config, cache, encoding);
+}
+
 }  // namespace
 
-Dataset load_dataset(const DatasetConfig& config, const io::Cache& cache) {
-  return std::visit([&](const auto& chosen) { return load(chosen, cache); }, config);
+std::string autoencoder_of(const DatasetConfig& data) {
+  if (const auto* encoded = std::get_if<EncodedConfig>(&data)) return encoded->autoencoder;
+  if (const auto* latents = std::get_if<LatentsConfig>(&data)) return latents->autoencoder;
+  return "";
+}
+
+Dataset load_dataset(const DatasetConfig& config, const io::Cache& cache, const EncodingContext& encoding) {
+  return std::visit([&](const auto& chosen) { return load(chosen, cache, encoding); }, config);
 }
 
 std::vector<int64_t> class_counts(const Dataset& data) {
@@ -156,7 +173,8 @@ std::string empty_classes(const std::vector<int64_t>& counts) {
 }
 
 ChannelStatistics statistics_of(const Dataset& data) {
-  ChannelStatistics statistics = data.content ? data.content->statistics : channel_statistics(data.images);
+  ChannelStatistics statistics =
+      data.content ? data.content->statistics : channel_statistics(data.images, data.spread);
   statistics.class_counts = class_counts(data);
   return statistics;
 }

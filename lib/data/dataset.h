@@ -10,9 +10,10 @@
 
 #include "config/check.h"
 #include "data/channel_statistics.h"
-#include "data/image_files.h"
+#include "data/encoded.h"
 #include "data/latents.h"
 #include "data/mixture.h"
+#include "data/pictures.h"
 
 namespace onestep {
 
@@ -20,62 +21,35 @@ namespace onestep {
 struct Dataset {
   std::string name;
   at::Tensor images;                      ///< [N, C, H, W], contiguous, CPU: uint8, or float32 as it is
+  at::Tensor spread;                      ///< of latents, float32 like images: the standard deviation about
+                                          ///< them with which they are drawn anew each time; or undefined
   at::Tensor labels;                      ///< int64 [N], each in [0, K); zeros where K = 0: no classes known
   std::vector<std::string> class_names;   ///< K names, in the order of the labels
   std::optional<MixtureDensity> density;  ///< where it is known: what the set was drawn from
   std::string passed_over;                ///< files of its folder or archive that are not in it; "": none
-  std::optional<PackedFacts> content;     ///< of images and labels as they were read, where it is known
+  std::optional<PackedFacts> content;     ///< of all arrays as they were read, where it is known
 };
 
-/// Fashion-MNIST (Xiao et al. 2017): 60000 training and 10000 test images, grey, 28 x 28, ten classes.
-struct FashionMnistConfig {
-  static constexpr const char* kind = "fashion_mnist";
-  std::string root = "/usr/share/datasets/fashion-mnist";
-  std::string split = "train";
-  std::optional<int64_t> limit;
+using DatasetConfig = std::variant<FashionMnistConfig, IdxConfig, MixtureConfig, ImageFilesConfig,
+                                   LatentsConfig, EncodedConfig>;
 
-  template <class Self, class Visit>
-  static void fields(Self& c, Visit&& visit) {
-    visit("root", c.root, "folder of the four idx files (Debian's package dataset-fashion-mnist)",
-          config::path, config::Role::place);
-    visit("split", c.split, "which of the two sets", config::one_of({"train", "test"}));
-    visit("limit", c.limit, "use the first so many images only", config::at_least(1));
-  }
-};
-
-/// Any labelled images in two idx files: MNIST and its relatives, or a set of one's own.
-struct IdxConfig {
-  static constexpr const char* kind = "idx";
-  std::string images;
-  std::string labels;
-  int64_t classes = 10;
-  std::optional<int64_t> limit;
-
-  template <class Self, class Visit>
-  static void fields(Self& c, Visit&& visit) {
-    visit("images", c.images, "idx file of bytes [N, H, W], gzip or plain", config::path_or_none,
-          config::Role::place);
-    visit("labels", c.labels, "idx file of bytes [N], gzip or plain; empty: no classes", config::path_or_none,
-          config::Role::place);
-    visit("classes", c.classes, "number of classes; labels are smaller", config::between(1, 256));
-    visit("limit", c.limit, "use the first so many images only", config::at_least(1));
-  }
-};
-
-using DatasetConfig =
-    std::variant<FashionMnistConfig, IdxConfig, MixtureConfig, ImageFilesConfig, LatentsConfig>;
-
-/// Points have no picture and no features, nor have latents that nothing decodes.
-inline bool is_points(const DatasetConfig& data) {
-  return std::holds_alternative<MixtureConfig>(data) || std::holds_alternative<LatentsConfig>(data);
+/// Whether the set holds pictures: points have none, nor have latents before something decodes them.
+inline bool is_pictures(const DatasetConfig& data) {
+  return !std::holds_alternative<MixtureConfig>(data) && !std::holds_alternative<LatentsConfig>(data) &&
+         !std::holds_alternative<EncodedConfig>(data);
 }
+
+/// The autoencoder whose latents a set holds, as its configuration names it; "" where it names none.
+std::string autoencoder_of(const DatasetConfig& data);
 
 /// Reads the whole set, or draws it: the points of a gaussian_mixture are [N, D, 1, 1], their labels the
 /// components; images of one's own have classes where something says so; latents are [N, C, h, w] float32.
 /// Throws io::FileError, naming the file, when one is missing (and says what to install), damaged, of a wrong
 /// size, or holds a label that is no class. Images that must be decoded are kept in `cache`
-/// (packed_images.h).
-Dataset load_dataset(const DatasetConfig& config, const io::Cache& cache = {});
+/// (packed_images.h), and so are encoded ones (encoded.h), which take an encoder: config::ConfigError where
+/// there is none.
+Dataset load_dataset(const DatasetConfig& config, const io::Cache& cache = {},
+                     const EncodingContext& encoding = {});
 
 /// The number of images of each class.
 std::vector<int64_t> class_counts(const Dataset& data);

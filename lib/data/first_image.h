@@ -10,6 +10,6 @@ DatasetConfig first_image_of(DatasetConfig config);
 
 /// A set for plans: shape and classes are those of the configured set, and every image is its first one, in
 /// the memory of one. Points are read as they are. Throws io::FileError as load_dataset does.
-Dataset outline_of_dataset(const DatasetConfig& config);
+Dataset outline_of_dataset(const DatasetConfig& config, const EncodingContext& encoding = {});
 
 }  // namespace onestep

@@ -47,6 +47,24 @@ void copy_images(const at::Tensor& all, const std::vector<int64_t>& chosen, cons
   }
 }
 
+/// Latents drawn about their means: mean + spread · noise, the noise a function of (seed, nimg). Row by row,
+/// so that no draw starts threads.
+void draw_latents(const Dataset& data, uint64_t seed, const std::vector<int64_t>& chosen,
+                  const Batch& batch) {
+  const at::IntArrayRef shape = data.images.sizes().slice(1);
+  const int64_t numbers = data.images[0].numel();
+  const float *const means = data.images.const_data_ptr<float>(), *const spreads =
+                                                                      data.spread.const_data_ptr<float>();
+  float* out = batch.images.mutable_data_ptr<float>();
+  for (size_t i = 0; i < chosen.size(); ++i, out += numbers) {
+    const at::Tensor noise = kernels::philox_normal(
+        seed, word(Purpose::encoding), batch.indices.narrow(0, static_cast<int64_t>(i), 1), shape, at::kCPU);
+    const float *const z = noise.const_data_ptr<float>(), *const mean = means + chosen[i] * numbers,
+                       *const spread = spreads + chosen[i] * numbers;
+    for (int64_t k = 0; k < numbers; ++k) out[k] = mean[k] + spread[k] * z[k];
+  }
+}
+
 }  // namespace
 
 int64_t shuffled_index(uint64_t seed, int64_t epoch, int64_t place, int64_t n, Purpose what) {
@@ -106,7 +124,10 @@ Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t
     index[i] = nimg;
     if (classes > 0) one_hot[label[chosen.back()]] = 1;
   }
-  if (data.images.scalar_type() == at::kFloat)
+  TORCH_CHECK(!data.spread.defined() || !flip, "read_batch: latents are not mirrored");
+  if (data.spread.defined())
+    draw_latents(data, seed, chosen, batch);
+  else if (data.images.scalar_type() == at::kFloat)
     copy_images<float>(data.images, chosen, mirrored, batch.images);
   else
     copy_images<uint8_t>(data.images, chosen, mirrored, batch.images);

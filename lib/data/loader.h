@@ -42,9 +42,10 @@ Batch to_device(const Batch& batch, at::Device device);
 
 /// The images first_nimg ... first_nimg + size - 1 of the run. Image nimg is number
 /// shuffled_index(seed, nimg / N, nimg % N, N) of the set, mirrored left to right for half of all nimg where
-/// `flip` is set: a function of (seed, nimg) alone, however the run is cut into batches. A batch may span
-/// epochs. Starts no threads. `pinned`: in memory that a GPU reads by itself (to_device). Throws c10::Error
-/// for an empty set, a negative first_nimg or a size below 1.
+/// `flip` is set, and drawn anew about its mean where the set has a spread: a function of (seed, nimg) alone,
+/// however the run is cut into batches. A batch may span epochs. Starts no threads. `pinned`: in memory that
+/// a GPU reads by itself (to_device). Throws c10::Error for an empty set, a negative first_nimg, a size below
+/// 1, or latents to be mirrored, which no autoencoder makes of mirrored pictures.
 Batch read_batch(const Dataset& data, uint64_t seed, int64_t first_nimg, int64_t size, bool flip,
                  bool pinned = false);
 

@@ -81,6 +81,10 @@ void make_room(const Cache& cache, const fs::path& kept) {
   }
 }
 
+fs::path path_of(const Cache& cache, const std::string& description) {
+  return cache.folder / (sha256(description) + kSuffix);
+}
+
 }  // namespace
 
 bool has_array(const NamedArrays& arrays, const std::string& name, at::ScalarType dtype,
@@ -95,7 +99,7 @@ Cached cached(const Cache& cache, const std::string& description,
               const std::function<NamedArrays()>& compute,
               const std::function<void(const std::string&)>& complain, Checksum checksum) {
   if (cache.folder.empty()) return {compute(), false};
-  const fs::path path = cache.folder / (sha256(description) + kSuffix);
+  const fs::path path = path_of(cache, description);
   if (auto found = look_up(path, description, fits, checksum, complain)) return {std::move(*found), true};
   NamedArrays arrays = compute();
   try {
@@ -108,6 +112,11 @@ Cached cached(const Cache& cache, const std::string& description,
     if (complain) complain(error.what());
   }
   return {std::move(arrays), false};
+}
+
+void forget(const Cache& cache, const std::string& description) {
+  std::error_code error;
+  if (!cache.folder.empty()) fs::remove(path_of(cache, description), error);
 }
 
 }  // namespace onestep::io

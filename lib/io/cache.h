@@ -42,4 +42,7 @@ Cached cached(const Cache& cache, const std::string& description,
               const std::function<void(const std::string&)>& complain = {},
               Checksum checksum = Checksum::verified);
 
+/// Removes the file of that description, where there is one.
+void forget(const Cache& cache, const std::string& description);
+
 }  // namespace onestep::io

@@ -36,6 +36,7 @@ enum class Purpose : uint32_t {
   particle_start = 26,     ///< what particles are at first
   pair_order = 27,         ///< permutation of the teacher's pairs in an epoch
   augmentation_size = 28,  ///< how much a geometric augmentation changes
+  encoding = 29,           ///< noise of a latent about the mean that an autoencoder gives
 };
 
 /// The purpose as the word that kernels/philox.h takes.
