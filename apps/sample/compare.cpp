@@ -10,6 +10,7 @@
 #include "io/image.h"
 #include "io/labelled_sheet.h"
 #include "io/progress.h"
+#include "samplers/pictures.h"
 
 namespace onestep {
 namespace {
@@ -37,8 +38,8 @@ std::vector<int64_t> parse_steps(const std::string& list) {
   return steps;
 }
 
-at::Tensor cell(const ComparedRun& run) {
-  const at::Tensor shown = run.result.samples.slice(0, 0, kShown);
+at::Tensor cell(const Plan& plan, const ComparedRun& run) {
+  const at::Tensor shown = pictures_of(plan.codec, run.result.samples.slice(0, 0, kShown), plan.workers);
   const int64_t columns = std::min(kColumns, shown.size(0));
   return io::image_grid(io::to_uint8(shown), (shown.size(0) + columns - 1) / columns, columns);
 }
@@ -75,14 +76,14 @@ std::vector<std::filesystem::path> write_comparison(const Plan& plan, const Comp
     rows.push_back(solver_name(solver_of(runs.front().sampler)));
     cells.emplace_back();
     for (const ComparedRun& run : runs) {
-      cells.back().push_back(cell(run));
+      cells.back().push_back(cell(plan, run));
       sidecar["runs"].push_back({{"sampler", config::to_json(run.sampler)}, {"nfe", run.result.nfe}});
     }
   }
   for (const ComparedRun& run : comparison.runs.front()) columns.push_back(steps_text(run));
   rows.push_back("reference: heun, " + steps_text(comparison.reference));
   cells.emplace_back(columns.size());
-  cells.back().front() = cell(comparison.reference);
+  cells.back().front() = cell(plan, comparison.reference);
   sidecar["seeds"] = plan.request.seeds;
 
   const std::filesystem::path png = *plan.folder / "compare.png", csv = *plan.folder / "compare.csv",

@@ -15,6 +15,7 @@
 #include "config/printable.h"
 #include "io/progress.h"
 #include "io/sha256.h"
+#include "networks/model_codec.h"
 #include "parallel/together.h"
 #include "samplers/magnitude_score.h"
 #include "samplers/sample_by_ranks.h"
@@ -37,6 +38,8 @@ nlohmann::ordered_json settings_of(const Options& options, const Plan& plan) {
   };
   if (!plan.guide.empty()) settings["guide"] = file(plan.guide);
   if (!options.latents.empty()) settings["latents"] = file(options.latents);
+  if (const std::string sha256 = content_sha256(plan.codec); !sha256.empty())
+    settings["decoder"] = {{"path", config::printable(options.decoder)}, {"sha256", sha256}};
   return settings;
 }
 

@@ -90,6 +90,13 @@ void declare(CLI::App& app, Options& o) {
       ->type_name("MODEL")
       ->group(kSampler);
 
+  app.add_option(
+         "--decoder", o.decoder,
+         "of a model of latents: the autoencoder that makes pictures of them, a model file or a folder "
+         "in diffusers' layout (default: the model's own)")
+      ->check(is_path())
+      ->type_name("MODEL");
+
   const std::string what = "Samples";
   CLI::Option* seeds =
       app.add_option("--seeds", o.seeds, "such as 0-63,100; one sample each (default: fill the sheet)");

@@ -16,7 +16,7 @@ inline constexpr const char* kDoublePrecision = "float64";
 
 /// The command line, as it was given.
 struct Options {
-  std::string model, guide;
+  std::string model, guide, decoder;
   config::Partial<SamplerConfig> sampler;
   std::string seeds, latents;
   std::optional<int64_t> one_class;

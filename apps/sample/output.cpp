@@ -11,6 +11,7 @@
 #include "io/npz.h"
 #include "io/safetensors.h"
 #include "io/zip_writer.h"
+#include "samplers/pictures.h"
 
 namespace onestep {
 namespace {
@@ -61,7 +62,8 @@ void write_arrays(const Plan& plan, const SampleResult& result, const at::Tensor
 void write_trajectory(const Plan& plan, const SampleResult& result, const nlohmann::ordered_json& settings) {
   const at::Tensor shown = result.trajectory.slice(0, 0, kTrajectories);
   const int64_t rows = shown.size(0), steps = shown.size(1);
-  io::write_png(*plan.trajectory, io::image_grid(io::to_uint8(shown.flatten(0, 1)), rows, steps),
+  const at::Tensor pictures = pictures_of(plan.codec, shown.flatten(0, 1), plan.workers);
+  io::write_png(*plan.trajectory, io::image_grid(io::to_uint8(pictures), rows, steps),
                 {{kTextKey, settings.dump()}});
 }
 
@@ -107,7 +109,7 @@ std::vector<fs::path> write_output(const Plan& plan, const SampleResult& result,
     written.push_back(*plan.raw);
   }
   if (plan.folder || plan.sheet || plan.zip || plan.npz) {
-    const at::Tensor images = io::to_uint8(result.samples);
+    const at::Tensor images = io::to_uint8(pictures_of(plan.codec, result.samples, plan.workers));
     if (plan.folder) {
       write_images(plan, result, images, settings);
       written.push_back(*plan.folder);

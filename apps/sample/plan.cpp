@@ -17,7 +17,9 @@
 #include "io/atomic_file.h"
 #include "io/folder.h"
 #include "io/log.h"
+#include "networks/model_codec.h"
 #include "networks/precision.h"
+#include "samplers/pictures.h"
 #include "samplers/seeds.h"
 #include "samplers/solver_names.h"
 
@@ -91,6 +93,24 @@ void check_outputs(const Options& o) {
     throw ConfigError("where does the sheet go? give --grid-file FILE or --out FOLDER");
   if (o.stop_after > 0 && (wants_images(o) || o.raw.empty()))
     throw ConfigError("--stop-after leaves noise, not images: give --raw FILE alone");
+}
+
+/// What makes pictures of samples of that shape.
+Codec codec_for(const Options& o, const ImageShape& samples, at::Device device) {
+  Codec codec = o.decoder.empty() ? codec_of_model(o.model, device) : load_codec(o.decoder, device);
+  ImageShape pictures{};
+  try {
+    pictures = picture_shape(codec, samples);
+  } catch (const c10::Error& error) {
+    throw ConfigError("--decoder: " + std::string(error.what_without_backtrace()));
+  }
+  if (pictures.channels == 1 || pictures.channels == 3) return codec;
+  if (!o.decoder.empty())
+    throw ConfigError(c10::str("--decoder: it makes images of ", pictures.channels,
+                               " channels and image files have 1 or 3: --raw takes the samples"));
+  throw ConfigError(c10::str("the model's images have ", pictures.channels,
+                             " channels and image files 1 or 3: --raw takes them, and --decoder FILE makes "
+                             "pictures of them where they are an autoencoder's latents"));
 }
 
 /// Seeds, classes (of `among`, unless one is asked for) and latents, and the sheet's cells where samples are
@@ -167,10 +187,7 @@ Plan make_plan(const Options& o, const Communicator& ranks) {
   if (const size_t steps = sigmas_of(plan.sampler).size() - 1;
       o.stop_after >= static_cast<int64_t>(steps) && o.stop_after > 0)
     throw ConfigError(c10::str("--stop-after ", o.stop_after, ": the run has ", steps, " steps in all"));
-  if (wants_images(o) && shape.channels != 1 && shape.channels != 3) {
-    throw ConfigError("the model's images have " + std::to_string(shape.channels) +
-                      " channels and image files 1 or 3: --raw takes them");
-  }
+  if (wants_images(o)) plan.codec = codec_for(o, shape, device);
   if (o.class_grid > 0) {
     if (label_dim(plan.denoiser) == 0) throw ConfigError("--class-grid: the model is unconditional");
     cells = Cells{static_cast<int64_t>(among.size()), o.class_grid};

@@ -22,6 +22,7 @@ struct Plan {
   Communicator ranks;
   at::Device device = at::kCPU;
   Denoiser denoiser;
+  Codec codec;  ///< between its samples and pictures, where those are wanted
   SamplerConfig sampler;
   SampleRequest request;
   std::string precision, guide;  ///< given, or those of the run that goes on

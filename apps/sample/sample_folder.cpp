@@ -22,7 +22,7 @@ constexpr int64_t kInSubfolder = 1000;
 /// What makes an image beside its seed and class, by name. Files count by content.
 std::map<std::string, Json> identity_of(const Json& settings) {
   std::map<std::string, Json> identity;
-  for (const char* file : {"model", "guide", "latents"})
+  for (const char* file : {"model", "guide", "latents", "decoder"})
     if (const auto found = settings.find(file); found != settings.end() && found->is_object())
       identity[file] = found->contains("sha256") ? (*found)["sha256"] : Json();
   for (const char* key : {"sampler", "precision"})
@@ -32,7 +32,7 @@ std::map<std::string, Json> identity_of(const Json& settings) {
 
 /// The name of something in which two differ; "" where they are the same.
 std::string difference(const std::map<std::string, Json>& a, const std::map<std::string, Json>& b) {
-  for (const char* key : {"model", "guide", "latents", "sampler", "precision"}) {
+  for (const char* key : {"model", "guide", "latents", "decoder", "sampler", "precision"}) {
     const auto x = a.find(key), y = b.find(key);
     if ((x == a.end()) != (y == b.end()) || (x != a.end() && x->second != y->second)) return key;
   }

@@ -19,12 +19,16 @@
 #include "data/channel_statistics.h"
 #include "data/content_hash.h"
 #include "data/first_image.h"
+#include "io/folder.h"
 #include "io/log.h"
 #include "io/memory.h"
 #include "io/progress.h"
 #include "kernels/cuda_plugin.h"
+#include "networks/model_codec.h"
 #include "parallel/deal.h"
 #include "parallel/together.h"
+#include "samplers/pictures.h"
+#include "tasks/run_codec.h"
 #include "tasks/train_config.h"
 #include "training/cost_text.h"
 
@@ -46,15 +50,14 @@ std::string task_name(const TaskConfig& task) {
 
 /// FID on the way, where the configuration asks for it. A signal during it ends it without a score; the loop
 /// then writes its checkpoint as always.
-Scoring make_scoring(const TrainConfig& config, const EvaluationContext& where, const Dataset& data) {
+Scoring make_scoring(const TrainConfig& config, const EvaluationContext& where, const ImageShape& pictures,
+                     const Codec& codec) {
   if (!config.evaluation) return {};
   EvaluationContext context = where;
   context.watch = [](const std::string&, int64_t, int64_t) {
     if (stop_signal() != 0) throw Interrupted("interrupted before training");
   };
-  const at::Tensor& images = data.images;
-  const auto scorer = std::make_shared<ModelScorer>(
-      *config.evaluation, context, ImageShape{images.size(1), images.size(2), images.size(3)});
+  const auto scorer = std::make_shared<ModelScorer>(*config.evaluation, context, pictures, codec);
   return {.name = "fid",
           .every_images = config.evaluation->every_images,
           .score = [scorer](const io::TensorFile& model) -> std::optional<ModelScore> {
@@ -65,6 +68,21 @@ Scoring make_scoring(const TrainConfig& config, const EvaluationContext& where, 
               return std::nullopt;
             }
           }};
+}
+
+/// What reads a data set of latents.
+EncodingContext encoding_by(const Codec& codec, const Workers& workers) {
+  const auto progress = std::make_shared<std::optional<io::Progress>>();
+  return {.open = [codec](const std::string&) { return encoder_of(codec); },
+          .workers = workers,
+          .watch =
+              [progress](int64_t done, int64_t all) {
+                if (stop_signal() != 0)
+                  throw Interrupted("interrupted; the same command goes on encoding from there");
+                if (!*progress) progress->emplace("encode", all, done);
+                (*progress)->update(done);
+                if (done == all) (*progress)->finish();
+              }};
 }
 
 /// What the task costs: computed from shapes, nothing is drawn or taken.
@@ -124,7 +142,8 @@ void dry_run(const Options& options) {
   const at::Device device = device_named(config.run.device);  // a plan for a GPU needs none
   config.run.precision = resolved_precision(config.run.precision, device);
   const Workers workers = use_workers(config.run.workers, config.run.threads, device);
-  print_plan(config::to_yaml(config), config, cost_of(config, outline_of_dataset(config.data), workers));
+  const Dataset data = outline_of_dataset(config.data, encoding_by(codec_of_run(config, at::kCPU), workers));
+  print_plan(config::to_yaml(config), config, cost_of(config, data, workers));
 }
 
 /// All that a run is made of. Each rank makes its own.
@@ -133,7 +152,9 @@ struct Experiment {
   RunConfig run;  ///< as these ranks train it
   at::Device device = at::kCPU;
   Workers workers;
+  Codec codec;  ///< between pictures and the data
   Dataset data;
+  ImageShape pictures;  ///< what the codec makes of the data's images
   Task task;
   RunIdentity identity;
 };
@@ -149,6 +170,7 @@ void prepare(Experiment& e, const Communicator& ranks) {
   e.run = shared_by(run, ranks.size);
   require_shareable(e.run, ranks.size);
   e.workers = use_workers(run.workers, run.threads, e.device);
+  e.codec = codec_of_run(e.config, e.device);
 }
 
 /// What is made of configuration and data.
@@ -157,7 +179,7 @@ void complete(Experiment& e, const Communicator& ranks) {
   if (!e.data.passed_over.empty()) io::log_warning("data: " + e.data.passed_over);
   if (const std::string classes = empty_classes(class_counts(e.data)); !classes.empty())
     io::log_warning("data: " + classes);
-  const TaskContext context{
+  TaskContext context{
       .run = e.run,
       .device = e.device,
       .data = e.data,
@@ -170,13 +192,26 @@ void complete(Experiment& e, const Communicator& ranks) {
       .workers = e.workers,
       .ranks = ranks,
       .graphs =
-          config.run.graph && e.device.is_cuda() ? kernels::cuda_graphs(e.device) : kernels::GraphMaker()};
+          config.run.graph && e.device.is_cuda() ? kernels::cuda_graphs(e.device) : kernels::GraphMaker(),
+      .codec = e.codec};
+  context.provenance.merge(metadata_of(e.codec));
+  e.pictures = picture_shape(e.codec, data_shape(context));
   require_room(cost_of(config, e.data, e.workers), e.device);
   e.task = make_task(config.task, context);
   e.identity = {.configuration = config::encode(config),
                 .sources = sources_of(config.task),
                 .budget_problem = budget_problem(config)};
+  if (const std::string sha256 = content_sha256(e.codec); !sha256.empty())
+    e.identity.sources.push_back(
+        {.what = "autoencoder", .place = autoencoder_of(config.data), .sha256 = sha256});
   e.identity.sources.push_back({.what = "data", .place = e.data.name, .sha256 = content_sha256(e.data)});
+}
+
+/// Beside the run's models, which name it.
+void keep_autoencoder(const RunFolder& folder, const Codec& codec) {
+  const std::filesystem::path file = folder.root / kAutoencoderFile;
+  if (content_sha256(codec).empty() || io::path_exists(file)) return;
+  save_codec(file, codec);
 }
 
 /// What the bits of a run depend on, where ranks may differ.
@@ -205,17 +240,21 @@ void train(const Options& options) {
     if (problem) std::rethrow_exception(problem);
     prepare(e, ranks);
   });
-  one_of_a_machine_first(ranks, [&] { e.data = load_dataset(e.config.data, data_cache(options.cache)); });
+  one_of_a_machine_first(ranks, [&] {
+    e.data = load_dataset(e.config.data, data_cache(options.cache), encoding_by(e.codec, e.workers));
+  });
   together(ranks, [&] { complete(e, ranks); });
   agree(ranks, facts_of(e));
   connect_device(ranks, e.device);
   const Scoring scoring = make_scoring(
       e.config,
       {.device = e.device, .data_cache = data_cache(options.cache), .workers = e.workers, .ranks = ranks},
-      e.data);
+      e.pictures, e.codec);
   std::optional<Run> run;  // the folder is rank 0's
   together(ranks, [&] {
-    if (is_first(ranks)) run.emplace(open_run(e.run.dir, e.identity));
+    if (!is_first(ranks)) return;
+    run.emplace(open_run(e.run.dir, e.identity));
+    keep_autoencoder(run->folder, e.codec);
   });
   const RunEnd end = run_training(
       e.run, task_name(e.config.task), run ? &*run : nullptr, e.data, e.task,

@@ -33,10 +33,12 @@ struct Dataset {
 using DatasetConfig = std::variant<FashionMnistConfig, IdxConfig, MixtureConfig, ImageFilesConfig,
                                    LatentsConfig, EncodedConfig>;
 
-/// Whether the set holds pictures: points have none, nor have latents before something decodes them.
+/// Whether the set holds latents, and whether it holds pictures: points are neither.
+inline bool holds_latents(const DatasetConfig& data) {
+  return std::holds_alternative<LatentsConfig>(data) || std::holds_alternative<EncodedConfig>(data);
+}
 inline bool is_pictures(const DatasetConfig& data) {
-  return !std::holds_alternative<MixtureConfig>(data) && !std::holds_alternative<LatentsConfig>(data) &&
-         !std::holds_alternative<EncodedConfig>(data);
+  return !std::holds_alternative<MixtureConfig>(data) && !holds_latents(data);
 }
 
 /// The autoencoder whose latents a set holds, as its configuration names it; "" where it names none.

@@ -11,7 +11,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/stack.h>
-#include <c10/core/GradMode.h>
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
 
@@ -27,10 +26,9 @@ namespace {
 
 using io::NamedArrays;
 
-constexpr int kVersion = 1;       // raised when the same pictures would be encoded otherwise
-constexpr int64_t kPass = 16;     // pictures a pass: part of the rule, as the last bits may depend on it
-constexpr int64_t kPiece = 4096;  // pictures that an interruption costs at most
-constexpr const char* kMoments = "moments";  // [2, N, c, h, w]: means, then standard deviations
+constexpr int kVersion = 1;                  // raised when the same pictures would be encoded otherwise
+constexpr int64_t kPiece = 4096;             // pictures that an interruption costs at most
+constexpr const char* kMoments = "moments";  // [2, N, c, h, w]: means and standard deviations; [1, …]: means
 
 /// An encoding on its way.
 struct Encoding {
@@ -55,15 +53,14 @@ at::Tensor rows_of(const Encoding& e, int64_t first, int64_t size) {
   return at::cat(parts);
 }
 
-/// Rows first … first + size − 1, [2, size, c, h, w].
+/// Rows first … first + size − 1, [2 or 1, size, c, h, w].
 at::Tensor encode_piece(Encoding& e, int64_t first, int64_t size) {
-  const c10::NoGradGuard no_grad;
-  std::vector<at::Tensor> passes((size + kPass - 1) / kPass);
+  const int64_t most = autoencoder_pass(e.pictures.images.size(2), e.pictures.images.size(3));
+  std::vector<at::Tensor> passes((size + most - 1) / most);
   e.context.workers.for_each(static_cast<int64_t>(passes.size()), [&](int64_t pass, int64_t) {
-    const c10::NoGradGuard none_here_either;
-    const int64_t begin = pass * kPass, rows = std::min(kPass, size - begin);
-    const Moments moments = e.encoder.moments(rows_of(e, first + begin, rows));
-    passes[pass] = at::stack({moments.mean, moments.spread}).to(at::kCPU, at::kFloat);
+    const int64_t begin = pass * most, rows = std::min(most, size - begin);
+    const auto [mean, spread] = e.encoder.moments(rows_of(e, first + begin, rows));
+    passes[pass] = spread.defined() ? at::stack({mean, spread}) : mean.unsqueeze(0);
     const std::lock_guard lock(e.watching);
     e.done += rows;
     if (e.context.watch) e.context.watch(e.done, e.all);
@@ -75,7 +72,7 @@ at::Tensor encode_piece(Encoding& e, int64_t first, int64_t size) {
 bool are_moments(const NamedArrays& arrays, int64_t size) {
   const auto found = arrays.find(kMoments);
   return found != arrays.end() && found->second.scalar_type() == at::kFloat && found->second.dim() == 5 &&
-         found->second.size(0) == 2 && found->second.size(1) == size;
+         found->second.size(0) <= 2 && found->second.size(1) == size;
 }
 
 /// All rows, by way of pieces in the cache.
@@ -144,7 +141,7 @@ Dataset encoded(const Dataset& pictures, const Encoder& encoder, const EncodedCo
   Dataset data = pictures;
   data.name += ", encoded";
   data.images = moments[0];
-  if (config.sampled) data.spread = moments[1];
+  if (config.sampled && moments.size(0) == 2) data.spread = moments[1];
   if (config.mirrored) data.labels = at::cat({pictures.labels, pictures.labels});
   data.content.reset();
   return data;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -34,10 +35,17 @@ struct EncodedConfig {
   }
 };
 
-/// The latents of images: mean and standard deviation, each float32 [n, c, h, w].
+/// The latents of images: mean and standard deviation, each float32 [n, c, h, w]; the latter undefined where
+/// the encoder draws none.
 struct Moments {
   at::Tensor mean, spread;
 };
+
+/// Pictures of that size that an autoencoder takes at once: a rule, since the last bits may depend on it.
+inline int64_t autoencoder_pass(int64_t height, int64_t width) {
+  constexpr int64_t kPixels = 16 * 1024, kMost = 16;
+  return std::clamp<int64_t>(kPixels / (height * width), 1, kMost);
+}
 
 /// What encodes a set. lib/data knows no network: who reads an encoded set brings this along.
 struct Encoder {

@@ -25,9 +25,9 @@ int64_t images_to_draw(const EvaluateConfig& config) {
 std::string EvaluateConfig::problem() const {
   if (subjects.empty()) return "subjects: at least one is needed";
   for (const SubjectConfig& subject : subjects)
-    if (const auto* set = std::get_if<DatasetSubject>(&subject); set != nullptr && is_points(set->data))
+    if (const auto* set = std::get_if<DatasetSubject>(&subject); set != nullptr && !is_pictures(set->data))
       return "subjects: '" + set->name + "' holds points or latents; only images can be scored";
-  if (const auto* set = std::get_if<DatasetReference>(&reference); set != nullptr && is_points(set->data))
+  if (const auto* set = std::get_if<DatasetReference>(&reference); set != nullptr && !is_pictures(set->data))
     return "reference: holds points or latents; only images can be compared with";
   std::set<std::string> names;
   for (const SubjectConfig& subject : subjects)

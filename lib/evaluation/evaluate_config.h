@@ -24,12 +24,15 @@ struct ModelSubject {
   std::string name;
   std::string path;
   config::Partial<SamplerConfig> sampler;
+  std::string decoder;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("name", c.name, "how the report calls it", config::non_empty);
     visit("path", c.path, "model file (safetensors)", config::path);
     visit("sampler", c.sampler, "changes to the sampler that the model brings along");
+    visit("decoder", c.decoder, "of a model of latents: the autoencoder that decodes them; empty: its own",
+          config::path_or_none);
   }
 };
 

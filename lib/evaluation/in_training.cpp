@@ -19,18 +19,20 @@ std::string InTrainingConfig::problem() const {
 struct ModelScorer::State {
   EvaluateConfig config;
   EvaluationContext context;
+  Codec codec;
   config::Partial<SamplerConfig> sampler;
   std::optional<Collector> collector;
   FeatureSet reference;
   Gaussian law;  ///< of the reference; rank 0's
 
-  State(const InTrainingConfig& wanted, const EvaluationContext& where)
+  State(const InTrainingConfig& wanted, const EvaluationContext& where, const Codec& decoder)
       : config{.features = wanted.features,
                .reference = wanted.reference,
                .images = wanted.images,
                .classes = wanted.classes,
                .batch = wanted.batch},
         context(where),
+        codec(decoder),
         sampler(wanted.sampler) {}
 
   /// Throws config::ConfigError where such images can't be compared with the reference.
@@ -55,8 +57,8 @@ struct ModelScorer::State {
 };
 
 ModelScorer::ModelScorer(const InTrainingConfig& config, const EvaluationContext& context,
-                         const ImageShape& images)
-    : state_(std::make_unique<State>(config, context)) {
+                         const ImageShape& images, const Codec& codec)
+    : state_(std::make_unique<State>(config, context, codec)) {
   State& state = *state_;
   together(context.ranks, [&] { state.collector.emplace(make_collector(state.config, state.context)); });
   state.reference = collect(state.config.reference, *state.collector);
@@ -75,6 +77,7 @@ std::optional<Scored> ModelScorer::operator()(const io::TensorFile& model) const
     const Denoiser denoiser = denoiser_of(model, state_->context.device);
     generator.emplace(Generator{
         .model = denoiser,
+        .codec = state_->codec,
         .sampler = within(with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
                           valid_range(denoiser)),
         .classes = trained_classes(denoiser, data_of_metadata(model.metadata, model.path)),

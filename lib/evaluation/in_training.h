@@ -8,6 +8,7 @@
 #include "evaluation/context.h"
 #include "evaluation/evaluate_config.h"
 #include "evaluation/verdict.h"
+#include "networks/codec.h"
 #include "networks/denoiser.h"
 
 namespace onestep {
@@ -41,9 +42,11 @@ struct InTrainingConfig {
 /// is made. Of several ranks every one must make one and call it: they share the work.
 class ModelScorer {
  public:
-  /// For models that make images of that shape. Throws io::FileError and config::ConfigError: what is wrong
-  /// with features or reference, and what of them does not fit such images, shows before a run starts.
-  ModelScorer(const InTrainingConfig& config, const EvaluationContext& context, const ImageShape& images);
+  /// For models whose samples become pictures of that shape by the codec. Throws io::FileError and
+  /// config::ConfigError: what is wrong with features or reference, and what of them does not fit such
+  /// images, shows before a run starts.
+  ModelScorer(const InTrainingConfig& config, const EvaluationContext& context, const ImageShape& images,
+              const Codec& codec = {});
   ~ModelScorer();
 
   /// FID of images drawn from the model; on rank 0 alone. Throws what the context's watch throws.

@@ -15,6 +15,7 @@
 #include "io/folder.h"
 #include "io/memory.h"
 #include "io/progress.h"
+#include "samplers/pictures.h"
 #include "samplers/sample.h"
 
 namespace onestep {
@@ -39,8 +40,10 @@ Outline outline_of_images(const std::string& source, const ImageShape& shape, co
 
 Outline outline(const ModelSubject& subject, const Collector& collector) {
   sampler_of(subject);
-  Outline model = outline_of_images(
-      subject.path, image_shape(load_denoiser(subject.path, collector.context.device)), collector);
+  const at::Device device = collector.context.device;
+  const ImageShape shape =
+      picture_shape(codec_of(subject, device), image_shape(load_denoiser(subject.path, device)));
+  Outline model = outline_of_images(subject.path, shape, collector);
   model.n = images_to_draw(collector.config);
   return model;
 }

@@ -25,9 +25,11 @@
 #include "io/progress.h"
 #include "io/sha256.h"
 #include "io/tensor_bytes.h"
+#include "networks/model_codec.h"
 #include "parallel/agreement.h"
 #include "parallel/together.h"
 #include "samplers/model_data.h"
+#include "samplers/pictures.h"
 #include "samplers/sample.h"
 #include "samplers/seeds.h"
 
@@ -53,6 +55,10 @@ bool has_classes(const NamedArrays& arrays, const std::string& name, int64_t n, 
          arrays.at(name).max().item<int64_t>() < classes;
 }
 
+ImageShape picture_shape(const Generator& generator) {
+  return picture_shape(generator.codec, image_shape(generator.model));
+}
+
 /// What a rank draws of a set of images.
 struct Drawn {
   at::Tensor images;            ///< uint8 [n, C, H, W]
@@ -75,7 +81,7 @@ Drawn draw_share(const Generator& generator, int64_t first_seed, const Share& sh
   const std::vector<int64_t>& among = generator.classes;
   const Communicator& ranks = collector.context.ranks;
   const StageWatch watch = scaled(collector.context.watch, ranks.size, images_to_draw(config));
-  const auto [channels, height, width] = image_shape(generator.model);
+  const auto [channels, height, width] = picture_shape(generator);
   Drawn drawn;
   std::vector<at::Tensor> images{at::empty({0, channels, height, width}, at::kByte)};
   if (watch) watch(stage, 0, share.count);  // the clock of its rate starts
@@ -93,7 +99,7 @@ Drawn draw_share(const Generator& generator, int64_t first_seed, const Share& sh
     };
     const SampleResult result =
         generate(generator.model, generator.sampler, request, config.batch, pass, workers);
-    images.push_back(io::to_uint8(result.samples));
+    images.push_back(io::to_uint8(pictures_of(generator.codec, result.samples, workers)));
     drawn.labels.insert(drawn.labels.end(), result.classes.begin(), result.classes.end());
     drawn.nfe = result.nfe;
   }
@@ -122,21 +128,22 @@ NamedArrays draw(const Generator& generator, int64_t first_seed, const SharedRow
 }
 
 /// Whether cached arrays are what `draw` makes.
-bool are_drawn(const NamedArrays& arrays, const Denoiser& model, const EvaluateConfig& config) {
-  const auto [channels, height, width] = image_shape(model);
-  const int64_t classes = label_dim(model), n = images_to_draw(config);
+bool are_drawn(const NamedArrays& arrays, const Generator& generator, const EvaluateConfig& config) {
+  const auto [channels, height, width] = picture_shape(generator);
+  const int64_t classes = label_dim(generator.model), n = images_to_draw(config);
   return has_array(arrays, "images", at::kByte, {n, channels, height, width}) &&
          has_array(arrays, "nfe", at::kLong, {1}) && has_array(arrays, "seconds", at::kDouble, {1}) &&
          (classes > 0 ? has_classes(arrays, "labels", n, classes) : !arrays.contains("labels"));
 }
 
 /// All that drawn images depend on: bits differ between devices and numbers of threads.
-std::string description_of_images(const std::string& model_sha256, const SamplerConfig& sampler,
-                                  int64_t first_seed, const Collector& collector) {
+std::string description_of_images(const Generator& generator, int64_t first_seed,
+                                  const Collector& collector) {
   return nlohmann::ordered_json{{"what", "images"},
                                 {"version", kCacheVersion},
-                                {"model", model_sha256},
-                                {"sampler", config::to_json(sampler)},
+                                {"model", generator.sha256},
+                                {"autoencoder", content_sha256(generator.codec)},
+                                {"sampler", config::to_json(generator.sampler)},
                                 {"first_seed", first_seed},
                                 {"images", images_to_draw(collector.config)},
                                 {"classes", collector.config.classes},
@@ -151,6 +158,7 @@ Generator generator_of(const ModelSubject& subject, at::Device device) {
   std::vector<int64_t> classes = trained_classes(model, data_of_model(subject.path));
   SamplerConfig sampler = within(sampler_of(subject), valid_range(model));
   return {.model = std::move(model),
+          .codec = codec_of(subject, device),
           .sampler = std::move(sampler),
           .classes = std::move(classes),
           .name = subject.name,
@@ -168,20 +176,19 @@ void agree_on(const FeatureSet& set, const Collector& collector) {
 FeatureSet draw_images(const Generator& generator, int64_t first_seed, const Collector& collector) {
   const Communicator& ranks = collector.context.ranks;
   together(ranks, [&] {  // before an hour of drawing, not after
-    expect_images(*collector.extractor, generator.source, image_shape(generator.model));
+    expect_images(*collector.extractor, generator.source, picture_shape(generator));
   });
   FeatureSet set{.source = generator.source, .sha256 = generator.sha256};
   set.sampler = sampler_text(generator.sampler);
   agree_on(set, collector);
   const SharedRows rows = shared_rows(images_to_draw(collector.config), collector.config.batch, ranks);
   const Cached drawn = cached_by_first(
-      ranks, collector.context.cache,
-      description_of_images(set.sha256, generator.sampler, first_seed, collector),
-      [&](const NamedArrays& arrays) { return are_drawn(arrays, generator.model, collector.config); },
+      ranks, collector.context.cache, description_of_images(generator, first_seed, collector),
+      [&](const NamedArrays& arrays) { return are_drawn(arrays, generator, collector.config); },
       [&] { return draw(generator, first_seed, rows, collector); }, io::log_warning);
   set.images_reused = drawn.hit;
   if (drawn.hit) {
-    const auto [channels, height, width] = image_shape(generator.model);
+    const auto [channels, height, width] = picture_shape(generator);
     const at::Tensor none = at::empty({0, channels, height, width}, at::kByte);
     const at::Tensor mine =
         scatter_from_first(ranks, ranks.rank == 0 ? drawn.arrays.at("images") : none, none, rows.counts);
@@ -360,6 +367,10 @@ std::vector<KeptModel> kept_models(const std::filesystem::path& run, const Commu
 
 ModelSubject trend_subject(const KeptModel& kept) {
   return {.name = "after " + std::to_string(kept.nimg), .path = kept.path.string(), .sampler = {}};
+}
+
+Codec codec_of(const ModelSubject& subject, at::Device device) {
+  return subject.decoder.empty() ? codec_of_model(subject.path, device) : load_codec(subject.decoder, device);
 }
 
 SamplerConfig sampler_of(const ModelSubject& subject) {

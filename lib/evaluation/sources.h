@@ -28,8 +28,10 @@ std::vector<KeptModel> kept_models(const std::filesystem::path& run, const Commu
 /// One of them as it is scored.
 ModelSubject trend_subject(const KeptModel& kept);
 
-/// The sampler of a model subject. Throws io::FileError or config::ConfigError.
+/// The sampler of a model subject, and what makes pictures of its samples. Throw io::FileError or
+/// config::ConfigError.
 SamplerConfig sampler_of(const ModelSubject& subject);
+Codec codec_of(const ModelSubject& subject, at::Device device);
 
 /// How sources become features.
 struct Collector {
@@ -54,6 +56,7 @@ FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Colle
 /// A model in memory, and how images are drawn from it.
 struct Generator {
   Denoiser model;
+  Codec codec;  ///< between its samples and pictures
   SamplerConfig sampler;
   std::vector<int64_t> classes;  ///< those that are drawn (trained_classes)
   std::string name, source;      ///< of its stages, and where it comes from

@@ -5,6 +5,7 @@
 
 #include "config/node.h"
 #include "io/sha256.h"
+#include "samplers/pictures.h"
 
 namespace onestep {
 namespace {
@@ -15,10 +16,18 @@ std::string describe(const ImageShape& shape) {
 
 }  // namespace
 
+ImageShape data_shape(const TaskContext& context) {
+  const at::Tensor& images = context.data.images;
+  return {images.size(1), images.size(2), images.size(3)};
+}
+
+bool has_pictures(const TaskContext& context) {
+  return is_picture(picture_shape(context.codec, data_shape(context)));
+}
+
 void require_fit(const TaskContext& context, const std::string& what, const ImageShape& network,
                  int64_t labels) {
-  const at::Tensor& images = context.data.images;
-  const ImageShape shape{images.size(1), images.size(2), images.size(3)};
+  const ImageShape shape = data_shape(context);
   if (!(network == shape)) {
     throw config::ConfigError(
         c10::str(what, " is for ", describe(network), " images, but the data has ", describe(shape)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "kernels/cuda_graph.h"
+#include "networks/codec.h"
 #include "networks/denoiser.h"
 #include "parallel/communicator.h"
 #include "parallel/workers.h"
@@ -17,7 +18,12 @@ struct TaskContext {
   Workers workers = {};                           ///< that share the shards of a step
   Communicator ranks = {};                        ///< that share them, too, and work that comes before
   kernels::GraphMaker graphs = {};                ///< of the shards' work, for a single worker; or nothing
+  Codec codec = {};  ///< between pictures and the data's images, where those are latents
 };
+
+/// The shape of the data's images, and whether the codec makes pictures of them.
+ImageShape data_shape(const TaskContext& context);
+bool has_pictures(const TaskContext& context);
 
 /// Where a task's networks are drawn: on the CPU, and then sent to the context's device; on at::kMeta, for
 /// plans, they are shapes alone and nothing is drawn.

@@ -25,6 +25,7 @@ struct DenoiseTask {
   SigmaSource noise_levels;
   std::map<std::string, std::string> provenance;
   Dataset data;
+  Codec codec;
   Workers workers;
   StepGraphs<StepStats> graphs;
   Trainee<Denoiser> student;
@@ -66,7 +67,7 @@ struct DenoiseTask {
   at::Tensor snapshot() {
     const Denoiser& model = averages.front().module;
     return draw_sheet(model, {.solver = "heun", .steps = config.snapshot_steps},
-                      trained_classes(model, class_counts(data)), workers);
+                      trained_classes(model, class_counts(data)), workers, codec);
   }
 
   io::TensorFile model(const Average<Denoiser>& average) const {
@@ -97,6 +98,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
                   .noise_levels = make_sigma_source(config.sigma, context.device),
                   .provenance = context.provenance,
                   .data = context.data,
+                  .codec = context.codec,
                   .workers = context.workers,
                   .graphs = StepGraphs<StepStats>(context.graphs),
                   .student = std::move(student),
@@ -107,9 +109,7 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
                 [self] {
                   return models_of(self->averages, [&](const auto& average) { return self->model(average); });
                 }};
-  const ImageShape shape = image_shape(self->student.module);
-  const bool points = shape.height * shape.width == 1;  // of which a sheet would show nothing
-  if (!points) task.snapshot = [self] { return self->snapshot(); };
+  if (has_pictures(context)) task.snapshot = [self] { return self->snapshot(); };
   append_state(task.state, "network", self->student);
   append_state(task.state, "ema", self->averages);
   task.device = context.device;

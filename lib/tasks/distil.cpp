@@ -27,6 +27,7 @@ struct DistilTask {
   RunConfig run;
   std::map<std::string, std::string> provenance;
   Dataset data;
+  Codec codec;
   Workers workers;
   Communicator ranks;
   StepGraphs<ShardReport> graphs;
@@ -143,9 +144,11 @@ struct DistilTask {
 
   at::Tensor snapshot() {
     const Student& model = averages.front().module;
-    if (const auto* particles = std::get_if<Particles>(&model.form)) return sheet_of(particles->images);
+    if (const auto* particles = std::get_if<Particles>(&model.form))
+      return sheet_of(particles->images, codec);
     const Denoiser denoiser = as_denoiser(model);
-    return draw_sheet(denoiser, own_sampler(model), trained_classes(denoiser, class_counts(data)), workers);
+    return draw_sheet(denoiser, own_sampler(model), trained_classes(denoiser, class_counts(data)), workers,
+                      codec);
   }
 
   io::TensorFile model(const Average<Student>& average) const {
@@ -211,6 +214,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
       DistilTask{.run = context.run,
                  .provenance = context.provenance,
                  .data = context.data,
+                 .codec = context.codec,
                  .workers = context.workers,
                  .ranks = context.ranks,
                  .graphs = StepGraphs<ShardReport>(context.graphs),
@@ -242,8 +246,7 @@ Task make_distil_task(const DistilConfig& config, const TaskContext& context) {
                 },
             .figures = [self] { return self->figures(); },
             .diagnose = [self] { return self->diagnose(); }};
-  if (context.data.images.size(2) > 1)
-    task.snapshot = [self] { return self->snapshot(); };  // points are no picture
+  if (has_pictures(context)) task.snapshot = [self] { return self->snapshot(); };
   Learners& trained = self->method.learners;
   append_state(task.state, "student", trained.student);
   append_state(task.state, "student.ema", self->averages);

@@ -30,10 +30,13 @@ struct TrainConfig {
           config::Role::free);
   }
   std::string problem() const {
+    if (run.flip && holds_latents(data))
+      return "run.flip: latents are not mirrored; encoded data can be of mirrored pictures (data.mirrored)";
     if (!evaluation) return "";
     if (std::holds_alternative<ClassifyConfig>(task))
       return "evaluation: a classifier makes no images to score";
-    if (is_points(data)) return "evaluation: only images can be scored, not points or latents";
+    if (!is_pictures(data) && autoencoder_of(data).empty())
+      return "evaluation: only images can be scored, not points or latents that nothing decodes";
     return "";
   }
 };

@@ -60,7 +60,7 @@ TEST_CASE("latents: shards in their order, of any of three types, as float32") {
   CHECK(data.class_names == std::vector<std::string>{"0", "1", "2", "3", "4"});
   CHECK(data.name == "b");
   CHECK(to_float(data.images).is_same(data.images));
-  CHECK(is_points(config));
+  CHECK(!is_pictures(config));
   CHECK(content_sha256(data) == content_sha256(all, labels, 5));
   const Batch batch = read_batch(data, 0, 0, 6, false);
   for (int64_t i = 0; i < 6; ++i) CHECK(at::equal(batch.images[i], all[shuffled_index(0, 0, i, 6)]));

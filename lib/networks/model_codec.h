@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "config/check.h"
+#include "networks/codec.h"
+
+namespace onestep {
+
+/// The metadata key under which a model of latents names the autoencoder that they are of.
+inline constexpr const char* kAutoencoderKey = "onestep.autoencoder";
+/// What its file is called, in the folder of the run.
+inline constexpr const char* kAutoencoderFile = "autoencoder.safetensors";
+
+/// What stands there.
+struct NamedAutoencoder {
+  std::string file;    ///< beside the model or in the folder above
+  std::string sha256;  ///< content_sha256 of what is in it
+  template <class Self, class Visit>
+  static void fields(Self& c, Visit&& visit) {
+    visit("file", c.file, "the autoencoder's file, beside the model", config::non_empty);
+    visit("sha256", c.sha256, "of what the file holds", config::non_empty);
+  }
+};
+
+/// SHA-256 of an autoencoder's configuration and float32 weights: the same whatever file it was read from.
+/// "" of pixels.
+std::string content_sha256(const Codec& codec);
+
+/// What a model that makes latents of this codec says of it; nothing of pixels.
+std::map<std::string, std::string> metadata_of(const Codec& codec);
+
+/// The codec of a model's latents: pixels where it names none. Throws io::FileError, naming the file, where
+/// its autoencoder is not there, is another one than the model was made for, or can't be read.
+Codec codec_of_model(const std::filesystem::path& model, at::Device device);
+Codec codec_of_metadata(const std::map<std::string, std::string>& metadata,
+                        const std::filesystem::path& model, at::Device device);
+
+}  // namespace onestep
