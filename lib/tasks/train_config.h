@@ -7,13 +7,14 @@
 #include "config/each.h"
 #include "data/dataset.h"
 #include "evaluation/in_training.h"
+#include "tasks/autoencode.h"
 #include "tasks/classify.h"
 #include "tasks/denoise.h"
 #include "tasks/distil.h"
 
 namespace onestep {
 
-using TaskConfig = std::variant<DenoiseConfig, DistilConfig, ClassifyConfig>;
+using TaskConfig = std::variant<DenoiseConfig, DistilConfig, ClassifyConfig, AutoencodeConfig>;
 
 /// One experiment: the whole of what onestep-train reads.
 struct TrainConfig {
@@ -68,6 +69,7 @@ inline Task make_task(const TaskConfig& config, const TaskContext& context) {
     Task operator()(const DenoiseConfig& c) const { return make_denoise_task(c, context); }
     Task operator()(const DistilConfig& c) const { return make_distil_task(c, context); }
     Task operator()(const ClassifyConfig& c) const { return make_classify_task(c, context); }
+    Task operator()(const AutoencodeConfig& c) const { return make_autoencode_task(c, context); }
   } const make{context};
   return std::visit(make, config);
 }
