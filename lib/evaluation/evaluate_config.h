@@ -41,11 +41,15 @@ struct DatasetSubject {
   static constexpr const char* kind = "dataset";
   std::string name;
   DatasetConfig data;
+  std::string autoencoder;
 
   template <class Self, class Visit>
   static void fields(Self& c, Visit&& visit) {
     visit("name", c.name, "how the report calls it", config::non_empty);
     visit("data", c.data, "the images");
+    visit("autoencoder", c.autoencoder,
+          "score the images as this autoencoder gives them back: what its latents lose; empty: as they are",
+          config::path_or_none);
   }
 };
 

@@ -7,6 +7,7 @@
 
 #include "evaluation/score.h"
 #include "evaluation/sources.h"
+#include "networks/model_codec.h"
 #include "parallel/together.h"
 #include "samplers/model_data.h"
 
@@ -71,7 +72,16 @@ ModelScorer::ModelScorer(const InTrainingConfig& config, const EvaluationContext
 
 ModelScorer::~ModelScorer() = default;
 
-std::optional<Scored> ModelScorer::operator()(const io::TensorFile& model) const {
+/// FID of the reference's images as an autoencoder gives them back.
+FeatureSet ModelScorer::reconstructions(const io::TensorFile& autoencoder) const {
+  Reconstruction reconstruction{
+      .codec = {}, .name = "evaluation", .data = std::get<DatasetReference>(state_->config.reference).data};
+  together(state_->context.ranks,
+           [&] { reconstruction.codec = codec_of(autoencoder, state_->context.device); });
+  return collect(reconstruction, *state_->collector);
+}
+
+FeatureSet ModelScorer::samples(const io::TensorFile& model) const {
   std::optional<Generator> generator;
   together(state_->context.ranks, [&] {
     const Denoiser denoiser = denoiser_of(model, state_->context.device);
@@ -85,7 +95,11 @@ std::optional<Scored> ModelScorer::operator()(const io::TensorFile& model) const
         .source = model.path.string(),
         .sha256 = ""});
   });
-  const FeatureSet set = collect(*generator, state_->config.first_seed, *state_->collector);
+  return collect(*generator, state_->config.first_seed, *state_->collector);
+}
+
+std::optional<Scored> ModelScorer::operator()(const io::TensorFile& model) const {
+  const FeatureSet set = is_codec(model) ? reconstructions(model) : samples(model);
   if (state_->context.ranks.rank != 0) return std::nullopt;
   const FidScore result = score(set, fit(set), state_->reference, state_->law);
   return Scored{result.fid.value, result.se};

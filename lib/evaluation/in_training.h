@@ -7,6 +7,7 @@
 #include "config/check.h"
 #include "evaluation/context.h"
 #include "evaluation/evaluate_config.h"
+#include "evaluation/feature_set.h"
 #include "evaluation/verdict.h"
 #include "networks/codec.h"
 #include "networks/denoiser.h"
@@ -49,10 +50,14 @@ class ModelScorer {
               const Codec& codec = {});
   ~ModelScorer();
 
-  /// FID of images drawn from the model; on rank 0 alone. Throws what the context's watch throws.
+  /// FID of images drawn from the model, or of the reference's as an autoencoder gives them back; on rank 0
+  /// alone. Throws what the context's watch throws.
   std::optional<Scored> operator()(const io::TensorFile& model) const;
 
  private:
+  FeatureSet samples(const io::TensorFile& model) const;
+  FeatureSet reconstructions(const io::TensorFile& autoencoder) const;
+
   struct State;
   std::unique_ptr<State> state_;
 };

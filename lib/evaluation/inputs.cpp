@@ -56,6 +56,11 @@ Outline outline_of_data(const DatasetConfig& config, const Collector& collector)
 }
 
 Outline outline(const DatasetSubject& subject, const Collector& collector) {
+  if (!subject.autoencoder.empty()) {
+    const at::Tensor one = load_dataset(first_image_of(subject.data)).images;
+    const Codec codec = load_codec(subject.autoencoder, collector.context.device);
+    require_reconstructible(codec, {one.size(1), one.size(2), one.size(3)}, subject.autoencoder);
+  }
   return outline_of_data(subject.data, collector);
 }
 

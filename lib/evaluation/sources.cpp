@@ -228,9 +228,9 @@ FeatureSet whole_dataset(const DatasetConfig& config, const Collector& collector
   return set;
 }
 
-FeatureSet chosen_images(const DatasetSubject& subject, const Collector& collector) {
+FeatureSet chosen_images(const DatasetConfig& data, const Collector& collector) {
   const EvaluateConfig& config = collector.config;
-  FeatureSet set = whole_dataset(subject.data, collector);
+  FeatureSet set = whole_dataset(data, collector);
   const int64_t all = set.images.size(0), n = std::min(config.images.value_or(all), all);
   set.source += ", " + io::format_count(n) + " of " + io::format_count(all) + " images";
   if (n == all) return set;
@@ -241,6 +241,28 @@ FeatureSet chosen_images(const DatasetSubject& subject, const Collector& collect
   set.images = set.images.index_select(0, rows);
   if (set.labels.defined()) set.labels = set.labels.index_select(0, rows);
   return set;
+}
+
+/// Images chosen from a set: all of them on rank 0, its rows on another.
+FeatureSet shared_images(const DatasetConfig& data, const Collector& collector) {
+  FeatureSet set;
+  one_of_a_machine_first(collector.context.ranks, [&] { set = chosen_images(data, collector); });
+  return shared(std::move(set), collector);
+}
+
+/// In the place of a set's images what an autoencoder makes of them.
+void reconstruct(FeatureSet& set, const Codec& codec, const Collector& collector) {
+  const Communicator& ranks = collector.context.ranks;
+  const SharedRows rows = shared_rows(broadcast(ranks, set.images.size(0)), collector.config.batch, ranks);
+  at::Tensor mine = set.images;
+  together(ranks, [&] {
+    mine = io::to_uint8(
+        reconstructions_of(codec, mine.narrow(0, 0, rows.mine.count), collector.context.workers));
+  });
+  const at::Tensor all = gather_on_first(ranks, mine, rows.counts);
+  set.images = all.defined() ? all : mine;
+  set.source += ", through an autoencoder";
+  set.sha256 = io::sha256(set.sha256 + " " + content_sha256(codec));
 }
 
 /// What a set's arrays are called in the cache; those that are undefined are left out.
@@ -402,9 +424,21 @@ FeatureSet collect(const SubjectConfig& subject, int64_t first_seed, const Colle
     together(ranks, [&] { set = features_from_file(file->path); });
     return set;
   }
-  one_of_a_machine_first(ranks, [&] { set = chosen_images(std::get<DatasetSubject>(subject), collector); });
-  set = shared(std::move(set), collector);
-  fill_features(set, subject_name(subject) + ": features", collector);
+  const auto& images = std::get<DatasetSubject>(subject);
+  if (!images.autoencoder.empty()) {
+    Reconstruction reconstruction{.codec = {}, .name = images.name, .data = images.data};
+    together(ranks, [&] { reconstruction.codec = load_codec(images.autoencoder, collector.context.device); });
+    return collect(reconstruction, collector);
+  }
+  set = shared_images(images.data, collector);
+  fill_features(set, images.name + ": features", collector);
+  return set;
+}
+
+FeatureSet collect(const Reconstruction& reconstruction, const Collector& collector) {
+  FeatureSet set = shared_images(reconstruction.data, collector);
+  reconstruct(set, reconstruction.codec, collector);
+  fill_features(set, reconstruction.name + ": features", collector);
   return set;
 }
 

@@ -66,6 +66,14 @@ struct Generator {
 /// Features of images drawn from a generator, likewise.
 FeatureSet collect(const Generator& generator, int64_t first_seed, const Collector& collector);
 
+/// Images of a set as an autoencoder in memory gives them back, those of its latents' means, likewise.
+struct Reconstruction {
+  Codec codec;
+  std::string name;
+  DatasetConfig data;
+};
+FeatureSet collect(const Reconstruction& reconstruction, const Collector& collector);
+
 /// The same for the reference, which is taken whole.
 FeatureSet collect(const ReferenceConfig& reference, const Collector& collector);
 

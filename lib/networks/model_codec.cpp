@@ -39,6 +39,10 @@ std::string content_sha256(const Codec& codec) {
   return io::sha256(text);
 }
 
+bool is_codec(const io::TensorFile& file) {
+  return file.metadata.contains("onestep.codec");
+}
+
 std::map<std::string, std::string> metadata_of(const Codec& codec) {
   if (std::holds_alternative<Pixels>(codec.form)) return {};
   const NamedAutoencoder named{kAutoencoderFile, content_sha256(codec)};

@@ -29,6 +29,9 @@ struct NamedAutoencoder {
 /// "" of pixels.
 std::string content_sha256(const Codec& codec);
 
+/// Whether a model file holds an autoencoder.
+bool is_codec(const io::TensorFile& file);
+
 /// What a model that makes latents of this codec says of it; nothing of pixels.
 std::map<std::string, std::string> metadata_of(const Codec& codec);
 

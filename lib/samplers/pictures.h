@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <filesystem>
+
 #include <ATen/core/Tensor.h>
 
 #include "data/encoded.h"
@@ -19,6 +21,14 @@ bool is_picture(const ImageShape& shape);
 /// their dtype: decoded in float32, passes shared by the workers; of pixels the samples themselves. A picture
 /// does not depend on the others. No gradients.
 at::Tensor pictures_of(const Codec& codec, const at::Tensor& samples, const Workers& workers = {});
+
+/// Throws io::FileError, naming `autoencoder`, the codec's file, where it doesn't take and give such
+/// pictures.
+void require_reconstructible(const Codec& codec, const ImageShape& pictures,
+                             const std::filesystem::path& autoencoder);
+
+/// Pictures, uint8 or float, as the autoencoder gives them back from the means of their latents, likewise.
+at::Tensor reconstructions_of(const Codec& codec, const at::Tensor& pictures, const Workers& workers = {});
 
 /// What makes latents of a data set's pictures; it shares the codec's weights.
 Encoder encoder_of(const Codec& codec);

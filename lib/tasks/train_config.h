@@ -36,6 +36,9 @@ struct TrainConfig {
     if (!evaluation) return "";
     if (std::holds_alternative<ClassifyConfig>(task))
       return "evaluation: a classifier makes no images to score";
+    if (std::holds_alternative<AutoencodeConfig>(task) &&
+        !std::holds_alternative<DatasetReference>(evaluation->reference))
+      return "evaluation.reference: an autoencoder is scored by the images of a data set";
     if (!is_pictures(data) && autoencoder_of(data).empty())
       return "evaluation: only images can be scored, not points or latents that nothing decodes";
     return "";
