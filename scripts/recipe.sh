@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What recipes have in common; sourced. A recipe is a folder of configurations (classifier.yaml, teacher.yaml, one for its
-# student, evaluate.yaml) that are run one after the other, each going on where it was stopped.
+# What recipes have in common; sourced. A recipe is a folder of configurations (classifier.yaml, in latents autoencoder.yaml,
+# teacher.yaml, one for its student, evaluate.yaml) that are run one after the other, each going on where it was stopped.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 bin=build/release/bin
-train_classifier=() train_teacher=() train_student=() evaluate=()
+train_classifier=() train_autoencoder=() train_teacher=() train_student=() evaluate=()
+latents=()  # what teacher and student are told of the autoencoder
 
 # recipe_of NAME METHOD [--smoke]: where things are, and with --smoke tiny budgets, into runs/smoke; prints the head of
 # the calling script for any other option.
@@ -16,12 +17,12 @@ recipe_of() {
     --smoke)
       runs=runs/smoke
       rm -rf "$runs"
-      train_classifier=(run.images=4000) train_teacher=(run.images=2000) train_student=(run.images=1000)
+      train_classifier=(run.images=4000) train_autoencoder=(run.images=4000) train_teacher=(run.images=2000) train_student=(run.images=1000)
       evaluate=(images=256)
       ;;
     *) awk 'NR > 2 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0" && exit 2 ;;
   esac
-  classifier=$runs/classifier teacher=$runs/teacher student=$runs/$method
+  classifier=$runs/classifier autoencoder=$runs/autoencoder teacher=$runs/teacher student=$runs/$method
   grids=$runs/grids report=$runs/report scores=$runs/scores.txt
 }
 
@@ -59,16 +60,21 @@ score() {
   newer "$scores" "$configs/evaluate.yaml" {"$classifier","$teacher","$student"}/model.safetensors && return
   "$bin/onestep-evaluate" "$configs/evaluate.yaml" out="$report" features.model="$classifier/model.safetensors" \
     subjects.0.path="$student/model.safetensors" subjects.1.path="$teacher/model.safetensors" \
-    subjects.2.path="$teacher/model.safetensors" "${evaluate[@]}" > "$scores.part"
+    subjects.2.path="$teacher/model.safetensors" "${latents[@]/#data./subjects.3.}" "${evaluate[@]}" > "$scores.part"
   mv "$scores.part" "$scores"
 }
 
-# Feature network, teacher, student, images, scores, and a table of how long each took.
+# Feature network, autoencoder, teacher, student, images, scores, and a table of how long each took.
 run_recipe() {
   stage "classifier" "$bin/onestep-train" "$configs/classifier.yaml" run.dir="$classifier" "${train_classifier[@]}"
-  stage "teacher" "$bin/onestep-train" "$configs/teacher.yaml" run.dir="$teacher" "${train_teacher[@]}"
+  if [ -e "$configs/autoencoder.yaml" ]; then
+    stage "autoencoder" "$bin/onestep-train" "$configs/autoencoder.yaml" run.dir="$autoencoder" "${train_autoencoder[@]}"
+    latents=(data.autoencoder="$autoencoder/model.safetensors")
+  fi
+  stage "teacher" "$bin/onestep-train" "$configs/teacher.yaml" run.dir="$teacher" "${latents[@]}" "${train_teacher[@]}"
   stage "one-step student" "$bin/onestep-train" "$configs/$method.yaml" run.dir="$student" \
-    task.teacher="$teacher/model.safetensors" evaluation.features.model="$classifier/model.safetensors" "${train_student[@]}"
+    task.teacher="$teacher/model.safetensors" evaluation.features.model="$classifier/model.safetensors" "${latents[@]}" \
+    "${train_student[@]}"
   stage "grids" draw_grids
   stage "scores" score
 
