@@ -43,6 +43,11 @@ inline const std::string kClassifier =
     "task: {kind: classify, network: {img_resolution: 8, img_channels: 1, label_dim: 2, channels: [8, 8], "
     "feature_dim: 6}, optimizer: {learning_rate: {peak: 5.0e-3}}}";
 
+inline const std::string kAutoencoder =
+    "task: {kind: autoencode, network: {kind: kl, in_channels: 1, out_channels: 1, latent_channels: 2, "
+    "block_out_channels: [8, 8], layers_per_block: 1, norm_num_groups: 4}, optimizer: {learning_rate: {peak: "
+    "5.0e-3}}, ema: {half_life_kimg: 0.1}}";
+
 /// Two classes of 8×8 images: bright upper or bright lower half, with some noise.
 inline Dataset halves() {
   const int64_t n = 48;
@@ -167,6 +172,7 @@ inline std::vector<std::pair<std::string, std::string>> every_task(const std::fi
   return {
       {"teacher", kTeacher},
       {"classifier", kClassifier},
+      {"autoencoder", kAutoencoder},
       {"f_distill", distil(teacher, kDiscriminator)},
       {"two_fake_updates", distil(teacher, ", updates_per_student: 2" + kDiscriminator)},
       {"in_turns", distil(teacher,
