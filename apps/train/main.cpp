@@ -15,6 +15,7 @@
 #include "apps/common/ranks.h"
 #include "apps/common/run_app.h"
 #include "apps/common/stop.h"
+#include "apps/train/encoding.h"
 #include "config/config.h"
 #include "data/channel_statistics.h"
 #include "data/content_hash.h"
@@ -38,6 +39,7 @@ namespace {
 struct Options {
   std::string config;
   std::vector<std::string> overrides;
+  std::string latents_out;
   bool dry_run = false;
   bool help_config = false;
   CacheOptions cache;
@@ -68,21 +70,6 @@ Scoring make_scoring(const TrainConfig& config, const EvaluationContext& where, 
               return std::nullopt;
             }
           }};
-}
-
-/// What reads a data set of latents.
-EncodingContext encoding_by(const Codec& codec, const Workers& workers) {
-  const auto progress = std::make_shared<std::optional<io::Progress>>();
-  return {.open = [codec](const std::string&) { return encoder_of(codec); },
-          .workers = workers,
-          .watch =
-              [progress](int64_t done, int64_t all) {
-                if (stop_signal() != 0)
-                  throw Interrupted("interrupted; the same command goes on encoding from there");
-                if (!*progress) progress->emplace("encode", all, done);
-                (*progress)->update(done);
-                if (done == all) (*progress)->finish();
-              }};
 }
 
 /// What the task costs: computed from shapes, nothing is drawn or taken.
@@ -243,6 +230,13 @@ void train(const Options& options) {
   one_of_a_machine_first(ranks, [&] {
     e.data = load_dataset(e.config.data, data_cache(options.cache), encoding_by(e.codec, e.workers));
   });
+  if (!options.latents_out.empty()) {
+    together(ranks, [&] {
+      if (is_first(ranks)) write_latents(options.latents_out, e.config.data, e.data, e.codec);
+    });
+    if (is_first(ranks)) io::log_info("wrote " + options.latents_out);
+    return;
+  }
   together(ranks, [&] { complete(e, ranks); });
   agree(ranks, facts_of(e));
   connect_device(ranks, e.device);
@@ -274,7 +268,11 @@ int main(int argc, char** argv) {
   app.add_option("overrides", options.overrides, "key.path=value, over the file's values");
   app.add_flag("--dry-run", options.dry_run,
                "print the resolved configuration and what it costs; write nothing");
-  onestep::add_cache_options(app, options.cache, "decoded images", "/data");
+  app.add_option("--latents-out", options.latents_out,
+                 "train nothing: write the latents of encoded data, for data of kind latents elsewhere")
+      ->check(onestep::is_path())
+      ->type_name("FILE");
+  onestep::add_cache_options(app, options.cache, "decoded and encoded images", "/data");
   onestep::add_rank_options(app, options.ranks);
   app.add_flag("--help-config", options.help_config, "print every key with its default and meaning");
   return onestep::run_app(app, argc, argv, [&] { onestep::train(options); });

@@ -18,6 +18,7 @@ struct DistilConfig {
   static constexpr const char* kind = "distil";
   std::optional<std::string> teacher;
   double teacher_guidance = 1;
+  int64_t teacher_guidance_channels = 0;
   std::optional<DenoiserConfig> network;
   DivergenceConfig divergence;
   BranchConfig loss;
@@ -38,6 +39,9 @@ struct DistilConfig {
           config::path, config::Role::place);
     visit("teacher_guidance", c.teacher_guidance, "classifier-free guidance of the teacher; 1 is none",
           config::magnitude);
+    visit("teacher_guidance_channels", c.teacher_guidance_channels,
+          "guide the first so many channels alone: DiT's and SiT's own sampling has 3 of 4; 0 is all",
+          config::non_negative);
     visit("network", c.network, "network of student and fake score where the teacher is none to be copied");
     visit("divergence", c.divergence, "what is minimised between the noised teacher and student");
     visit("loss", c.loss, "how it is descended: the integral or the expanded branch");

@@ -37,8 +37,8 @@ Observation observe(const DistilConfig& config, const Ratio& ratio, const Networ
   DenoiserOutput p, q;
   {
     const c10::AutoGradMode mode(with_graph(Encoder::teacher));
-    p = forward_guided(teacher, seen.x, shard.sigma, {.condition = shard.condition}, config.teacher_guidance,
-                       taps(Encoder::teacher));
+    p = forward_guided(teacher, seen.x, shard.sigma, {.condition = shard.condition},
+                       {config.teacher_guidance, config.teacher_guidance_channels}, taps(Encoder::teacher));
   }
   {
     const c10::AutoGradMode mode(with_graph(Encoder::fake));

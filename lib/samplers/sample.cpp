@@ -93,7 +93,7 @@ class Network {
         condition_(map_rows(condition_of(classes, label_dim(denoiser), options_),
                             [&](const at::Tensor& rows) { return padded(rows, fewest_); })) {}
 
-  Denoise guided(double guidance) const {
+  Denoise guided(const Guidance& guidance) const {
     return [*this, guidance](const at::Tensor& x, double sigma) {
       return forward_guided(denoiser_, padded(x.to(options_), fewest_), at::scalar_tensor(sigma, options_),
                             {.condition = condition_}, guidance)
@@ -115,7 +115,7 @@ Denoise denoise_of(const Denoiser& denoiser, const SamplerConfig& config,
   Denoise d = network.guided(1);
   if (config.guidance != 1) {
     d = within(guide ? autoguided(d, Network(*guide, classes).guided(1), config.guidance)
-                     : network.guided(config.guidance),
+                     : network.guided({config.guidance, config.guidance_channels}),
                d, config.guidance_min, config.guidance_max.value_or(std::numeric_limits<double>::infinity()));
   }
   if (config.threshold == "static") return clipped(std::move(d));
@@ -136,6 +136,8 @@ std::string guidance_problem(const Denoiser& denoiser, const SamplerConfig& conf
                              const std::optional<Denoiser>& guide) {
   if (guide) {
     if (config.guidance == 1) return "a guide model is of no use with guidance 1";
+    if (config.guidance_channels > 0)
+      return "guidance_channels is of guidance without class, not of a guide model";
     if (!(image_shape(*guide) == image_shape(denoiser)) || label_dim(*guide) != label_dim(denoiser))
       return "the guide model must have the model's image shape and classes";
     return "";

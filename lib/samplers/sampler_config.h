@@ -34,6 +34,7 @@ struct SamplerConfig {
   double guidance = 1;
   double guidance_min = 0;
   std::optional<double> guidance_max;
+  int64_t guidance_channels = 0;
   std::string threshold = "none";
   double threshold_percentile = 0.995;
 
@@ -70,6 +71,9 @@ struct SamplerConfig {
           config::magnitude);
     visit("guidance_min", c.guidance_min, "guidance acts from this noise level", config::magnitude);
     visit("guidance_max", c.guidance_max, "up to this one (default: all)", config::scale);
+    visit("guidance_channels", c.guidance_channels,
+          "guide the first so many channels alone: DiT's and SiT's own sampling has 3 of 4; 0 is all",
+          config::non_negative);
     visit("threshold", c.threshold,
           "clips D: static to [-1, 1]; dynamic divides by a percentile of |D| where that is above 1",
           config::one_of({"none", "static", "dynamic"}));
