@@ -9,13 +9,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/recipe.sh"
 
-data=runs/emoji/data.zip
-make_data() {
-  mkdir -p "$(dirname "$data")"
-  newer "$data" scripts/make_emoji.py || scripts/make_emoji.py "$data"
-}
-
 recipe_of emoji f_distill "$@"
 stage "set up and build" scripts/setup.sh --build release apps
-stage "data" make_data
+stage "data" make_emoji
 run_recipe

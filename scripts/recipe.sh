@@ -48,6 +48,12 @@ draw() {
   newer "$file" "$model" || "$bin/onestep-sample" "$model" --class-grid 12 --zoom 2 --grid-file "$file" "${@:3}"
 }
 
+make_emoji() {
+  local data=runs/emoji/data.zip
+  mkdir -p "$(dirname "$data")"
+  newer "$data" scripts/make_emoji.py || scripts/make_emoji.py "$data"
+}
+
 draw_grids() {
   mkdir -p "$grids"
   draw student_1_step.png "$student"

@@ -40,6 +40,20 @@ TEST_CASE("Guidance goes on from the unconditional denoiser through the conditio
     CHECK(relative_error(guided(w), w * with + (1 - w) * without) < 1e-5);
 }
 
+TEST_CASE("Guidance of the first channels alone leaves the others as the condition has them") {
+  const Denoiser d = network(3);
+  const at::Tensor labels = at::eye(3), with = denoise(d, kX, kSigma, Condition{labels});
+  const auto guided = [&](const Guidance& guidance) {
+    return forward_guided(d, kX, kSigma, {.condition = {labels}}, guidance).denoised;
+  };
+  const at::Tensor one = guided({4, 1}), both = guided(4);
+  CHECK(one.narrow(1, 0, 1).equal(both.narrow(1, 0, 1)));
+  CHECK(one.narrow(1, 1, 1).equal(with.narrow(1, 1, 1)));
+  CHECK_FALSE(one.equal(both));
+  CHECK(guided({4, 2}).equal(both));
+  CHECK(guided({4, 5}).equal(both));
+}
+
 TEST_CASE("Guidance sees the features of the pass with classes, and passes gradient on") {
   const Denoiser d = network(3);
   const at::Tensor labels = at::eye(3), x = kX.clone().requires_grad_();
