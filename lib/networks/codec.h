@@ -73,7 +73,7 @@ PassCost decode_cost(const Codec& codec, const ImageShape& images);
 ///   a model file of ours, whose metadata has the configuration (key `onestep.codec`);
 ///   a folder as diffusers writes it: config.json of an AutoencoderKL or AutoencoderTiny, and
 ///     diffusion_pytorch_model.safetensors or diffusion_pytorch_model.fp16.safetensors;
-///   TAESD's original pair …encoder.safetensors and …decoder.safetensors: either of them, or their folder.
+///   TAESD's original pair …_encoder.safetensors and …_decoder.safetensors: either of them, or their folder.
 /// A configuration is checked before memory is taken for what it asks for, and a feature that is not known is
 /// refused by its name. A tensor that is missing, of another shape, not floating-point or too many is an
 /// error. Throws io::FileError naming the file.

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "networks/denoiser.h"
 
-#include <set>
-
 #include <ATen/TensorOperators.h>
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
-#include "config/printable.h"
-#include "config/suggest.h"
 #include "networks/model_metadata.h"
 #include "networks/space_to_depth.h"
 
@@ -31,16 +27,6 @@ struct NetworkMetadata {
 bool is_mixture(const std::string& network) {
   const auto json = nlohmann::json::parse(network, nullptr, /*allow_exceptions=*/false);
   return json.is_object() && json.value("kind", nlohmann::json()) == GaussianMixture::kind;
-}
-
-/// "'a', 'b' and 3 more", the file's tensors that a network has no place for; "" where there are none.
-std::string tensors_beyond(const io::TensorFile& file, const Denoiser& network) {
-  std::set<std::string> known;
-  for (const auto& [name, tensor] : named_tensors(network)) known.insert(name);
-  std::vector<std::string> beyond;
-  for (const auto& [name, tensor] : file.tensors)
-    if (!known.contains(name)) beyond.push_back("'" + config::printable(name) + "'");
-  return config::listed(beyond, 3);
 }
 
 DenoiserConfig config_of(const PreconditionedNetwork& m) {
@@ -188,8 +174,7 @@ Denoiser denoiser_of(const io::TensorFile& file, at::Device device, at::ScalarTy
   if (const std::string problem = config.problem(); !problem.empty()) throw io::FileError(path, problem);
   const Denoiser shapes = make_denoiser(config, 0, at::kMeta);
   Denoiser denoiser = with_tensors_of(file, shapes, device, dtype);
-  if (const std::string others = tensors_beyond(file, shapes); !others.empty())
-    throw io::FileError(path, "its network lacks a place for " + others);
+  refuse_others(file, tensor_names(shapes));
   return denoiser;
 }
 

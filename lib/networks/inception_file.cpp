@@ -35,7 +35,6 @@ void check_values(const io::TensorFile& file, const std::string& name, bool is_v
     throw io::FileError(file.path, "tensor '" + name + "' " + what);
   };
   const at::Tensor& values = file.at(name);
-  if (!values.is_floating_point()) fail("does not hold floating-point numbers");
   if (!at::isfinite(values).all().item<bool>()) fail("holds numbers that are not finite");
   if (is_variance && values.min().item<double>() < 0) fail("holds a negative variance");
 }

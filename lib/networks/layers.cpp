@@ -164,25 +164,39 @@ at::Tensor forward(const Conv2d& m, const at::Tensor& x) {
   return at::conv2d(seen, m.weight, m.bias, {1, 1}, {half, half});
 }
 
+at::Tensor forward_wide(const Conv2d& m, const at::Tensor& x) {
+  const at::ScalarType wide = c10::promoteTypes(m.weight.scalar_type(), at::kFloat);
+  Conv2d widened = m;
+  widened.weight = m.weight.to(wide);
+  if (m.bias.defined()) widened.bias = m.bias.to(wide);
+  return forward(widened, x);
+}
+
 GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps) {
-  return {.weight = init.constant({channels}, 1), .bias = init.constant({channels}, 0), .eps = eps};
+  return make_group_norm(init, channels, norm_groups(channels), eps);
+}
+
+GroupNorm make_group_norm(const Initializer& init, int64_t channels, int64_t groups, double eps) {
+  return {.weight = init.constant({channels}, 1),
+          .bias = init.constant({channels}, 0),
+          .groups = groups,
+          .eps = eps};
 }
 
 at::Tensor forward(const GroupNorm& m, const at::Tensor& x) {
-  return kernels::group_norm_silu(x, norm_groups(m.weight.size(0)), {m.weight, m.bias, {}}, m.eps,
+  return kernels::group_norm_silu(x, m.groups, {m.weight, m.bias, {}}, m.eps,
                                   /*silu=*/false);
 }
 
 at::Tensor norm_silu(const GroupNorm& m, const at::Tensor& x, const at::Tensor& added) {
-  return kernels::group_norm_silu(x, norm_groups(m.weight.size(0)), {m.weight, m.bias, added}, m.eps);
+  return kernels::group_norm_silu(x, m.groups, {m.weight, m.bias, added}, m.eps);
 }
 
 at::Tensor adaptive_norm_silu(const GroupNorm& m, const at::Tensor& x, const at::Tensor& scale,
                               const at::Tensor& shift) {
   // In float32: of 1 + scale bfloat16 would keep little of a small scale.
   const at::Tensor gain = scale.to(c10::promoteTypes(scale.scalar_type(), at::kFloat)) + 1;
-  return kernels::group_norm_silu(x, norm_groups(m.weight.size(0)),
-                                  {gain * m.weight, gain * m.bias + shift, {}}, m.eps);
+  return kernels::group_norm_silu(x, m.groups, {gain * m.weight, gain * m.bias + shift, {}}, m.eps);
 }
 
 at::Tensor positional_embedding(const at::Tensor& x, int64_t channels, bool endpoint) {

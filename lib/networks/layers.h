@@ -80,10 +80,13 @@ Conv2d make_conv(Initializer& init, const ConvShape& shape, const InitLaw& law);
 Conv2d make_conv(Initializer& init, const ConvShape& shape, double scale = 1);
 /// x [N, in, H, W] → [N, out, H', W'], H' = H, 2H or H/2.
 at::Tensor forward(const Conv2d& m, const at::Tensor& x);
+/// The same in float32 at least: for what a network gives.
+at::Tensor forward_wide(const Conv2d& m, const at::Tensor& x);
 
-/// Group normalisation with min(32, C/4) groups (Wu & He 2018).
+/// Group normalisation (Wu & He 2018).
 struct GroupNorm {
   at::Tensor weight, bias;  ///< [C]
+  int64_t groups = 1;
   double eps = 1e-5;
   template <class Self, class Visit>
   static void parameters(Self& m, Visit&& visit) {
@@ -91,10 +94,12 @@ struct GroupNorm {
     visit("bias", m.bias);
   }
 };
+/// EDM's number of groups: min(32, C/4).
 constexpr int64_t norm_groups(int64_t channels) {
   return std::min<int64_t>(32, std::max<int64_t>(channels / 4, 1));
 }
 GroupNorm make_group_norm(const Initializer& init, int64_t channels, double eps = 1e-5);
+GroupNorm make_group_norm(const Initializer& init, int64_t channels, int64_t groups, double eps);
 /// Of x [N, C, H, W]; these three give channels-last results, and are quickest where x is so.
 at::Tensor forward(const GroupNorm& m, const at::Tensor& x);
 /// SiLU(norm(x + added)), added [N, C] or absent.

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -91,6 +92,14 @@ NamedTensors named_tensors(const M& module) {
   return all;
 }
 
+/// Their names alone.
+template <class M>
+std::set<std::string> tensor_names(const M& module) {
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : named_tensors(module)) names.insert(name);
+  return names;
+}
+
 /// The number of trained scalars.
 template <class M>
 int64_t parameter_count(const M& module) {
@@ -118,9 +127,12 @@ M clone(const M& module, std::optional<at::Device> device = {}, std::optional<at
   return copy;
 }
 
-/// The file's tensor of that name, which must have these sizes. Throws io::FileError naming the file, the
-/// tensor and both shapes.
+/// The file's tensor of that name, which must have these sizes and hold floating-point numbers. Throws
+/// io::FileError naming the file, the tensor and both shapes.
 const at::Tensor& tensor_of(const io::TensorFile& file, const std::string& name, at::IntArrayRef sizes);
+
+/// Throws io::FileError where the file has tensors beside the known ones, which it names.
+void refuse_others(const io::TensorFile& file, const std::set<std::string>& known);
 
 /// The same module whose parameters are rounded to `dtype`, without gradient; buffers and derived tensors are
 /// shared and keep their own.
@@ -133,16 +145,25 @@ M rounded(const M& module, at::ScalarType dtype) {
   return copy;
 }
 
-/// A module whose tensors are copies of the file's of the same names below `prefix`, on `device` in `dtype`.
-/// Of `shapes`, which may be on at::kMeta, only shapes are used, and all are compared before the first copy.
-/// A missing tensor or another shape is an io::FileError. Tensors that the module lacks are ignored.
+/// A module whose tensors are copies of the file's, on `device` in `dtype`; the tensor that the module calls
+/// `path` is the file's `name_in_file(path)`. Of `shapes`, which may be on at::kMeta, only shapes are used,
+/// and all are compared before the first copy. A missing tensor or another shape is an io::FileError. Tensors
+/// that the module lacks are ignored.
+template <class M, std::invocable<const std::string&> Name>
+M with_tensors_of(const io::TensorFile& file, M shapes, at::Device device, at::ScalarType dtype,
+                  const Name& name_in_file) {
+  for_each_tensor(shapes, [&](const std::string& path, at::Tensor& tensor, bool) {
+    tensor = tensor_of(file, name_in_file(path), tensor.sizes());
+  });
+  return clone(shapes, device, dtype);
+}
+
+/// The same where the file's names are the module's behind `prefix`.
 template <class M>
 M with_tensors_of(const io::TensorFile& file, M shapes, at::Device device, at::ScalarType dtype = at::kFloat,
                   const std::string& prefix = "") {
-  for_each_tensor(shapes, [&](const std::string& path, at::Tensor& tensor, bool) {
-    tensor = tensor_of(file, prefix + path, tensor.sizes());
-  });
-  return clone(shapes, device, dtype);
+  return with_tensors_of(file, std::move(shapes), device, dtype,
+                         [&](const std::string& path) { return prefix + path; });
 }
 
 /// All parameters of a module as two flat vectors, values [P] and gradients [P], of which the module's
