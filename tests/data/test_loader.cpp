@@ -22,10 +22,10 @@ namespace {
 
 /// Image i of the set holds the bytes 6 i ... 6 i + 5 and has class i % 3.
 Dataset small_set(int64_t n) {
-  return {"small",
-          at::arange(n * 6, at::kInt).to(at::kByte).reshape({n, 1, 2, 3}),
-          at::arange(n, at::kLong).remainder(3),
-          {"a", "b", "c"}};
+  return {.name = "small",
+          .images = at::arange(n * 6, at::kInt).to(at::kByte).reshape({n, 1, 2, 3}),
+          .labels = at::arange(n, at::kLong).remainder(3),
+          .class_names = {"a", "b", "c"}};
 }
 
 std::vector<int64_t> order(uint64_t seed, int64_t epoch, int64_t n) {
