@@ -75,8 +75,8 @@ std::optional<Scored> ModelScorer::operator()(const io::TensorFile& model) const
     const Denoiser denoiser = denoiser_of(model, state_->context.device);
     generator.emplace(Generator{
         .model = denoiser,
-        .sampler = within(with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
-                          valid_range(denoiser)),
+        .sampler = for_model(with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
+                             denoiser),
         .classes = trained_classes(denoiser, data_of_metadata(model.metadata, model.path)),
         .name = "evaluation",
         .source = model.path.string(),
