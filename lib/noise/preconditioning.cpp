@@ -168,12 +168,6 @@ std::vector<std::string> preconditioning_names() {
   return config::names_of(kRules);
 }
 
-std::vector<std::string> schedule_choices() {
-  std::vector<std::string> choices{kOwnSchedule};
-  for (std::string& name : schedule_names()) choices.push_back(std::move(name));
-  return choices;
-}
-
 std::string PreconditioningConfig::problem() const {
   const PreconditioningRule* const row = config::find_row(kRules, rule);
   if (row == nullptr) return "no preconditioning named '" + rule + "'";

@@ -12,8 +12,6 @@
 namespace onestep {
 
 std::vector<std::string> preconditioning_names();
-inline constexpr const char* kOwnSchedule = "own";
-std::vector<std::string> schedule_choices();  ///< "own", and schedule_names()
 
 /// What a network predicts, and what it is told of the noise level.
 struct PreconditioningConfig {

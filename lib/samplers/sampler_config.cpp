@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "config/suggest.h"
 #include "io/safetensors.h"
+#include "networks/denoiser.h"
 #include "networks/model_metadata.h"
 #include "samplers/integrate.h"
 

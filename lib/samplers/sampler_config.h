@@ -8,13 +8,14 @@
 
 #include "config/check.h"
 #include "config/partial.h"
-#include "networks/denoiser.h"
-#include "noise/preconditioning.h"
 #include "noise/sigma_grid.h"
+#include "noise/timesteps.h"
 #include "samplers/solver_names.h"
 #include "samplers/start.h"
 
 namespace onestep {
+
+struct Denoiser;
 
 /// The metadata key under which a model file carries its own SamplerConfig.
 inline constexpr const char* kSamplingKey = "onestep.sampling";
