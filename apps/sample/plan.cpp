@@ -178,7 +178,7 @@ Plan make_plan(const Options& o, const Communicator& ranks) {
   config::Partial<SamplerConfig> changes = o.sampler;
   if (state && !state->sigmas.empty() && !changes.says("sigmas"))
     config::apply_override(changes.changes, "sigmas=" + config::flow_text(config::encode(state->sigmas)));
-  plan.sampler = within(with_changes(own, changes), valid_range(plan.denoiser));
+  plan.sampler = for_model(with_changes(own, changes), plan.denoiser);
   if (state && state->steps_done > 0 && has_history(solver_of(plan.sampler)))
     io::log_warning(
         solver_name(solver_of(plan.sampler)) +

@@ -88,8 +88,8 @@ FeatureSet ModelScorer::samples(const io::TensorFile& model) const {
     generator.emplace(Generator{
         .model = denoiser,
         .codec = state_->codec,
-        .sampler = within(with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
-                          valid_range(denoiser)),
+        .sampler = for_model(with_changes(sampler_of_metadata(model.metadata, model.path), state_->sampler),
+                             denoiser),
         .classes = trained_classes(denoiser, data_of_metadata(model.metadata, model.path)),
         .name = "evaluation",
         .source = model.path.string(),

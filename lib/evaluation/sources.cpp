@@ -156,7 +156,7 @@ std::string description_of_images(const Generator& generator, int64_t first_seed
 Generator generator_of(const ModelSubject& subject, at::Device device) {
   Denoiser model = load_denoiser(subject.path, device);
   std::vector<int64_t> classes = trained_classes(model, data_of_model(subject.path));
-  SamplerConfig sampler = within(sampler_of(subject), valid_range(model));
+  SamplerConfig sampler = for_model(sampler_of(subject), model);
   return {.model = std::move(model),
           .codec = codec_of(subject, device),
           .sampler = std::move(sampler),

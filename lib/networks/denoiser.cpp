@@ -105,6 +105,11 @@ SigmaRange valid_range(const Denoiser& denoiser) {
   return m == nullptr ? SigmaRange() : valid_range(m->preconditioning.config);
 }
 
+std::string trained_schedule(const Denoiser& denoiser) {
+  const auto* m = network_of(denoiser);
+  return m == nullptr ? "" : trained_schedule(m->preconditioning.config);
+}
+
 std::vector<FeatureTap> feature_taps(const Denoiser& denoiser) {
   const auto* m = network_of(denoiser);
   return m == nullptr ? std::vector<FeatureTap>() : feature_taps(config_of(m->network));

@@ -54,6 +54,9 @@ int64_t augment_dim(const Denoiser& denoiser);  ///< 0 = it is not told of augme
 /// The noise levels that it knows: its preconditioning's, or all.
 SigmaRange valid_range(const Denoiser& denoiser);
 
+/// The discrete schedule (noise/timesteps.h) that it was trained with; "" where there was none.
+std::string trained_schedule(const Denoiser& denoiser);
+
 /// Where a discriminator may look, from first to last; an analytic denoiser has no such place.
 std::vector<FeatureTap> feature_taps(const Denoiser& denoiser);
 

@@ -22,8 +22,6 @@ namespace onestep {
 
 namespace {
 
-constexpr const char* kOwn = "own";
-
 /// What a row looks at: σ [N,1,1,1] for images, [N] for what the network is told.
 struct Level {
   const at::Tensor& sigma;
@@ -110,7 +108,7 @@ Coefficients iddpm(const Level& l) {
 }
 
 std::string schedule_of(const PreconditioningConfig& c) {
-  if (c.schedule != kOwn) return c.schedule;
+  if (c.schedule != kOwnSchedule) return c.schedule;
   return c.rule == "iddpm" ? "cosine" : "sd";
 }
 
@@ -170,16 +168,10 @@ std::vector<std::string> preconditioning_names() {
   return config::names_of(kRules);
 }
 
-std::vector<std::string> schedule_choices() {
-  std::vector<std::string> choices{kOwn};
-  for (std::string& name : schedule_names()) choices.push_back(std::move(name));
-  return choices;
-}
-
 std::string PreconditioningConfig::problem() const {
   const PreconditioningRule* const row = config::find_row(kRules, rule);
   if (row == nullptr) return "no preconditioning named '" + rule + "'";
-  if (schedule != kOwn && !row->any_schedule)
+  if (schedule != kOwnSchedule && !row->any_schedule)
     return "schedule: " + rule + " has none to be chosen; epsilon, v and image have";
   if (!row->bears_pure_noise && ends_in_pure_noise(schedule_of(*this)))
     return "schedule: " + schedule_of(*this) + " ends in pure noise, sigma = inf, of which " + rule +
@@ -204,6 +196,10 @@ Coefficients coefficients(const Preconditioning& preconditioning, const at::Tens
 
 SigmaRange valid_range(const PreconditioningConfig& config) {
   return config::find_row(kRules, config.rule)->range(config);
+}
+
+std::string trained_schedule(const PreconditioningConfig& config) {
+  return has_schedule(*config::find_row(kRules, config.rule)) ? schedule_of(config) : "";
 }
 
 std::string native_weighting(const std::string& rule) {

@@ -12,13 +12,12 @@
 namespace onestep {
 
 std::vector<std::string> preconditioning_names();
-std::vector<std::string> schedule_choices();  ///< "own", and schedule_names()
 
 /// What a network predicts, and what it is told of the noise level.
 struct PreconditioningConfig {
   std::string rule = "edm";
   double sigma_data = 0.5;
-  std::string schedule = "own";
+  std::string schedule = kOwnSchedule;
   std::string timestep = "interpolated";
   bool space_to_depth = false;
   template <class Self, class Visit>
@@ -81,6 +80,9 @@ Coefficients coefficients(const Preconditioning& preconditioning, const at::Tens
 
 /// The noise levels at which such a network was, or can be, trained.
 SigmaRange valid_range(const PreconditioningConfig& config);
+
+/// The discrete schedule (timesteps.h) whose levels those are; "" where it has none.
+std::string trained_schedule(const PreconditioningConfig& config);
 
 /// The name (weighting.h) of λ(σ) = 1/c_out², with which λ ‖D − y‖² is the plain error of the prediction: the
 /// loss that such networks are trained with.

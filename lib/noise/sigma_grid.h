@@ -14,21 +14,32 @@ struct SigmaGrid {
   std::string rule = "karras";
   std::optional<double> sigma_min, sigma_max, rho;
   std::vector<double> parameters;  ///< of the rule, in its order; missing ones take their defaults
+  // Of rules that are timesteps of a discrete schedule:
+  std::optional<std::string> schedule = {};  ///< timesteps.h; none: sd
+  bool to_first_timestep = false;            ///< it ends in the level of timestep 0, as SD's DDIM, not in 0
 };
 
-/// What is wrong, or "": no such rule (with the nearest and the list), steps not 1 … 1000000, not
-/// 0 < sigma_min < sigma_max, a rho where the rule has none or not > 0, a parameter too many or out of its
-/// range, more steps than the rule has levels, levels so close that float64 cannot tell them apart.
+/// What is wrong, or "": no such rule (with the nearest and the list), steps not 1 … 1000000, a key that the
+/// rule has no use for, not 0 < sigma_min < sigma_max, a rho not > 0, a parameter too many or out of its
+/// range, more steps than the rule has levels, timesteps that the schedule lacks, levels so close that
+/// float64 cannot tell them apart. Throws c10::Error where there is no such schedule.
 std::string grid_problem(const SigmaGrid& grid, int64_t steps);
 
 /// The noise levels of a sampler, highest first, strictly decreasing, the final 0 appended: `steps` + 1
-/// values, float64. A rule is a curve σ(u), u = i/(steps−1) (formulas: sigma_curve.h), whose ends are
-/// sigma_max and sigma_min themselves, bit for bit, save for `iddpm`, which takes the nearest levels that it
-/// has inside. steps = 1 gives {sigma_max, 0}. Throws c10::Error when grid_problem says so.
+/// values, float64. A rule is one of three:
+///   a curve σ(u), u = i/(steps−1) (formulas: sigma_curve.h), whose ends are sigma_max and sigma_min
+///   themselves, bit for bit, save for `iddpm`, which takes the nearest levels that it has inside. steps = 1
+///   gives {sigma_max, 0}.
+///   the levels of some of a schedule's timesteps, or of a flow's times (formulas: time_grid.h).
+/// Throws c10::Error when grid_problem says so.
 std::vector<double> sigma_grid(const SigmaGrid& grid, int64_t steps);
 
-/// Its ends: the grid's own, or its rule's defaults. Throws c10::Error where there is no such rule.
-SigmaRange ends_of(const SigmaGrid& grid);
+/// The ends of a curve: the grid's own, or its rule's defaults; none of another rule. Throws c10::Error where
+/// there is no such rule.
+std::optional<SigmaRange> ends_of(const SigmaGrid& grid);
+
+/// Whether the levels are those of a schedule's timesteps. Throws c10::Error where there is no such rule.
+bool has_timesteps(const SigmaGrid& grid);
 
 /// One line of `--list`: {"vp", "epsilon 0.001", "0.0105 to 152", "…"}; "-" where there are no parameters.
 struct SigmaGridInfo {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/log.h>
@@ -67,6 +68,12 @@ std::vector<double> schedule_levels(const std::string& schedule) {
 
 std::vector<std::string> schedule_names() {
   return config::names_of(kRows);
+}
+
+std::vector<std::string> schedule_choices() {
+  std::vector<std::string> choices{kOwnSchedule};
+  for (std::string& name : schedule_names()) choices.push_back(std::move(name));
+  return choices;
 }
 
 bool ends_in_pure_noise(const std::string& schedule) {

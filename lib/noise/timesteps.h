@@ -19,6 +19,10 @@ namespace onestep {
 /// Throws c10::Error for another name.
 std::vector<double> schedule_levels(const std::string& schedule);
 std::vector<std::string> schedule_names();
+
+/// In a configuration: whatever schedule goes with the rest of it.
+inline constexpr const char* kOwnSchedule = "own";
+std::vector<std::string> schedule_choices();  ///< "own", and schedule_names()
 /// Whether its last step is pure noise.
 bool ends_in_pure_noise(const std::string& schedule);
 

@@ -84,8 +84,11 @@ at::Tensor step(const Multistep& solver, const Denoise& denoise, const at::Tenso
   const double end = by_sigma ? next : history.clock + h;
   history.clock += h;
   if (extrapolates_slopes(solver.rule)) {
+    const bool again = solver.trapezoid_start && history.values.empty();
     remember(history, slope(denoise, x, sigma), place);
-    return x + (next - sigma) * mix(solver, h, end, history);
+    const at::Tensor reached = x + (next - sigma) * mix(solver, h, end, history);
+    if (!again) return reached;
+    return x + (next - sigma) * (0.5 * (history.values[0] + slope(denoise, reached, next)));
   }
   remember(history, denoise(x, sigma), place);
   return towards(mix(solver, h, end, history), x, next / sigma);

@@ -25,6 +25,7 @@ struct Momentum {
 ///   adams_bashforth: ab4; with a momentum hb3.8, nt3.8, ghvb3.8 (order 4, β = 0.8)
 ///   lagrange, log_lagrange: lms4, deis3; with a momentum the variable-step forms of the above
 ///   exponential: dpmpp2m, dpmpp3m; with heavy_ball the velocity lives on the extrapolated image
+///   adams_bashforth, trapezoid_start: plms, PNDM as Stable Diffusion runs it (Liu et al. 2022)
 /// The order rises min(k, n) with the number n of steps made.
 struct Multistep {
   Extrapolation rule = Extrapolation::adams_bashforth;
@@ -33,6 +34,9 @@ struct Multistep {
   TwoPoints two_points = TwoPoints::midpoint;  ///< of the exponential rule
   /// In a run of fewer steps than this, the last step but one is of second order at most (DPM-Solver++(3M)).
   int64_t low_end_below = 0;
+  /// The first step is made again with the mean of the slopes at its ends, that is Heun's: of slopes, without
+  /// momentum. The history holds the first of the two.
+  bool trapezoid_start = false;
 };
 
 /// The solver's u or D̃ for the step of length h = ln(σ/σ') that begins at history.places[0] and ends at
@@ -40,7 +44,7 @@ struct Multistep {
 /// rule's steps of first order bypass the momentum.
 at::Tensor mix(const Multistep& solver, double h, double end, History& history);
 
-/// x' = x + (σ' − σ) u or x' = (σ'/σ) x + (1 − σ'/σ) D̃. One network call.
+/// x' = x + (σ' − σ) u or x' = (σ'/σ) x + (1 − σ'/σ) D̃. One network call; two for a trapezoid start.
 at::Tensor step(const Multistep& solver, const Denoise& denoise, const at::Tensor& x, double sigma,
                 double next, History& history);
 

@@ -165,7 +165,7 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
                 "generate: latents of shape ", request.latents.sizes(), " for ", count, " samples of shape ",
                 at::IntArrayRef(shape));
   }
-  std::vector<double> sigmas = sigmas_of(within(config, valid_range(denoiser)));
+  std::vector<double> sigmas = sigmas_of(for_model(config, denoiser));
   const int64_t total = request.steps_done + static_cast<int64_t>(sigmas.size()) - 1;
   const bool cut = request.stop_after > 0 && request.stop_after < static_cast<int64_t>(sigmas.size()) - 1;
   if (cut) sigmas.resize(request.stop_after + 1);
@@ -212,9 +212,12 @@ SampleResult generate(const Denoiser& denoiser, const SamplerConfig& config, con
     StepWatch keep;
     if (request.trajectory)
       keep = [&](int64_t, double, const at::Tensor& denoised) { steps.push_back(denoised.to(at::kCPU)); };
-    const at::Tensor x =
-        integrate(solver, count_and_denoise, sigmas.front() * z.to(state), sigmas, history, keep);
-    done[pass] = cut ? (x / sigmas.back()).to(at::kCPU) : x.to(on_cpu);
+    const at::Tensor start = start_scale(config.start, sigmas.front()) * z.to(state);
+    const at::Tensor x = integrate(solver, count_and_denoise, start, sigmas, history, keep);
+    // A run that ends in 0 is left as it is.
+    done[pass] = cut                  ? (x / start_scale(config.start, sigmas.back())).to(at::kCPU)
+                 : sigmas.back() == 0 ? x.to(on_cpu)
+                                      : (x / end_scale(config.start, sigmas.back())).to(on_cpu);
     if (request.trajectory) strips[pass] = at::stack(steps, 1);
     if (pass == 0) result.nfe = nfe;
     tell(static_cast<int64_t>(end - begin));

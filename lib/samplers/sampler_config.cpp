@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "config/suggest.h"
 #include "io/safetensors.h"
+#include "networks/denoiser.h"
 #include "networks/model_metadata.h"
 #include "samplers/integrate.h"
 
@@ -17,8 +18,15 @@ bool is_one_step(const Solver& solver) {
   return std::holds_alternative<OneStep>(solver.method);
 }
 
+bool ends_in_first_timestep(const SamplerConfig& c) {
+  return c.last == "first_timestep";
+}
+
 SigmaGrid grid_of(const SamplerConfig& c) {
-  return {c.sigma_grid, c.sigma_min, c.sigma_max, c.rho, c.grid_parameters};
+  SigmaGrid grid{c.sigma_grid, c.sigma_min, c.sigma_max, c.rho, c.grid_parameters};
+  if (c.schedule != kOwnSchedule) grid.schedule = c.schedule;
+  grid.to_first_timestep = ends_in_first_timestep(c);
+  return grid;
 }
 
 }  // namespace
@@ -31,10 +39,11 @@ std::string SamplerConfig::problem() const {
     return error.what();
   }
   if (guidance_max && *guidance_max <= guidance_min) return "guidance_min must be below guidance_max";
+  if (one_step && ends_in_first_timestep(*this)) return "one_step ends in noise level 0: last must be zero";
   if (!sigmas.empty()) {
     const std::string problem = grid_problem(sigmas);
     if (!problem.empty()) return problem;
-    if (sigmas.back() != 0) return "sigmas must end in 0";
+    if (sigmas.back() != 0 && !ends_in_first_timestep(*this)) return "sigmas must end in 0";
     return one_step && sigmas.size() != 2 ? "one_step takes two sigmas, its start and 0" : "";
   }
   return grid_problem(grid_of(*this), one_step ? 1 : steps);
@@ -49,11 +58,18 @@ std::vector<double> sigmas_of(const SamplerConfig& config) {
   return sigma_grid(grid_of(config), is_one_step(solver_of(config)) ? 1 : config.steps);
 }
 
-SamplerConfig within(SamplerConfig config, const SigmaRange& known) {
+SamplerConfig for_model(SamplerConfig config, const Denoiser& model) {
+  const SigmaRange known = valid_range(model);
   if (config.sigmas.empty()) {
-    const SigmaRange ends = ends_of(grid_of(config));
-    if (!config.sigma_min && ends.lowest < known.lowest) config.sigma_min = known.lowest;
-    if (!config.sigma_max && ends.highest > known.highest) config.sigma_max = known.highest;
+    const SigmaGrid grid = grid_of(config);
+    if (const std::optional<SigmaRange> ends = ends_of(grid)) {
+      if (!config.sigma_min && ends->lowest < known.lowest) config.sigma_min = known.lowest;
+      if (!config.sigma_max && ends->highest > known.highest) config.sigma_max = known.highest;
+    }
+    if (const std::string own = trained_schedule(model);
+        config.schedule == kOwnSchedule && has_timesteps(grid) && !own.empty())
+      config.schedule = own;
+    if (const std::string problem = config.problem(); !problem.empty()) throw config::ConfigError(problem);
   }
   const std::vector<double> sigmas = sigmas_of(config);
   require_known("sampler", {sigmas.end()[-2], sigmas.front()}, known, "the model");
@@ -72,7 +88,8 @@ SamplerConfig sampler_of_metadata(const std::map<std::string, std::string>& meta
 }
 
 SamplerConfig with_changes(const SamplerConfig& own, const config::Partial<SamplerConfig>& changes) {
-  constexpr std::array kGridKeys{"steps", "sigma_grid", "sigma_min", "sigma_max", "rho", "grid_parameters"};
+  constexpr std::array kGridKeys{"steps", "sigma_grid",      "sigma_min", "sigma_max",
+                                 "rho",   "grid_parameters", "schedule",  "last"};
   const bool describes_grid =
       std::ranges::any_of(kGridKeys, [&](const char* key) { return changes.says(key); });
   if (describes_grid && changes.says("sigmas"))
@@ -89,6 +106,7 @@ SamplerConfig with_changes(const SamplerConfig& own, const config::Partial<Sampl
   if (changes.says("sigma_grid")) {
     kept.sigma_min.reset(), kept.sigma_max.reset(), kept.rho.reset();
     kept.grid_parameters.clear();
+    kept.schedule = SamplerConfig().schedule, kept.last = SamplerConfig().last;
   }
   const SamplerConfig result = config::overlaid(kept, changes);
   // The default number of steps may stand in a one-step model's configuration; one that was asked for may

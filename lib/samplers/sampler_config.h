@@ -9,9 +9,13 @@
 #include "config/check.h"
 #include "config/partial.h"
 #include "noise/sigma_grid.h"
+#include "noise/timesteps.h"
 #include "samplers/solver_names.h"
+#include "samplers/start.h"
 
 namespace onestep {
+
+struct Denoiser;
 
 /// The metadata key under which a model file carries its own SamplerConfig.
 inline constexpr const char* kSamplingKey = "onestep.sampling";
@@ -29,7 +33,10 @@ struct SamplerConfig {
   std::string sigma_grid = "karras";
   std::optional<double> sigma_min, sigma_max, rho;
   std::vector<double> grid_parameters;
+  std::string schedule = kOwnSchedule;
+  std::string last = "zero";
   std::vector<double> sigmas;
+  std::string start = "scaled";
 
   double guidance = 1;
   double guidance_min = 0;
@@ -64,9 +71,20 @@ struct SamplerConfig {
     visit("rho", c.rho, "how steps crowd towards low noise: 1 is evenly (default: the rule's, 7 for karras)",
           config::positive);
     visit("grid_parameters", c.grid_parameters, "the rule's further parameters, in its order (--list)");
+    visit("schedule", c.schedule,
+          "discrete noise levels of the grids of timesteps; own: the model's, or sd where it has none",
+          config::one_of(schedule_choices()));
+    visit("last", c.last,
+          "where a grid of timesteps ends: in noise level zero, or in that of the first_timestep (SD's DDIM "
+          "and PNDM)",
+          config::one_of({"zero", "first_timestep"}));
     visit("sigmas", c.sigmas,
           "all noise levels, highest first, ending in 0; replaces steps and the keys of the grid",
           config::magnitude);
+    visit("start", c.start,
+          "what unit noise z is at the first level: scaled (sigma z), vp (sqrt(1 + sigma^2) z: DDIM, PNDM, "
+          "LCM, DMD2), flow ((1 + sigma) z)",
+          config::one_of(start_names()));
     visit("guidance", c.guidance, "D = D' + guidance (D - D'), D' without class or of --guide; 1 is none",
           config::magnitude);
     visit("guidance_min", c.guidance_min, "guidance acts from this noise level", config::magnitude);
@@ -86,13 +104,14 @@ struct SamplerConfig {
 /// The solver that the fields name. Throws config::ConfigError.
 Solver solver_of(const SamplerConfig& config);
 
-/// Its noise levels, highest first, ending in 0: the explicit list, {sigma_max, 0} for one_step, else the
-/// grid's.
+/// Its noise levels, highest first, ending in 0 (or in the first timestep's): the explicit list, the grid's
+/// of one step for one_step, which is {sigma_max, 0} of a curve, else the grid's.
 std::vector<double> sigmas_of(const SamplerConfig& config);
 
-/// The same sampler for a model that knows such noise levels: a grid's default ends are brought inside.
-/// Throws config::ConfigError where levels that somebody asked for are outside.
-SamplerConfig within(SamplerConfig config, const SigmaRange& known);
+/// The same sampler for a model: timesteps are those of its own schedule, a grid's default ends are brought
+/// inside what it knows. Throws config::ConfigError where levels that somebody asked for are outside, or
+/// where its own schedule lacks the timesteps.
+SamplerConfig for_model(SamplerConfig config, const Denoiser& model);
 
 /// The sampler that a model file brings along in its metadata; the defaults above where it brings none.
 /// Throws io::FileError.

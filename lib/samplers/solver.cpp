@@ -23,6 +23,8 @@ std::string problem_of(const Multistep& solver) {
   const bool slopes = extrapolates_slopes(solver.rule);
   if (const std::string problem = range_problem(solver.order, slopes ? kMaxOrder : 3, beta); !problem.empty())
     return problem;
+  if (solver.trapezoid_start && !(slopes && kind == Momentum::Kind::none))
+    return "a trapezoid start is for slopes without momentum";
   if (kind == Momentum::Kind::none || slopes) return "";
   if (kind == Momentum::Kind::ghvb)
     return "ghvb replaces the extrapolation of slopes; on denoised images there are hb and nt";

@@ -209,6 +209,7 @@ struct Name {
     const auto& [kind, beta] = s.momentum;
     const std::string order = std::to_string(s.order);
     const std::string after = kind == none ? "" : std::string("_") + momentum_name(kind) + text(beta);
+    if (s.trapezoid_start) return "plms";
     switch (s.rule) {
       case Extrapolation::adams_bashforth:
         return kind == none ? "ab" + order : momentum_name(kind) + momentum_number(s.order, beta);

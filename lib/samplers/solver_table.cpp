@@ -60,6 +60,8 @@ const std::vector<Family>& solver_families() {
       plain("dpmpp_sde", {DpmppSde{}}, "-", "2N-1", "SDE-DPM-Solver++ of single steps"),
       ordered("ab", "", kMaxOrder, multistep(adams_bashforth, 4), "K",
               "Adams-Bashforth (PLMS, iPNDM), K to 5"),
+      plain("plms", {Multistep{.trapezoid_start = true}}, "4", "N+1",
+            "ab4 whose first step is made again with the mean slope: SD's PNDM"),
       ordered("lms", "", kMaxOrder, multistep(lagrange, 4), any, "the same on uneven steps, K to 5"),
       ordered("deis", "", kMaxOrder, multistep(log_lagrange, 3), any, "DEIS: in ln sigma, K to 5"),
       ordered("dpmpp", "m", 3, multistep(exponential, 2), "K, at most 2", "DPM-Solver++ multistep, K to 3"),
@@ -82,7 +84,7 @@ bool add_momentum(Solver& solver) {
     return acts;
   }
   auto* multistep = std::get_if<Multistep>(&solver.method);
-  if (multistep == nullptr || multistep->momentum.kind != none) return false;
+  if (multistep == nullptr || multistep->momentum.kind != none || multistep->trapezoid_start) return false;
   multistep->momentum = {kind, 0.8};
   return true;
 }

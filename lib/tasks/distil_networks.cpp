@@ -50,7 +50,7 @@ Denoiser open_teacher(const DistilConfig& config, const TaskContext& context) {
   if (config.recompute != "none" && (network == nullptr || !recomputes(config_of(network->network))))
     throw config::ConfigError("task.recompute: the teacher has no residual blocks to be recomputed");
   require_known("task.sigma", range_of(config.sigma), valid_range(teacher), "the teacher");
-  if (config.regression) within(config.regression->sampler, valid_range(teacher));
+  if (config.regression) for_model(config.regression->sampler, teacher);
   set_recompute(teacher, config.recompute);
   return teacher;
 }

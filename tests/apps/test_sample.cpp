@@ -140,6 +140,10 @@ TEST_CASE("onestep-sample: solvers and grids from the command line") {
        {"--churn 20 --churn-max 40 --noise-scale 1.003 --steps 5", "heun: 2 samples, NFE 9 each"},
        {"--solver euler --steps 4 --sigma-grid beta --grid-parameters 0.5,0.7",
         "euler: 2 samples, NFE 4 each"},
+       {"--solver plms --steps 5 --sigma-grid leading --grid-parameters 1 --last first_timestep --start vp",
+        "plms: 2 samples, NFE 6 each"},
+       {"--solver euler --steps 4 --sigma-grid flow --grid-parameters 3,0 --start flow",
+        "euler: 2 samples, NFE 4 each"},
        {"--steps 1", "heun: 2 samples, NFE 1 each"},
        {"", "heun: 2 samples, NFE 35 each"}}));
   const Said said = models.sample("--seeds 0,1 " + arguments + " " + models.mixture + " --raw " +
@@ -344,8 +348,8 @@ TEST_CASE("onestep-sample: the list of solvers, help and version need no model")
   const Models models;
   const Said list = models.sample("--list");
   CHECK(list.code == 0);
-  for (const char* name :
-       {"one_step", "euler", "heun", "hbJ.B", "dpmppKm", "2N-1", "_ancestral", "kl_optimal"})
+  for (const char* name : {"one_step", "euler", "heun", "hbJ.B", "dpmppKm", "2N-1", "_ancestral",
+                           "kl_optimal", "plms", "trailing", "double_shift"})
     CHECK_THAT(list.out, Contains(name));
   CHECK(models.sample("--help").code == 0);
   CHECK(models.sample("--version").code == 0);
@@ -386,6 +390,11 @@ TEST_CASE("onestep-sample: bad input is one clear line, its exit code, and no fi
       {models.unet + raw + " --solver ab4_ancestral", 2, "stale noise"},
       {models.unet + raw + " --solver ab4 --churn 10", 2, "stale noise"},
       {models.unet + raw + " --solver heun --sigma-grid karas", 2, "did you mean 'karras'?"},
+      {models.unet + raw + " --solver heun --sigma-grid leading --steps 1001", 2,
+       "sigma grid 'leading': has too few timesteps for 1001 steps"},
+      {models.unet + raw + " --solver heun --sigma-grid leading --sigma-max 3", 2, "has no sigma_max"},
+      {models.unet + raw + " --solver heun --schedule sd", 2, "sigma grid 'karras': has no schedule"},
+      {models.unet + raw + " --solver heun --start vpp", 2, "did you mean 'vp'?"},
       {models.unet + raw + " --threshold statik", 2, "did you mean 'static'?"},
       {models.mixture + raw + " --guidance 2", 2, "guidance needs a class-conditional model, or a guide"},
       {models.unet + raw + " --guidance 2 --guide " + models.mixture, 2,

@@ -60,6 +60,11 @@ TEST_CASE("Noise levels follow their law and depend on seed and index alone") {
   CHECK(steps.round().min().item<double>() == 20);
   CHECK(steps.round().max().item<double>() == 979);
   CHECK(steps.mean().item<double>() == Approx(499.5).margin(6));
+  const at::Tensor few = draw(TimestepLaw{.from = 20, .to = 23}, indices);
+  for (const int64_t t : {20, 21, 22}) {  // each as likely
+    const at::Tensor equal = (few - levels[t]).abs() < 1e-6;
+    CHECK(equal.to(at::kDouble).mean().item<double>() == Approx(1. / 3).margin(0.015));
+  }
   const at::Tensor flow = draw(FlowTimeLaw{.from = 0.1, .to = 0.9, .shift = 3}, indices) / 3;
   const at::Tensor time = flow / (1 + flow);
   CHECK(time.min().item<double>() == Approx(0.1).margin(1e-3));

@@ -10,6 +10,7 @@
 
 #include "io/safetensors.h"
 #include "noise/sigma_grid.h"
+#include "noise/timesteps.h"
 
 using namespace onestep;
 
@@ -23,6 +24,12 @@ double middle(const SigmaGrid& grid) {
 bool falls_strictly(const std::vector<double>& sigmas) {
   return std::adjacent_find(sigmas.begin(), sigmas.end(),
                             [](double before, double after) { return !(after < before); }) == sigmas.end();
+}
+
+std::vector<std::string> curve_names() {
+  std::vector<std::string> names = sigma_grid_names();
+  std::erase_if(names, [](const std::string& rule) { return !ends_of({.rule = rule}); });
+  return names;
 }
 
 /// max|a/b − 1| before the final 0.
@@ -61,8 +68,8 @@ std::pair<SigmaGrid, int64_t> named(const std::string& tensor) {
 
 }  // namespace
 
-TEST_CASE("Every grid ends where it says, in 0, and falls strictly") {
-  for (const std::string& rule : sigma_grid_names()) {
+TEST_CASE("Every curve ends where it says, in 0, and falls strictly") {
+  for (const std::string& rule : curve_names()) {
     for (const int64_t steps : {1, 2, 3, 10, 992}) {
       INFO(rule << ", " << steps << " steps");
       CHECK(falls_strictly(sigma_grid({.rule = rule}, steps)));
@@ -162,6 +169,70 @@ TEST_CASE("Grids have the reference's numbers") {
   }
 }
 
+namespace {
+
+/// The timesteps that a grid of SD's levels takes: fractional ones are where σ is linear between them.
+std::vector<double> timesteps(const SigmaGrid& grid, int64_t steps) {
+  const std::vector<double> levels = schedule_levels(grid.schedule.value_or("sd"));
+  std::vector<double> list;
+  for (const double sigma : sigma_grid(grid, steps)) {
+    if (sigma == 0) continue;
+    const auto above = std::ranges::lower_bound(levels, sigma);
+    const auto t = static_cast<double>(above - levels.begin());
+    list.push_back(*above == sigma ? t : t - (*above - sigma) / (*above - *(above - 1)));
+  }
+  return list;
+}
+
+}  // namespace
+
+// The reference's numbers are held to in tests/samplers, call by call.
+TEST_CASE("Timesteps by their spacing") {
+  using List = std::vector<double>;
+  CHECK(timesteps({.rule = "leading"}, 4) == List{750, 500, 250, 0});
+  CHECK(timesteps({.rule = "leading", .parameters = {1}}, 3) == List{667, 334, 1});
+  CHECK(timesteps({.rule = "leading", .parameters = {0, 1}}, 4) == List{800, 600, 400, 200});
+  CHECK(timesteps({.rule = "trailing"}, 4) == List{999, 749, 499, 249});
+  CHECK(timesteps({.rule = "trailing"}, 7) == List{999, 856, 713, 570, 428, 285, 142});
+  // 937.5 and 812.5 go to the even number, 938 and 812, less one.
+  const List sixteen = timesteps({.rule = "trailing"}, 16);
+  CHECK(sixteen[1] == 937);
+  CHECK(sixteen[3] == 811);
+  CHECK(timesteps({.rule = "linspace"}, 4) == List{999, 666, 333, 0});
+  CHECK(timesteps({.rule = "linspace", .parameters = {1}}, 3) == List{999, 666, 333});
+  CHECK(timesteps({.rule = "linspace"}, 3)[1] == Approx(499.5).epsilon(1e-12));
+  CHECK(timesteps({.rule = "linspace", .parameters = {0, 1}}, 3) == List{999, 500, 0});
+  CHECK(timesteps({.rule = "lcm"}, 4) == List{999, 759, 499, 259});
+  CHECK(timesteps({.rule = "lcm"}, 50) == timesteps({.rule = "trailing"}, 50));
+  CHECK(timesteps({.rule = "lcm", .parameters = {100}}, 3) == List{999, 669, 339});
+  for (const std::string rule : {"leading", "trailing", "linspace", "lcm"})
+    CHECK(timesteps({.rule = rule}, 1).size() == 1);
+  CHECK(timesteps({.rule = "leading"}, 1000).size() == 1000);
+}
+
+TEST_CASE("Timesteps are a schedule's, and end where they are told to") {
+  const std::vector<double> sd = schedule_levels("sd"), linear = schedule_levels("ddpm_linear");
+  CHECK(sigma_grid({.rule = "trailing"}, 2) == std::vector<double>{sd[999], sd[499], 0});
+  CHECK(sigma_grid({.rule = "trailing", .schedule = "ddpm_linear"}, 2) ==
+        std::vector<double>{linear[999], linear[499], 0});
+  CHECK(sigma_grid({.rule = "leading", .parameters = {1}, .to_first_timestep = true}, 2) ==
+        std::vector<double>{sd[501], sd[1], sd[0]});
+  CHECK(sigma_grid({.rule = "trailing", .schedule = "sd_zero_snr"}, 2)[0] == Approx(4096).epsilon(1e-7));
+  CHECK_THROWS_WITH(sigma_grid({.rule = "trailing", .schedule = "sdd"}, 2), Catch::Contains("no schedule"));
+}
+
+TEST_CASE("A flow's times: the shift is a factor, pure noise is 1e6") {
+  const auto flow = [](std::vector<double> parameters, int64_t steps) {
+    return sigma_grid({.rule = "flow", .parameters = parameters}, steps);
+  };
+  CHECK(relative_error(flow({}, 4), {1e6, 0.667 / 0.333, 0.334 / 0.666, 0.001 / 0.999, 0}) < 1e-12);
+  CHECK(relative_error(flow({3, 0}, 4), {1e6, 9, 3, 1, 0}) < 1e-12);                // FLUX
+  CHECK(relative_error(flow({3, 0, 0.8}, 4), {12, 4.5, 2, 0.75, 0}) < 1e-12);       // SANA
+  CHECK(relative_error(flow({3, 0.2, 1, 1}, 2), {1e6, 3 * 0.6 / 0.8, 0}) < 1e-12);  // 0.2 is 0.6/1.4
+  CHECK(flow({3}, 1) == std::vector<double>{1e6, 0});
+  CHECK(falls_strictly(flow({1, 0}, 1000)));
+}
+
 TEST_CASE("A grid says what is wrong with it") {
   const double nan = std::nan(""), inf = std::numeric_limits<double>::infinity();
   struct Case {
@@ -170,7 +241,8 @@ TEST_CASE("A grid says what is wrong with it") {
     std::string problem;
   };
   const std::string all =
-      "; there are: karras, exponential, log_snr, polyexponential, linear, vp, ve, iddpm, kl_optimal, beta";
+      "; there are: karras, exponential, log_snr, polyexponential, linear, vp, ve, iddpm, kl_optimal, beta, "
+      "leading, trailing, linspace, lcm, flow";
   const std::vector<Case> cases{
       {{.rule = "karas"}, 4, "no sigma grid 'karas' (did you mean 'karras'?)" + all},
       {{.rule = "something"}, 4, "no sigma grid 'something'" + all},
@@ -210,6 +282,37 @@ TEST_CASE("A grid says what is wrong with it") {
       {{.rule = "vp", .sigma_min = 1, .sigma_max = 150},  // no such schedule of epsilon 0.001 falls
        4,
        "sigma grid 'vp': 4 steps from 150 to 1 do not decrease strictly in float64"},
+      {{.rule = "karras", .schedule = "sd"}, 4, "sigma grid 'karras': has no schedule"},
+      {{.rule = "flow", .schedule = "sd"}, 4, "sigma grid 'flow': has no schedule"},
+      {{.rule = "karras", .to_first_timestep = true},
+       4,
+       "sigma grid 'karras': has no first timestep to end in"},
+      {{.rule = "leading", .sigma_max = 3}, 4, "sigma grid 'leading': has no sigma_max"},
+      {{.rule = "flow", .sigma_min = 3}, 4, "sigma grid 'flow': has no sigma_min"},
+      {{.rule = "trailing", .rho = 3}, 4, "sigma grid 'trailing': has no rho"},
+      {{.rule = "leading", .parameters = {0.5}},
+       4,
+       "sigma grid 'leading': offset must be a whole number in [0, 999], got 0.5"},
+      {{.rule = "linspace", .parameters = {2}},
+       4,
+       "sigma grid 'linspace': left_out must be a whole number in [0, 1], got 2"},
+      {{.rule = "leading", .parameters = {1}},
+       1000,
+       "sigma grid 'leading': timesteps 1000 to 1 are outside 0 to 999, which the schedule has"},
+      {{.rule = "leading"}, 1001, "sigma grid 'leading': has too few timesteps for 1001 steps"},
+      {{.rule = "trailing"}, 1001, "sigma grid 'trailing': has too few timesteps for 1001 steps"},
+      {{.rule = "linspace", .parameters = {1, 1}},
+       1000,
+       "sigma grid 'linspace': has too few timesteps for 1000 steps"},
+      {{.rule = "lcm"}, 51, "sigma grid 'lcm': has too few timesteps for 51 steps"},
+      {{.rule = "linspace", .to_first_timestep = true},
+       4,
+       "sigma grid 'linspace': reaches timestep 0 before its end: the last level must be zero"},
+      {{.rule = "flow", .parameters = {0}}, 4, "sigma grid 'flow': shift must be in [0.001, 1000], got 0"},
+      {{.rule = "flow", .parameters = {1, 1.5}}, 4, "sigma grid 'flow': lowest must be in [0, 1], got 1.5"},
+      {{.rule = "flow", .parameters = {1, 0.5, 0.5}},
+       4,
+       "sigma grid 'flow': lowest must be below highest, got 0.5 and 0.5"},
   };
   for (const Case& c : cases) {
     CHECK(grid_problem(c.grid, c.steps) == c.problem);
@@ -237,4 +340,8 @@ TEST_CASE("The list of grids shows names, defaults and ranges") {
   CHECK(find("vp").parameters == "epsilon 0.001");
   CHECK(find("vp").range == "0.0105 to 152");
   CHECK(find("ve").range == "0.02 to 100");
+  CHECK(find("leading").parameters == "offset 0, left_out 0");
+  CHECK(find("leading").range == "its schedule's");
+  CHECK(find("flow").parameters == "shift 1, lowest 0.001, highest 1, double_shift 0");
+  CHECK(find("flow").range == "0.001 to 1e+06");
 }

@@ -101,21 +101,21 @@ struct Claim {
 
 inline const std::vector<Claim>& claims() {
   static const std::vector<Claim> table{
-      {"euler", 1, 1},        {"heun", 2, 2},         {"midpoint", 2, 2},      {"ralston", 2, 2},
-      {"dpm2", 2, 2},         {"dpmpp2s", 2, 2},      {"ab1", 1, 1},           {"ab2", 2, 2},
-      {"ab3", 3, 2},          {"ab4", 4, 2},          {"ab5", 5, 2},           {"lms1", 1, 1},
-      {"lms2", 2, 2},         {"lms3", 3, 3},         {"lms4", 4, 4},          {"lms5", 5, 5},
-      {"deis1", 1, 1},        {"deis2", 2, 2},        {"deis3", 3, 3},         {"deis4", 4, 4},
-      {"deis5", 5, 5},        {"dpmpp1m", 1, 1},      {"dpmpp2m", 2, 2},       {"dpmpp2m_heun", 2, 2},
-      {"dpmpp2m_bh1", 2, 2},  {"dpmpp3m", 2, 2},      {"unip1", 1, 1},         {"unip2", 2, 2},
-      {"unip3", 3, 3},        {"unipc1", 2, 2},       {"unipc2", 3, 3},        {"unipc3", 4, 4},
-      {"unipc1_bh1", 2, 2},   {"unipc2_bh1", 3, 3},   {"unipc3_bh1", 4, 4},    {"unipc2_heun", 3, 3},
-      {"hb0.8", 1, 1},        {"hb1.8", 1, 1},        {"hb3.8", 1, 1},         {"nt0.8", 1, 1},
-      {"nt1.8", 1, 1},        {"nt3.8", 1, 1},        {"ghvb0.8", 1, 1},       {"ghvb1.8", 2, 2},
-      {"ghvb2.8", 3, 2},      {"ghvb3.8", 4, 2},      {"ghvb4.8", 5, 2},       {"ghvb3.5", 4, 2},
-      {"lms2_ghvb0.8", 2, 2}, {"lms3_ghvb0.8", 3, 3}, {"lms4_ghvb0.8", 4, 4},  {"deis3_ghvb0.8", 3, 3},
-      {"lms4_hb0.8", 1, 1},   {"deis3_nt0.8", 1, 1},  {"dpmpp2m_hb0.8", 1, 1}, {"dpmpp2m_nt0.8", 1, 1},
-      {"unip2_hb0.8", 1, 1},  {"unipc2_hb0.8", 1, 1}, {"unipc3_hb0.8", 1, 1},
+      {"euler", 1, 1},         {"heun", 2, 2},         {"midpoint", 2, 2},     {"ralston", 2, 2},
+      {"dpm2", 2, 2},          {"dpmpp2s", 2, 2},      {"ab1", 1, 1},          {"ab2", 2, 2},
+      {"ab3", 3, 2},           {"ab4", 4, 2},          {"plms", 4, 2},         {"ab5", 5, 2},
+      {"lms1", 1, 1},          {"lms2", 2, 2},         {"lms3", 3, 3},         {"lms4", 4, 4},
+      {"lms5", 5, 5},          {"deis1", 1, 1},        {"deis2", 2, 2},        {"deis3", 3, 3},
+      {"deis4", 4, 4},         {"deis5", 5, 5},        {"dpmpp1m", 1, 1},      {"dpmpp2m", 2, 2},
+      {"dpmpp2m_heun", 2, 2},  {"dpmpp2m_bh1", 2, 2},  {"dpmpp3m", 2, 2},      {"unip1", 1, 1},
+      {"unip2", 2, 2},         {"unip3", 3, 3},        {"unipc1", 2, 2},       {"unipc2", 3, 3},
+      {"unipc3", 4, 4},        {"unipc1_bh1", 2, 2},   {"unipc2_bh1", 3, 3},   {"unipc3_bh1", 4, 4},
+      {"unipc2_heun", 3, 3},   {"hb0.8", 1, 1},        {"hb1.8", 1, 1},        {"hb3.8", 1, 1},
+      {"nt0.8", 1, 1},         {"nt1.8", 1, 1},        {"nt3.8", 1, 1},        {"ghvb0.8", 1, 1},
+      {"ghvb1.8", 2, 2},       {"ghvb2.8", 3, 2},      {"ghvb3.8", 4, 2},      {"ghvb4.8", 5, 2},
+      {"ghvb3.5", 4, 2},       {"lms2_ghvb0.8", 2, 2}, {"lms3_ghvb0.8", 3, 3}, {"lms4_ghvb0.8", 4, 4},
+      {"deis3_ghvb0.8", 3, 3}, {"lms4_hb0.8", 1, 1},   {"deis3_nt0.8", 1, 1},  {"dpmpp2m_hb0.8", 1, 1},
+      {"dpmpp2m_nt0.8", 1, 1}, {"unip2_hb0.8", 1, 1},  {"unipc2_hb0.8", 1, 1}, {"unipc3_hb0.8", 1, 1},
   };
   return table;
 }

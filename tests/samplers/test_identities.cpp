@@ -24,11 +24,11 @@ using Catch::Matchers::Contains;
 namespace {
 
 const std::vector<std::string> kDeterministic{
-    "euler",   "heun",  "midpoint",      "ralston",       "dpm2",         "dpmpp2s",      "ab2",
-    "ab4",     "ab5",   "lms3",          "lms4",          "deis3",        "deis4",        "dpmpp2m",
-    "dpmpp3m", "unip2", "unipc1",        "unipc2",        "unipc3",       "unipc2_bh1",   "hb0.8",
-    "hb3.8",   "nt3.5", "ghvb1.8",       "ghvb3.8",       "lms4_hb0.8",   "lms4_ghvb0.8", "deis3_nt0.8",
-    "ab1",     "unip3", "dpmpp2m_hb0.8", "dpmpp2m_nt0.8", "unipc2_hb0.8", "dpmpp2m_heun"};
+    "euler",       "heun",    "midpoint", "ralston",       "dpm2",          "dpmpp2s",      "ab2",
+    "ab4",         "plms",    "ab5",      "lms3",          "lms4",          "deis3",        "deis4",
+    "dpmpp2m",     "dpmpp3m", "unip2",    "unipc1",        "unipc2",        "unipc3",       "unipc2_bh1",
+    "hb0.8",       "hb3.8",   "nt3.5",    "ghvb1.8",       "ghvb3.8",       "lms4_hb0.8",   "lms4_ghvb0.8",
+    "deis3_nt0.8", "ab1",     "unip3",    "dpmpp2m_hb0.8", "dpmpp2m_nt0.8", "unipc2_hb0.8", "dpmpp2m_heun"};
 const std::vector<std::string> kStochastic{
     "euler_ancestral", "heun_ancestral",   "dpm2_ancestral", "dpmpp2s_ancestral", "euler_sde",
     "dpmpp2m_sde",     "dpmpp2m_sde_heun", "dpmpp3m_sde",    "dpmpp_sde",         "renoise"};

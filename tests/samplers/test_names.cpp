@@ -294,6 +294,8 @@ TEST_CASE("a modifier that does not exist or does not belong") {
        {"unipc2_ghvb0.8", "'_ghvb' goes once, after"},
        {"hb3.8_nt0.8", "'_nt' goes once, after"},
        {"lms4_hb0.8_hb0.8", "'_hb' goes once, after"},
+       {"plms_hb0.8", "'_hb' goes once, after abK"},
+       {"plms_ancestral", "old slopes carry stale noise"},
        {"euler_heun", "'_heun' goes once, after dpmpp2m, unipK, unipcK"},
        {"ab2_bh1", "'_bh1' goes once, after dpmpp2m, unipK, unipcK"},
        {"unipc2_hb0.8_hb0.7", "'_hb' goes once, after"},
@@ -339,6 +341,10 @@ TEST_CASE("what is put together without a name is checked, too") {
   CHECK_THAT(solver_problem({Multistep{.momentum = {Momentum::Kind::nesterov, std::nan("")}}}),
              Contains("beta must be in (0, 1], got nan"));
   CHECK(solver_problem({Multistep{.order = 5}}).empty());
+  for (const Multistep& other :
+       {Multistep{.momentum = {Momentum::Kind::ghvb, 0.8}, .trapezoid_start = true},
+        Multistep{.rule = Extrapolation::exponential, .order = 2, .trapezoid_start = true}})
+    CHECK_THAT(solver_problem({other}), Contains("a trapezoid start is for slopes without momentum"));
 }
 
 TEST_CASE("an option that does not belong") {
@@ -348,6 +354,7 @@ TEST_CASE("an option that does not belong") {
        {"ab4", {.order = 4}, "already says its order or beta"},
        {"lms_hb0.8", {.beta = 0.8}, "already says its order or beta"},
        {"heun", {.order = 2}, "has no order to set"},
+       {"plms", {.order = 3}, "has no order to set"},
        {"ab", {.beta = 0.8}, "has no momentum whose beta could be set"},
        {"heun", {.beta = 0.8}, "has no momentum whose beta could be set"},
        {"unipc2", {.beta = 0.8}, "has no momentum whose beta could be set"},
@@ -382,7 +389,7 @@ TEST_CASE("every solver of the list can be asked for, and costs what the list sa
     INFO(name);
     const Solver solver = parse_solver(name);
     const bool one = name == "one_step";
-    const std::map<std::string, int64_t> formulas{{"1", 1}, {"N", 7}, {"2N-1", 13}};
+    const std::map<std::string, int64_t> formulas{{"1", 1}, {"N", 7}, {"N+1", 8}, {"2N-1", 13}};
     CHECK(orders::network_calls(solver, one ? 1 : 7) == formulas.at(info.nfe));
   }
   for (const SolverInfo& info : list_solver_modifiers()) {

@@ -175,6 +175,7 @@ TEST_CASE("a run that is cut and continued from its state is the whole run") {
   INFO(config.solver);
   if (config.solver == "heun with churn") config = {.solver = "heun", .churn = 2};
   config.steps = 12;
+  config.start = GENERATE("scaled", "vp");
   const SampleRequest whole{.seeds = {3, 4, 5}};
   SampleRequest cut = whole;
   cut.stop_after = 5;
@@ -192,6 +193,21 @@ TEST_CASE("a run that is cut and continued from its state is the whole run") {
   CHECK(toys::relative_error(end.samples, expected.samples) < 1e-12);
   CHECK(halfway.nfe + end.nfe == expected.nfe);
   CHECK(toys::relative_error(generate(denoiser, rest, whole, 2).samples, expected.samples) > 1e-3);
+}
+
+TEST_CASE("where a run starts, and in what units it ends above 0") {
+  const Denoiser denoiser = toy();
+  const at::Tensor z = latents_from_seeds({3, 4}, {3, 1, 5}).to(at::kDouble);
+  const auto [start, first, last] = GENERATE(table<std::string, double, double>(
+      {{"scaled", 3.0, 1.0}, {"vp", std::sqrt(10.0), std::sqrt(1.25)}, {"flow", 4.0, 1.5}}));
+  const SamplerConfig config{.solver = "euler", .last = "first_timestep", .sigmas = {3, 0.5}, .start = start};
+  const at::Tensor x = first * z;
+  const at::Tensor d = denoise(denoiser, x, at::full({}, 3.0, at::kDouble));
+  const at::Tensor expected = (x + (0.5 - 3) * ((x - d) / 3)) / last;
+  CHECK(toys::relative_error(generate(denoiser, config, {.seeds = {3, 4}}, 2).samples, expected) < 1e-14);
+  // In 0 there is but one.
+  const SamplerConfig to_zero{.solver = "euler", .sigmas = {3, 0}, .start = start};
+  CHECK(toys::relative_error(generate(denoiser, to_zero, {.seeds = {3, 4}}, 2).samples, d) < 1e-14);
 }
 
 TEST_CASE("a run that is cut nowhere is a whole run") {

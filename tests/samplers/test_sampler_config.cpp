@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 
 #include "config/config.h"
+#include "networks/denoiser.h"
+#include "noise/timesteps.h"
 #include "samplers/sampler_config.h"
 #include "samplers/seeds.h"
 
@@ -64,6 +66,14 @@ TEST_CASE("a sampler's configuration that makes no sense") {
        {"{grid_parameters: [1]}", "takes 0 parameters, got 1"},
        {"{sigmas: [1, 2, 0]}", "1 is followed by 2"},
        {"{sigmas: [1, 1, 0]}", "1 is followed by 1"},
+       {"{schedule: sdd}", "schedule"},
+       {"{schedule: sd}", "sigma grid 'karras': has no schedule"},
+       {"{last: first_timestep}", "sigma grid 'karras': has no first timestep to end in"},
+       {"{last: first}", "last"},
+       {"{start: vpp}", "did you mean 'vp'"},
+       {"{sigma_grid: leading, sigma_max: 3}", "has no sigma_max"},
+       {"{sigma_grid: leading, grid_parameters: [1], steps: 1000}", "outside 0 to 999"},
+       {"{solver: one_step, sigma_grid: leading, last: first_timestep}", "one_step ends in noise level 0"},
        {"{sigmas: [2, 1]}", "must end in 0"},
        {"{sigmas: [0]}", "at least two"},
        {"{sigmas: [2, -1, 0]}", "sigmas"},
@@ -124,9 +134,44 @@ TEST_CASE("a grid that is described anew replaces what there was") {
   CHECK_FALSE(exponential.rho.has_value());
   CHECK_FALSE(exponential.sigma_min.has_value());
   CHECK(exponential.sigma_max == 40);
+  CHECK_THROWS_WITH(changed("{}", "{sigmas: [2, 0], steps: 3}"),
+                    Contains("say either them or steps, sigma_grid, sigma_min, sigma_max, rho, "
+                             "grid_parameters, schedule, last"));
+  const std::string ddim =
+      "{sigma_grid: leading, grid_parameters: [1], schedule: cosine, last: first_timestep, start: vp}";
+  CHECK(changed(ddim, "{steps: 4}").last == "first_timestep");
+  const SamplerConfig karras = changed(ddim, "{sigma_grid: karras}");
+  CHECK(karras.schedule == "own");
+  CHECK(karras.last == "zero");
+  CHECK(karras.start == "vp");  // the process stays what it is
+}
+
+TEST_CASE("a grid takes a model's own timesteps, and stays inside what it knows") {
+  const auto model = [](const std::string& preconditioning) {
+    const auto p = config::read<PreconditioningConfig>(config::parse(preconditioning, "test.yaml"));
+    return make_denoiser({p, MlpConfig{.width = 4, .depth = 0}}, 0);
+  };
+  const auto levels = [](const std::string& sampler, const Denoiser& of) {
+    return sigmas_of(for_model(read(sampler), of));
+  };
+  const std::string grid = "{sigma_grid: trailing, steps: 2}";
+  const std::vector<double> sd = schedule_levels("sd"), linear = schedule_levels("ddpm_linear");
+  const Denoiser stable = model("{rule: epsilon}"), dit = model("{rule: epsilon, schedule: ddpm_linear}");
+  CHECK(levels(grid, stable) == std::vector<double>{sd[999], sd[499], 0});
+  CHECK(levels(grid, dit) == std::vector<double>{linear[999], linear[499], 0});
+  CHECK(levels(grid, model("{rule: flow}")) == std::vector<double>{sd[999], sd[499], 0});
+  CHECK(levels("{sigma_grid: trailing, steps: 2, schedule: sd}", dit) ==
+        std::vector<double>{sd[999], sd[499], 0});
+  CHECK(levels("{sigma_grid: karras, steps: 9}", stable) ==
+        sigma_grid({"karras", sd.front(), sd.back(), {}, {}}, 9));
+  CHECK(levels("{sigma_grid: flow, steps: 2}", model("{rule: flow}"))[0] == 1e6);
   CHECK_THROWS_WITH(
-      changed("{}", "{sigmas: [2, 0], steps: 3}"),
-      Contains("say either them or steps, sigma_grid, sigma_min, sigma_max, rho, grid_parameters"));
+      levels("{sigma_grid: flow}", stable),
+      Contains("sampler: noise levels 0.001001 to 1e+06 are outside 0.02917 to 14.61, which the "
+               "model knows"));
+  CHECK_THROWS_WITH(levels("{sigma_grid: trailing, schedule: ddpm_linear}", stable),
+                    Contains("to 157.4 are outside"));
+  CHECK_THROWS_AS(levels("{sigma_grid: flow}", stable), ConfigError);
 }
 
 TEST_CASE("changes that make no sense are refused") {
