@@ -59,8 +59,8 @@ at::Tensor encode_piece(Encoding& e, int64_t first, int64_t size) {
   std::vector<at::Tensor> passes((size + most - 1) / most);
   e.context.workers.for_each(static_cast<int64_t>(passes.size()), [&](int64_t pass, int64_t) {
     const int64_t begin = pass * most, rows = std::min(most, size - begin);
-    const auto [mean, spread] = e.encoder.moments(rows_of(e, first + begin, rows));
-    passes[pass] = spread.defined() ? at::stack({mean, spread}) : mean.unsqueeze(0);
+    const auto [mean, std] = e.encoder.moments(rows_of(e, first + begin, rows));
+    passes[pass] = std.defined() ? at::stack({mean, std}) : mean.unsqueeze(0);
     const std::lock_guard lock(e.watching);
     e.done += rows;
     if (e.context.watch) e.context.watch(e.done, e.all);

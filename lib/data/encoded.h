@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "config/check.h"
+#include "data/latent_moments.h"
 #include "data/pictures.h"
 #include "io/cache.h"
 #include "parallel/workers.h"
@@ -35,12 +36,6 @@ struct EncodedConfig {
   }
 };
 
-/// The latents of images: mean and standard deviation, each float32 [n, c, h, w]; the latter undefined where
-/// the encoder draws none.
-struct Moments {
-  at::Tensor mean, spread;
-};
-
 /// Pictures of that size that an autoencoder takes at once: a rule, since the last bits may depend on it.
 inline int64_t autoencoder_pass(int64_t height, int64_t width) {
   constexpr int64_t kPixels = 16 * 1024, kMost = 16;
@@ -52,7 +47,7 @@ struct Encoder {
   std::string sha256;  ///< of the autoencoder's file: what the cache goes by
   /// Of images [n, C, H, W] in [−1, 1], a row for each that does not depend on the others. May be called by
   /// several threads at once.
-  std::function<Moments(const at::Tensor& images)> moments;
+  std::function<LatentMoments(const at::Tensor& images)> moments;
 };
 
 /// What encoding takes beside the pictures.

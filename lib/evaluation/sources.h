@@ -9,6 +9,7 @@
 #include "evaluation/evaluate_config.h"
 #include "evaluation/feature_extractor.h"
 #include "evaluation/feature_set.h"
+#include "networks/codec.h"
 
 namespace onestep {
 

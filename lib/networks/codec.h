@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "data/latent_moments.h"
 #include "networks/autoencoder_kl.h"
 #include "networks/autoencoder_tiny.h"
 #include "networks/network.h"
@@ -47,13 +48,9 @@ ImageShape image_shape(const Codec& codec, const ImageShape& latents);
 LatentScaling latent_scaling(const Codec& codec);
 Codec with_latent_scaling(Codec codec, const LatentScaling& scaling);  ///< shares the weights
 
-/// A latent's distribution N(mean, std²), scaled; `std` is undefined where the encoder is deterministic.
-struct LatentMoments {
-  at::Tensor mean, std;
-};
-
-/// Of images [N, C, H, W], float in [−1, 1]; the results have their dtype, whatever the weights' is.
-/// Gradients flow through images and weights. Throws c10::Error as latent_shape does.
+/// The latents' moments, scaled, of images [N, C, H, W], float in [−1, 1]; the results have their dtype,
+/// whatever the weights' is. Gradients flow through images and weights. Throws c10::Error as latent_shape
+/// does.
 LatentMoments encode_moments(const Codec& codec, const at::Tensor& images);
 
 /// mean + std · noise = (sample − shift)·scale; noise: standard normal numbers of the latents' shape,

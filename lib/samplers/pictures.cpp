@@ -98,7 +98,7 @@ Encoder encoder_of(const Codec& codec) {
             const auto kept = [&](const at::Tensor& t) {
               return t.defined() ? t.narrow(0, 0, count).to(at::kCPU) : t;
             };
-            return Moments{kept(moments.mean), kept(moments.std)};
+            return LatentMoments{kept(moments.mean), kept(moments.std)};
           }};
 }
 

@@ -47,7 +47,7 @@ struct Halving {
     return {.sha256 = sha256, .moments = [*this](const at::Tensor& images) {
               *encoded += images.size(0);
               const at::Tensor mean = at::avg_pool2d(images, {2, 2});
-              return Moments{mean, drawn ? at::full_like(mean, 0.25) : at::Tensor()};
+              return LatentMoments{mean, drawn ? at::full_like(mean, 0.25) : at::Tensor()};
             }};
   }
 };
@@ -152,7 +152,7 @@ TEST_CASE_METHOD(Fixture, "encoded: a damaged cache is made anew, latents that a
   const Encoder broken{.sha256 = "broken", .moments = [](const at::Tensor& images) {
                          at::Tensor mean = at::avg_pool2d(images, {2, 2});
                          if (mean.size(0) > 2) mean[2][0][0][1] = std::numeric_limits<float>::quiet_NaN();
-                         return Moments{mean, {}};
+                         return LatentMoments{mean, {}};
                        }};
   CHECK_THROWS_WITH(encoded(pictures(), broken, {.autoencoder = "a.safetensors"}, cache, {}),
                     Contains("a.safetensors") && Contains("picture 2"));

@@ -60,10 +60,10 @@ TEST_CASE("pictures_of: samples in pixels are pictures as they are") {
 TEST_CASE("encoder_of: the moments of encode_moments, whatever the number of pictures") {
   const Codec codec = small_codec();
   const at::Tensor pictures = some(16, {1, 8, 8});
-  const Moments all = encoder_of(codec).moments(pictures);
-  const Moments three = encoder_of(codec).moments(pictures.narrow(0, 0, 3));
+  const LatentMoments all = encoder_of(codec).moments(pictures);
+  const LatentMoments three = encoder_of(codec).moments(pictures.narrow(0, 0, 3));
   CHECK(at::equal(all.mean.narrow(0, 0, 3), three.mean));
-  CHECK(at::equal(all.spread.narrow(0, 0, 3), three.spread));
+  CHECK(at::equal(all.std.narrow(0, 0, 3), three.std));
   CHECK(at::equal(all.mean, encode_moments(codec, pictures).mean));
 }
 
