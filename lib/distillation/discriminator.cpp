@@ -20,11 +20,11 @@ bool has_heads(const DiscriminatorConfig& config) {
 
 const Denoiser& encoder_of(const Discriminator& discriminator, const Denoiser& teacher, const Fake& fake) {
   switch (discriminator.encoder) {
-    case Encoder::teacher:
+    case EncoderOwner::teacher:
       return teacher;
-    case Encoder::fake:
+    case EncoderOwner::fake:
       return *fake.network;
-    case Encoder::own:
+    case EncoderOwner::discriminator:
       break;
   }
   return *discriminator.networks->encoder;
@@ -68,9 +68,9 @@ bool shares_encoder(const DiscriminatorConfig& config) {
 
 Discriminator make_discriminator(const DiscriminatorConfig& config, const Denoiser& network, uint64_t seed,
                                  at::Device device) {
-  const Encoder encoder = config.features == "teacher" ? Encoder::teacher
-                          : config.features == "fake"  ? Encoder::fake
-                                                       : Encoder::own;
+  const EncoderOwner encoder = config.features == "teacher" ? EncoderOwner::teacher
+                               : config.features == "fake"  ? EncoderOwner::fake
+                                                            : EncoderOwner::discriminator;
   Discriminator discriminator{.config = config,
                               .encoder = encoder,
                               .trains_encoder = trains_encoder(config),

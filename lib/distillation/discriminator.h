@@ -20,11 +20,11 @@ struct DiscriminatorNetworks {
 };
 
 /// Whose encoder gives the features.
-enum class Encoder { teacher, fake, own };
+enum class EncoderOwner { teacher, fake, discriminator };
 
 struct Discriminator {
   DiscriminatorConfig config;
-  Encoder encoder;
+  EncoderOwner encoder;
   bool trains_encoder;                            ///< its loss reaches the encoder
   bool shares_encoder;                            ///< and that is the fake score's (SiDA)
   std::vector<std::string> taps;                  ///< that it sees

@@ -24,11 +24,11 @@ at::Tensor log_ratio_of(const Ratio& ratio, const Networks& networks, const Obse
 Observation observe(const DistilConfig& config, const Ratio& ratio, const Networks& networks,
                     const Shard& shard, const GradientPaths& paths, bool believed) {
   const auto& [teacher, student, fake, discriminator] = networks;
-  const auto taps = [&](Encoder encoder) {
+  const auto taps = [&](EncoderOwner encoder) {
     return discriminator && discriminator->encoder == encoder ? discriminator->taps
                                                               : std::vector<std::string>();
   };
-  const auto with_graph = [&](Encoder encoder) {
+  const auto with_graph = [&](EncoderOwner encoder) {
     return paths.denoisers || (paths.discriminator && discriminator->encoder == encoder);
   };
   Observation seen;
@@ -36,22 +36,23 @@ Observation observe(const DistilConfig& config, const Ratio& ratio, const Networ
   seen.x = noised(seen.y, shard.sigma, shard.epsilon);
   DenoiserOutput p, q;
   {
-    const c10::AutoGradMode mode(with_graph(Encoder::teacher));
+    const c10::AutoGradMode mode(with_graph(EncoderOwner::teacher));
     p = forward_guided(teacher, seen.x, shard.sigma, {.condition = shard.condition},
-                       {config.teacher_guidance, config.teacher_guidance_channels}, taps(Encoder::teacher));
+                       {config.teacher_guidance, config.teacher_guidance_channels},
+                       taps(EncoderOwner::teacher));
   }
   {
-    const c10::AutoGradMode mode(with_graph(Encoder::fake));
-    q = fake_forward(fake, student, teacher, seen.x, shard, taps(Encoder::fake));
+    const c10::AutoGradMode mode(with_graph(EncoderOwner::fake));
+    q = fake_forward(fake, student, teacher, seen.x, shard, taps(EncoderOwner::fake));
   }
   seen.teacher = p.denoised;
   seen.fake = q.denoised;
   if (discriminator) {
     const c10::AutoGradMode mode(paths.discriminator);
-    if (discriminator->encoder == Encoder::own) {
+    if (discriminator->encoder == EncoderOwner::discriminator) {
       seen.logits = logits_of(*discriminator, teacher, fake, seen.x, shard.sigma, shard.condition);
     } else {
-      const auto& features = discriminator->encoder == Encoder::teacher ? p.features : q.features;
+      const auto& features = discriminator->encoder == EncoderOwner::teacher ? p.features : q.features;
       seen.logits = logits(*discriminator, features);
       for (const at::Tensor& feature : features) seen.features.push_back(feature.detach());
     }
