@@ -18,7 +18,7 @@ namespace {
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // read when cuBLAS is first used
   allow_tf32(false);
   at::Context& context = at::globalContext();
-  context.setBenchmarkCuDNN(false);
+  autotune_convolutions(false);
   context.setDeterministicCuDNN(true);
   context.setDeterministicAlgorithms(true, /*warn_only=*/true);  // what adds by atomics otherwise
   context.setDeterministicFillUninitializedMemory(false);        // a costly aid for finding bugs
@@ -56,6 +56,10 @@ void load_cuda_plugin() {
 void allow_tf32(bool allowed) {
   at::globalContext().setAllowTF32CuDNN(allowed);
   at::globalContext().setAllowTF32CuBLAS(allowed);
+}
+
+void autotune_convolutions(bool wanted) {
+  at::globalContext().setBenchmarkCuDNN(wanted);
 }
 
 void* cuda_symbol(const char* name) {

@@ -18,6 +18,11 @@ void load_cuda_plugin();
 /// Whether CUDA may round what products of float32 read to TF32: loading the plugin forbids it.
 void allow_tf32(bool allowed);
 
+/// Whether cuDNN times its convolutions where it first meets a shape and takes the quickest, of those that
+/// add in a fixed order: within a process the same work gives the same bits still, another start may choose
+/// others.
+void autotune_convolutions(bool wanted);
+
 /// The launcher of that name in the plugin. Throws c10::Error when it is missing.
 void* cuda_symbol(const char* name);
 

@@ -22,6 +22,7 @@
 #include "io/log.h"
 #include "io/memory.h"
 #include "io/progress.h"
+#include "kernels/cuda_plugin.h"
 #include "parallel/deal.h"
 #include "parallel/together.h"
 #include "tasks/train_config.h"
@@ -144,6 +145,7 @@ void prepare(Experiment& e, const Communicator& ranks) {
   if (run.precision == kAutoPrecision)
     run.precision = value_in_run(run.dir, "run.precision").value_or(kAutoPrecision);
   run.precision = use_precision("run.precision", run.precision, e.device);
+  if (e.device.is_cuda()) kernels::autotune_convolutions(run.autotune);
   e.run = shared_by(run, ranks.size);
   require_shareable(e.run, ranks.size);
   e.workers = use_workers(run.workers, run.threads, e.device);

@@ -25,6 +25,7 @@ struct RunConfig {
   std::string device = "cpu";
   std::string precision = "float32";
   bool graph = false;
+  bool autotune = false;
   int64_t workers = 0;
   int64_t threads = 1;
   int64_t max_skipped = 20;
@@ -70,6 +71,11 @@ struct RunConfig {
         "graph", c.graph,
         "on CUDA, launch the work of a shard as one graph once its kind has been met three times: for small "
         "networks, which wait for launches. Changes no bit, and means nothing on a CPU",
+        config::any, Role::free);
+    visit(
+        "autotune", c.autotune,
+        "on CUDA, let cuDNN time its convolutions at the start and take the quickest. A resumed run then may "
+        "differ from an unbroken one in its last bits; means nothing on a CPU",
         config::any, Role::free);
     visit("workers", c.workers,
           "threads that share a step's shards on a CPU; 0 is as many as OMP_NUM_THREADS or the cores allow, "

@@ -13,11 +13,12 @@ NETWORKS = {"fashion_mnist": "quickstart's network", "ddpmpp_cifar10": "DDPM++, 
 BATCHES = (32, 256)
 # How OneStep computes, and the precision of the peer beside it: float32, or TF32 for all that is narrower.
 MODES = {"float32": [], "TF32": ["run.precision=tf32"], "bf16": ["run.precision=bfloat16"],
-         "bf16 + graph": ["run.precision=bfloat16", "run.graph=true"], "float32 + graph": ["run.graph=true"]}
+         "bf16 + graph": ["run.precision=bfloat16", "run.graph=true"], "float32 + graph": ["run.graph=true"],
+         "bf16 + graph, tuned": ["run.precision=bfloat16", "run.graph=true", "run.autotune=true"]}
 # Steps to be timed, (network, work, batch, mode, compiled peer), most telling ones first: time ends before the list does.
 # A pair takes about twenty seconds, compiling a minute or two; what was timed before is not timed again.
 LARGE = ("ddpmpp_cifar10", "teacher", 256)
-FIRST = [(*LARGE, "bf16 + graph", False), (*LARGE, "bf16 + graph", True), (*LARGE, "TF32", False), (*LARGE, "bf16", False),
+FIRST = [(*LARGE, "bf16 + graph", False), (*LARGE, "bf16 + graph", True), (*LARGE, "bf16 + graph, tuned", False), (*LARGE, "TF32", False), (*LARGE, "bf16", False),
          (*LARGE, "float32", False), ("fashion_mnist", "teacher", 32, "float32", False),
          ("fashion_mnist", "teacher", 32, "float32 + graph", False), ("ddpmpp_cifar10", "f_distill", 32, "float32", False),
          ("fashion_mnist", "f_distill", 32, "float32", False), ("fashion_mnist", "f_distill", 32, "float32 + graph", False)]

@@ -108,6 +108,7 @@ void run(const Options& options) {
   const Workers workers = use_workers(config.run.workers, config.run.threads, device);
   config.run.precision = use_precision("run.precision", config.run.precision, device);
   if (options.tf32) bench::allow_tf32(true);
+  if (device.is_cuda()) kernels::autotune_convolutions(config.run.autotune);
   const Dataset data = load_dataset(config.data);
   Task task =
       make_task(config.task, {.run = config.run,
