@@ -2,11 +2,13 @@
 #include "networks/codec.h"
 
 #include <ATen/ops/exp.h>
+#include <c10/core/GradMode.h>
 #include <c10/util/StringUtil.h>
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
 #include "io/sha256.h"
+#include "networks/fewest_rows.h"
 #include "networks/foreign_autoencoder.h"
 #include "networks/model_metadata.h"
 
@@ -83,9 +85,11 @@ Result of_autoencoder(const Codec& codec, const Result& pixels, const F& f) {
       codec.form);
 }
 
-int64_t pixels_of(const Codec& codec, const ImageShape& images) {
-  latent_shape(codec, images);  // which checks them
-  return images.height * images.width;
+/// How many images a small autoencoder gets at least: a large one would be sixteen times as long at a single
+/// image, and its bits may differ between batches. Where gradients are taken, batches are the caller's.
+int64_t fewest_rows(const at::Tensor& x, const PassCost& cost) {
+  constexpr int64_t kSmallPass = 200'000'000;
+  return x.is_cpu() && !c10::GradMode::is_enabled() && cost.macs <= kSmallPass ? kFewestRows : 1;
 }
 
 AutoencoderConfig config_of(const Codec& codec) {
@@ -133,12 +137,14 @@ Codec with_latent_scaling(Codec codec, const LatentScaling& scaling) {
 }
 
 LatentMoments encode_moments(const Codec& codec, const at::Tensor& images) {
-  latent_shape(codec, shape_of(images, "images"));
+  const PassCost cost = encode_cost(codec, shape_of(images, "images"));
+  const at::Tensor rows = padded(images, fewest_rows(images, cost));
   const LatentMoments z =
-      std::visit([&](const auto& form) { return unscaled_moments(form, images); }, codec.form);
+      std::visit([&](const auto& form) { return unscaled_moments(form, rows); }, codec.form);
   const LatentScaling scaling = latent_scaling(codec);
-  return {.mean = scaled(scaling, z.mean),
-          .std = z.std.defined() ? z.std * scaling.scaling_factor : at::Tensor()};
+  const auto own = [&](const at::Tensor& t) { return t.narrow(0, 0, images.size(0)); };
+  return {.mean = scaled(scaling, own(z.mean)),
+          .std = z.std.defined() ? own(z.std) * scaling.scaling_factor : at::Tensor()};
 }
 
 at::Tensor sample(const LatentMoments& moments, const at::Tensor& noise) {
@@ -153,19 +159,23 @@ at::Tensor encode(const Codec& codec, const at::Tensor& images, const at::Tensor
 }
 
 at::Tensor decode(const Codec& codec, const at::Tensor& latents) {
-  image_shape(codec, shape_of(latents, "latents"));
-  const at::Tensor z = unscaled(latent_scaling(codec), latents);
-  return std::visit([&](const auto& form) { return decode(form, z); }, codec.form);
+  const PassCost cost = decode_cost(codec, image_shape(codec, shape_of(latents, "latents")));
+  const at::Tensor z = padded(unscaled(latent_scaling(codec), latents), fewest_rows(latents, cost));
+  return std::visit([&](const auto& form) { return decode(form, z); }, codec.form)
+      .narrow(0, 0, latents.size(0));
 }
 
 PassCost encode_cost(const Codec& codec, const ImageShape& images) {
-  const int64_t pixels = pixels_of(codec, images);
+  latent_shape(codec, images);  // which checks them
+  const int64_t pixels = images.height * images.width;
   return of_autoencoder(codec, PassCost(), [&](const auto& m) { return encode_cost(m, pixels); });
 }
 
 PassCost decode_cost(const Codec& codec, const ImageShape& images) {
-  const int64_t pixels = pixels_of(codec, images);
-  return of_autoencoder(codec, PassCost(), [&](const auto& m) { return decode_cost(m, pixels); });
+  return of_autoencoder(codec, PassCost(), [&](const auto& m) {
+    latent_shape_of(m.config, {m.config.in_channels, images.height, images.width});
+    return decode_cost(m, images.height * images.width);
+  });
 }
 
 Codec load_codec(const std::filesystem::path& path, at::Device device, at::ScalarType dtype) {

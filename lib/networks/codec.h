@@ -62,7 +62,7 @@ at::Tensor encode(const Codec& codec, const at::Tensor& images, const at::Tensor
 /// Gradients flow through latents and weights. Throws c10::Error as image_shape does.
 at::Tensor decode(const Codec& codec, const at::Tensor& latents);
 
-/// Of one image, in one pass.
+/// Of one image of that size.
 PassCost encode_cost(const Codec& codec, const ImageShape& images);
 PassCost decode_cost(const Codec& codec, const ImageShape& images);
 

@@ -16,6 +16,7 @@
 #include <c10/util/Exception.h>
 
 #include "config/node.h"
+#include "networks/fewest_rows.h"
 #include "networks/guidance.h"
 #include "samplers/denoise_wrappers.h"
 #include "samplers/integrate.h"
@@ -44,22 +45,12 @@ Condition condition_of(const std::vector<int64_t>& classes, int64_t label_dim, a
   return {.classes = rows.to(options)};
 }
 
-/// On a CPU, LibTorch picks the order of its sums by the number of rows where that is below 16. A small
-/// network therefore gets 16 at least, and its images are the same in every batch, bit for bit. For a large
-/// network that could be sixteen times the work: its images differ in the last bits of a float where fewer
-/// are asked for, at once or as the batch.
-constexpr int64_t kFewestRows = 16;
+/// How many rows a small network gets at least, so that its images are the same in every batch. For a large
+/// one that could be sixteen times the work: its images differ in the last bits of a float where fewer are
+/// asked for, at once or as the batch.
 int64_t fewest_rows(const Denoiser& denoiser, at::Device device) {
   constexpr int64_t kSmallNetwork = 5'000'000;
   return device.is_cpu() && parameter_count(denoiser) <= kSmallNetwork ? kFewestRows : 1;
-}
-
-/// Repeats the first row up to `rows`.
-at::Tensor padded(const at::Tensor& t, int64_t rows) {
-  if (!t.defined() || t.size(0) >= rows) return t;
-  std::vector<int64_t> shape = t.sizes().vec();
-  shape[0] = rows - t.size(0);
-  return at::cat({t, t.slice(0, 0, 1).expand(shape)});
 }
 
 std::vector<int64_t> classes_of(const Denoiser& denoiser, const SampleRequest& request) {

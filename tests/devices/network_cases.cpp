@@ -4,6 +4,7 @@
 
 #include "devices/device_case.h"
 #include "networks/classifier.h"
+#include "networks/codec.h"
 #include "networks/denoiser.h"
 #include "networks/head.h"
 
@@ -83,6 +84,26 @@ Outputs classifier(at::Device device, at::ScalarType dtype) {
   return outputs;
 }
 
+/// Latents with noise, what becomes of them, and the gradients of both in images and parameters.
+Outputs codec(const AutoencoderConfig& config, at::Device device, at::ScalarType dtype) {
+  Codec m = clone(make_codec(config, 3), device, dtype);
+  flatten(m);
+  const at::Tensor images = normal(1, 3, {3, 16, 24}, device, dtype).requires_grad_();
+  const ImageShape shape = latent_shape(m, {3, 16, 24});
+  const at::Tensor latents =
+      encode(m, images, normal(2, 3, {shape.channels, shape.height, shape.width}, device, dtype));
+  const at::Tensor decoded = decode(m, latents);
+  (decoded * normal(3, 3, {3, 16, 24}, device, dtype)).sum().backward();
+  Outputs outputs{latents.detach(), decoded.detach(), images.grad()};
+  append_gradients(outputs, m);
+  return outputs;
+}
+
+DeviceCase codec_case(const std::string& name, const AutoencoderConfig& config) {
+  return {"networks", name, 1e-4,
+          [config](at::Device device, at::ScalarType dtype) { return codec(config, device, dtype); }};
+}
+
 }  // namespace
 
 std::vector<DeviceCase> network_cases() {
@@ -101,7 +122,10 @@ std::vector<DeviceCase> network_cases() {
                         {.preconditioning = {.space_to_depth = true}, .network = patches}),
           denoiser_case("mlp", {.network = MlpConfig{.dim = 2, .label_dim = 3, .width = 32, .depth = 3}}),
           {"networks", "discriminator heads", 1e-4, heads},
-          {"networks", "classifier", 1e-4, classifier}};
+          {"networks", "classifier", 1e-4, classifier},
+          codec_case("autoencoder",
+                     AutoencoderKlConfig{.block_out_channels = {16, 32, 32}, .norm_num_groups = 8}),
+          codec_case("tiny autoencoder", AutoencoderTinyConfig{.channels = 16})};
 }
 
 }  // namespace onestep::test
