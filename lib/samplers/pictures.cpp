@@ -25,14 +25,6 @@ at::Device device_of(const Codec& codec) {
   return named_tensors(codec).front().second.device();
 }
 
-/// Repeats the last row up to `rows`: what an image becomes may depend on how many are in its pass.
-at::Tensor padded(const at::Tensor& t, int64_t rows) {
-  if (t.size(0) == rows) return t;
-  std::vector<int64_t> shape = t.sizes().vec();
-  shape[0] = rows - t.size(0);
-  return at::cat({t, t.slice(0, t.size(0) - 1).expand(shape)});
-}
-
 /// What `change` makes of t, `rows` at a time, on the CPU and float at least.
 at::Tensor in_passes(const at::Tensor& t, int64_t rows, const Workers& workers,
                      const std::function<at::Tensor(const at::Tensor&)>& change) {
@@ -42,8 +34,7 @@ at::Tensor in_passes(const at::Tensor& t, int64_t rows, const Workers& workers,
   workers.for_each(static_cast<int64_t>(passes.size()), [&](int64_t pass, int64_t) {
     const c10::NoGradGuard no_grad;
     const int64_t first = pass * rows, count = std::min(rows, all - first);
-    passes[pass] =
-        change(padded(t.detach().narrow(0, first, count), rows)).narrow(0, 0, count).to(at::kCPU, type);
+    passes[pass] = change(t.detach().narrow(0, first, count)).to(at::kCPU, type);
   });
   return at::cat(passes);
 }
@@ -92,13 +83,9 @@ Encoder encoder_of(const Codec& codec) {
   return {.sha256 = content_sha256(codec),
           .moments = [codec, device = device_of(codec)](const at::Tensor& images) {
             const c10::NoGradGuard no_grad;
-            const int64_t count = images.size(0), rows = autoencoder_pass(images.size(2), images.size(3));
-            const LatentMoments moments =
-                encode_moments(codec, padded(images, std::max(rows, count)).to(device));
-            const auto kept = [&](const at::Tensor& t) {
-              return t.defined() ? t.narrow(0, 0, count).to(at::kCPU) : t;
-            };
-            return LatentMoments{kept(moments.mean), kept(moments.std)};
+            const LatentMoments moments = encode_moments(codec, images.to(device));
+            const auto here = [](const at::Tensor& t) { return t.defined() ? t.to(at::kCPU) : t; };
+            return LatentMoments{here(moments.mean), here(moments.std)};
           }};
 }
 
