@@ -12,6 +12,7 @@
 
 #include "data/dataset.h"
 #include "io/file_error.h"
+#include "networks/fewest_rows.h"
 #include "networks/model_codec.h"
 
 namespace onestep {
@@ -34,7 +35,9 @@ at::Tensor in_passes(const at::Tensor& t, int64_t rows, const Workers& workers,
   workers.for_each(static_cast<int64_t>(passes.size()), [&](int64_t pass, int64_t) {
     const c10::NoGradGuard no_grad;
     const int64_t first = pass * rows, count = std::min(rows, all - first);
-    passes[pass] = change(t.detach().narrow(0, first, count)).to(at::kCPU, type);
+    // Always so many: the last bits of an image may depend on how many are in its pass.
+    passes[pass] =
+        change(padded(t.detach().narrow(0, first, count), rows)).narrow(0, 0, count).to(at::kCPU, type);
   });
   return at::cat(passes);
 }
