@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apps/sample/options.h"
+#include "networks/codec.h"
 #include "parallel/communicator.h"
 #include "samplers/model_data.h"
 #include "samplers/sample.h"
