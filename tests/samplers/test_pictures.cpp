@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "config/config.h"
 #include "io/safetensors.h"
