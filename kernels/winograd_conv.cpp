@@ -13,6 +13,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "kernels/row_sums.h"
 #include "kernels/tensor_data.h"
 #include "kernels/winograd_conv_core.h"
 
@@ -97,6 +98,13 @@ at::Tensor grad_weight(const at::Tensor& x, const at::Tensor& weight, const at::
   return grad;
 }
 
+at::Tensor grad_bias(const at::Tensor& grad_y) {
+  if (grad_y.scalar_type() != at::kFloat) return grad_y.sum({0, 2, 3}, /*keepdim=*/false, at::kFloat);
+  at::Tensor grad = at::empty({grad_y.size(1)}, grad_y.options());
+  row_sums_cpu(read<float>(grad_y), grad_y.numel() / grad_y.size(1), grad_y.size(1), write<float>(grad));
+  return grad;
+}
+
 struct WinogradFunction : torch::autograd::Function<WinogradFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias) {
@@ -121,7 +129,7 @@ struct WinogradFunction : torch::autograd::Function<WinogradFunction> {
     const at::Tensor grad_y = channels_last(grads[0]);
     return {needed[0] ? grad_x(x, weight, grad_y) : at::Tensor(),
             needed[1] ? grad_weight(x, weight, grad_y) : at::Tensor(),
-            needed[2] ? grad_y.sum({0, 2, 3}, /*keepdim=*/false, at::kFloat) : at::Tensor()};
+            needed[2] ? grad_bias(grad_y) : at::Tensor()};
   }
 };
 
@@ -133,10 +141,10 @@ at::Tensor winograd_conv(const at::Tensor& x, const at::Tensor& weight, const at
 }
 
 bool prefers_winograd(const at::Tensor& x, const at::Tensor& weight) {
-  constexpr int64_t kFewestChannels = 16;
+  constexpr int64_t kFewestChannels = 16;  // that are read: of a vector
   if (!is_taken(x) || weight.scalar_type() != x.scalar_type() || weight.size(2) != 3 || weight.size(3) != 3)
     return false;
-  if (std::min(weight.size(0), weight.size(1)) < kFewestChannels) return false;
+  if (weight.size(1) < kFewestChannels) return false;
   // Of a tile's 36 products for 16 pixels, those beyond the border are wasted: 9 pixels must remain.
   const int64_t height = x.size(2), width = x.size(3), tiles = ((height + 3) / 4) * ((width + 3) / 4);
   return height * width >= 9 * tiles;

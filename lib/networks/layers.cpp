@@ -24,6 +24,7 @@
 #include <ATen/ops/upsample_nearest2d.h>
 
 #include "kernels/group_norm_silu.h"
+#include "kernels/linear.h"
 #include "kernels/philox.h"
 #include "kernels/winograd_conv.h"
 #include "noise/purpose.h"
@@ -85,6 +86,7 @@ Linear make_linear(Initializer& init, int64_t in, int64_t out, bool bias, double
 
 at::Tensor forward(const Linear& m, const at::Tensor& x) {
   const at::Tensor in = x.to(m.weight.scalar_type());
+  if (kernels::prefers_linear(in, m.weight)) return kernels::linear(in, m.weight, m.bias);
   return m.bias.defined() ? at::linear(in, m.weight, m.bias) : at::linear(in, m.weight);
 }
 
@@ -160,6 +162,7 @@ at::Tensor forward(const Conv2d& m, const at::Tensor& x) {
   if (m.fused && m.resample != Resample::none) return fused_forward(m, in);
   const at::Tensor seen = resampled(m, in);
   if (kernels::prefers_winograd(seen, m.weight)) return kernels::winograd_conv(seen, m.weight, m.bias);
+  if (kernels::prefers_linear(seen, m.weight)) return kernels::linear(seen, m.weight, m.bias);
   const int64_t half = m.weight.size(-1) / 2;
   return at::conv2d(seen, m.weight, m.bias, {1, 1}, {half, half});
 }

@@ -33,9 +33,10 @@ Conv2d in_order_of_use(const Conv2d& qkv, int64_t heads) {
 at::Tensor forward(const Attention& m, const at::Tensor& x, double scale) {
   const int64_t n = x.size(0), channels = x.size(1), height = x.size(2), width = x.size(3);
   const at::Tensor qkv = onestep::forward(in_order_of_use(m.qkv, m.heads), onestep::forward(m.norm2, x));
-  const at::Tensor parts = qkv.permute({0, 2, 3, 1})
-                               .reshape({n, height * width, 3, m.heads, channels / m.heads})
-                               .permute({2, 0, 3, 4, 1});  // [3, N, heads, C, pixels]
+  const auto parts = qkv.permute({0, 2, 3, 1})
+                         .reshape({n, height * width, 3, m.heads, channels / m.heads})
+                         .permute({2, 0, 3, 4, 1})
+                         .unbind();  // [N, heads, C, pixels] of q, k and v
   const auto part = [&](int64_t which) { return parts[which].reshape({n * m.heads, -1, height * width}); };
   const at::Tensor mixed = attend(part(0), part(1), part(2))
                                .reshape({n, m.heads, -1, height * width})

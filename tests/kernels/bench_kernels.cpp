@@ -21,6 +21,7 @@
 #include <ATen/ops/group_norm.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/zeros.h>
@@ -31,6 +32,7 @@
 #include "kernels/adamw.h"
 #include "kernels/cuda_plugin.h"
 #include "kernels/group_norm_silu.h"
+#include "kernels/linear.h"
 #include "kernels/philox.h"
 #include "kernels/resize_tf1.h"
 #include "kernels/score_difference.h"
@@ -121,29 +123,47 @@ void compare_group_norm(at::Device device, at::IntArrayRef shape, at::ScalarType
       }));
 }
 
-/// The 3 × 3 convolutions of a U-Net's blocks, channels-last; counted are the products of a direct one.
-void compare_conv(at::IntArrayRef shape, bool backward) {
-  const int64_t channels = shape[1];
-  const at::Tensor index = at::arange(shape[0], at::kLong), rows = at::arange(channels, at::kLong);
-  const at::Tensor x = philox_normal(1, 1, index, shape.slice(1), at::kCPU)
-                           .contiguous(at::MemoryFormat::ChannelsLast)
-                           .requires_grad_(backward);
-  const at::Tensor weight = philox_normal(1, 2, rows, {channels, 3, 3}, at::kCPU).requires_grad_(backward);
+/// A layer as `ours` and `library` compute it, images channels-last; counted are the products of the formula.
+template <class Ours, class Library>
+void compare_layer(const std::string& name, at::IntArrayRef shape, at::IntArrayRef weights, bool backward,
+                   const Ours& ours, const Library& library) {
+  const auto layout = [](const at::Tensor& t) {
+    return t.dim() == 4 ? t.contiguous(at::MemoryFormat::ChannelsLast) : t;
+  };
+  const at::Tensor index = at::arange(shape[0], at::kLong), rows = at::arange(weights[0], at::kLong);
+  const at::Tensor x = layout(philox_normal(1, 1, index, shape.slice(1), at::kCPU)).requires_grad_(backward);
+  const at::Tensor weight = philox_normal(1, 2, rows, weights.slice(1), at::kCPU).requires_grad_(backward);
   const at::Tensor bias = philox_normal(1, 3, rows, {1}, at::kCPU).flatten().requires_grad_(backward);
-  const at::Tensor gradient = x.detach().clone();
-  const auto run = [&](const auto& conv) {
-    return [&, conv] {
-      const at::Tensor y = conv(x, weight, bias);
+  const at::Tensor gradient = ours(x, weight, bias).detach();
+  const auto run = [&](const auto& layer) {
+    return [&, layer] {
+      const at::Tensor y = layer(x, weight, bias);
       if (backward) y.backward(gradient);
       for (const at::Tensor& leaf : {x, weight, bias}) leaf.mutable_grad().reset();
       return y;
     };
   };
-  compare(at::kCPU, backward ? "  winograd_conv + backward, conv2d" : "  winograd_conv, conv2d",
-          static_cast<double>(x.numel() * channels * 9 * (backward ? 3 : 1)), run(winograd_conv),
-          run([](const at::Tensor& in, const at::Tensor& w, const at::Tensor& b) {
-            return at::conv2d(in, w, b, {1, 1}, {1, 1});
-          }));
+  const double products = static_cast<double>(x.numel() / x.size(1)) * static_cast<double>(weight.numel());
+  compare(at::kCPU, ("  " + name + c10::str(" to ", weights[0], backward ? " + backward" : "")).c_str(),
+          products * (backward ? 3 : 1), run(ours), run(library));
+}
+
+/// The 3 × 3 convolutions of a U-Net's blocks.
+void compare_conv(at::IntArrayRef shape, int64_t out, bool backward) {
+  compare_layer("winograd_conv, conv2d", shape, {out, shape[1], 3, 3}, backward, winograd_conv,
+                [](const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+                  return at::conv2d(x, weight, bias, {1, 1}, {1, 1});
+                });
+}
+
+/// Its 1 × 1 convolutions, and linear layers.
+void compare_linear(at::IntArrayRef shape, int64_t out, bool backward) {
+  const std::vector<int64_t> matrix{out, shape[1]}, kernel{out, shape[1], 1, 1};
+  const bool images = shape.size() == 4;
+  compare_layer(images ? "linear, conv2d" : "linear, linear", shape, images ? kernel : matrix, backward,
+                linear, [=](const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+                  return images ? at::conv2d(x, weight, bias) : at::linear(x, weight, bias);
+                });
 }
 
 /// A whole update of P parameters with one average and a shadow, norm and all.
@@ -228,15 +248,28 @@ int main(int argc, char** argv) try {
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
       for (const bool backward : {false, true}) compare_group_norm(device, shape, dtype, backward);
   }
-  for (const auto& shape : {std::vector<int64_t>{32, 16, 14, 14},
-                            {32, 32, 7, 7},
-                            {32, 64, 3, 3},
-                            {16, 64, 32, 32},
-                            {16, 128, 16, 16},
-                            {4, 256, 8, 8}}) {
+  struct Layer {
+    std::vector<int64_t> shape;
+    int64_t out;
+  };
+  for (const auto& [shape, out] : {Layer{{32, 16, 14, 14}, 16},
+                                   {{32, 4, 14, 14}, 16},
+                                   {{32, 16, 14, 14}, 4},
+                                   {{16, 3, 32, 32}, 128},
+                                   {{32, 32, 7, 7}, 32},
+                                   {{32, 64, 3, 3}, 64},
+                                   {{16, 64, 32, 32}, 64},
+                                   {{16, 128, 16, 16}, 128},
+                                   {{4, 256, 8, 8}, 256}}) {
     if (cuda) break;
     announce(shape);
-    for (const bool backward : {false, true}) compare_conv(shape, backward);
+    for (const bool backward : {false, true}) compare_conv(shape, out, backward);
+  }
+  for (const auto& [shape, out] :
+       {Layer{{16, 64}, 32}, {{16, 48, 14, 14}, 16}, {{16, 64, 7, 7}, 32}, {{16, 32, 7, 7}, 96}}) {
+    if (cuda) break;
+    announce(shape);
+    for (const bool backward : {false, true}) compare_linear(shape, out, backward);
   }
   const at::Tensor images =
       (philox_uniform(1, 2, at::arange(16, at::kLong), {3, 32, 32}, device) * 256).to(at::kByte);

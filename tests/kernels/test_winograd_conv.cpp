@@ -259,7 +259,7 @@ TEST_CASE("Winograd's convolution: where it is preferred", "[winograd_conv]") {
   for (const int64_t size : {1, 2, 5}) CHECK_FALSE(prefers(64, 64, size, size));
   CHECK_FALSE(prefers(64, 64, 16, 1));
   CHECK_FALSE(prefers(3, 128, 32, 32));
-  CHECK_FALSE(prefers(128, 3, 32, 32));
+  CHECK(prefers(128, 3, 32, 32));
   const at::Tensor x = at::zeros({1, 16, 8, 8});
   CHECK_FALSE(prefers_winograd(x, at::zeros({16, 16, 1, 1})));
   CHECK_FALSE(prefers_winograd(x.to(at::kDouble), at::zeros({16, 16, 3, 3})));
