@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <string>
 
-#include <ATen/Version.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -16,6 +14,7 @@
 #include "kernels/row_sums.h"
 #include "kernels/tensor_data.h"
 #include "kernels/winograd_conv_core.h"
+#include "kernels/winograd_target.h"
 
 namespace onestep::kernels {
 namespace {
@@ -38,14 +37,6 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
               " for ", x.sizes());
   TORCH_CHECK(!bias.defined() || (bias.dim() == 1 && bias.size(0) == weight.size(0)),
               "winograd_conv: bias must be [", weight.size(0), "], got ", bias.sizes());
-}
-
-/// The instructions that ATen uses, too: what narrows its choice narrows ours.
-WinogradTarget target() {
-  static const std::string capability = at::get_cpu_capability();
-  return capability == "AVX512" ? WinogradTarget::avx512
-         : capability == "AVX2" ? WinogradTarget::avx2
-                                : WinogradTarget::baseline;
 }
 
 WinogradShape shape_of(const at::Tensor& x, const at::Tensor& weight) {
@@ -74,8 +65,8 @@ at::Tensor convolved(const at::Tensor& x, const at::Tensor& weight, const at::Te
   at::Tensor y = at::empty({x.size(0), weight.size(0), x.size(2), x.size(3)},
                            x.options().memory_format(at::MemoryFormat::ChannelsLast));
   for_dtype(x, [&]<class Real> {
-    winograd_conv_cpu(target(), shape_of(x, weight), read<Real>(x), read<float>(weight), read<float>(bias),
-                      write<Real>(y));
+    winograd_conv_cpu(winograd_target(), shape_of(x, weight), read<Real>(x), read<float>(weight),
+                      read<float>(bias), write<Real>(y));
   });
   return y;
 }
@@ -83,7 +74,7 @@ at::Tensor convolved(const at::Tensor& x, const at::Tensor& weight, const at::Te
 at::Tensor grad_x(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& grad_y) {
   at::Tensor grad = at::empty_like(x);
   for_dtype(x, [&]<class Real> {
-    winograd_conv_grad_x_cpu(target(), shape_of(x, weight), read<Real>(grad_y), read<float>(weight),
+    winograd_conv_grad_x_cpu(winograd_target(), shape_of(x, weight), read<Real>(grad_y), read<float>(weight),
                              write<Real>(grad));
   });
   return grad;
@@ -92,7 +83,7 @@ at::Tensor grad_x(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 at::Tensor grad_weight(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& grad_y) {
   at::Tensor grad = at::empty_like(weight);
   for_dtype(x, [&]<class Real> {
-    winograd_conv_grad_weight_cpu(target(), shape_of(x, weight), read<Real>(x), read<Real>(grad_y),
+    winograd_conv_grad_weight_cpu(winograd_target(), shape_of(x, weight), read<Real>(x), read<Real>(grad_y),
                                   write<float>(grad));
   });
   return grad;

@@ -5,60 +5,83 @@
 #include <cstring>
 
 #include "kernels/bfloat16.h"
+#include "kernels/winograd_axis.h"
 
 /// The arithmetic of winograd_conv.h on a few tiles, written once for vectors of `lanes` floats: all of it is
 /// inlined into functions that are compiled for one set of instructions each. Images lie in memory as Real,
 /// float32 or bfloat16.
 namespace onestep::kernels::winograd {
 
-#define ONESTEP_INLINE __attribute__((always_inline)) inline
-
-constexpr int64_t kTile = 4;   ///< an output tile's side
-constexpr int64_t kPatch = 6;  ///< of what it reads
-constexpr int64_t kPositions = kPatch * kPatch;
+constexpr int64_t kMostTiles = 96;  ///< that are worked on at a time
 constexpr int64_t kLine = 16;  ///< floats in a cache line; between positions, so that they share no cache set
 
 constexpr int64_t rounded_up(int64_t size, int64_t unit) {
   return (size + unit - 1) / unit * unit;
 }
 
-/// Images [images, height, width, channels] and the tiles that cover them, image by image, row by row.
+/// A convolution's algorithm: F(tile, taps) down and across.
+template <int tile_down, int taps_down, int tile_across, int taps_across>
+struct Plane {
+  static constexpr int kTileDown = tile_down, kTapsDown = taps_down;
+  static constexpr int kTileAcross = tile_across, kTapsAcross = taps_across;
+  static constexpr int kPatchDown = tile_down + taps_down - 1, kPatchAcross = tile_across + taps_across - 1;
+  static constexpr int kPositions = kPatchDown * kPatchAcross, kTaps = taps_down * taps_across;
+};
+using Square3 = Plane<4, 3, 4, 3>;
+
+/// Images [images, height, width, channels].
 struct Grid {
   int64_t images, height, width, channels;
-  int64_t rows() const { return (height + kTile - 1) / kTile; }
-  int64_t columns() const { return (width + kTile - 1) / kTile; }
-  int64_t tiles() const { return images * rows() * columns(); }
 };
 
 /// Where a tile of the output begins.
 struct Corner {
   int64_t image, y, x;
 };
-ONESTEP_INLINE Corner corner_of(const Grid& grid, int64_t tile) {
-  const int64_t row = tile / grid.columns(), column = tile % grid.columns();
-  return {row / grid.rows(), row % grid.rows() * kTile, column * kTile};
-}
+
+/// The tiles that cover a grid, image by image, row by row.
+template <class P>
+struct Tiling {
+  int64_t rows, columns, images;
+  explicit Tiling(const Grid& grid)
+      : rows((grid.height + P::kTileDown - 1) / P::kTileDown),
+        columns((grid.width + P::kTileAcross - 1) / P::kTileAcross),
+        images(grid.images) {}
+  int64_t tiles() const { return images * rows * columns; }
+  /// Of the tiles [first, first + count).
+  ONESTEP_INLINE void corners(int64_t first, int64_t count, Corner* out) const {
+    int64_t column = first % columns, row = first / columns % rows, image = first / columns / rows;
+    for (int64_t i = 0; i < count; ++i) {
+      out[i] = {image, row * P::kTileDown, column * P::kTileAcross};
+      if (++column < columns) continue;
+      column = 0;
+      if (++row < rows) continue;
+      row = 0;
+      ++image;
+    }
+  }
+};
 
 /// A matrix [rows, columns] for each position, in panels of two vectors of columns (the last may be one),
 /// each [position, row, column]: what the inner loop of a product reads lies together.
 struct Panels {
-  int64_t rows, columns, lanes;
+  int64_t rows, columns, lanes, positions;
   int64_t count() const { return (columns + 2 * lanes - 1) / (2 * lanes); }
   int64_t vectors(int64_t panel) const { return columns - panel * 2 * lanes > lanes ? 2 : 1; }
   int64_t position_stride() const { return rows * 2 * lanes + kLine; }
   int64_t at(int64_t panel, int64_t position) const {
-    return (panel * kPositions + position) * position_stride();
+    return (panel * positions + position) * position_stride();
   }
   int64_t size() const { return at(count(), 0); }
 };
 
 /// Numbers for each position of `tiles` tiles, [position, tile, channel], channels rounded up to vectors.
 struct Patches {
-  int64_t tiles, stride;
-  Patches(int64_t count, int64_t channels, int64_t lanes)
-      : tiles(count), stride(rounded_up(channels, lanes)) {}
+  int64_t tiles, stride, positions;
+  Patches(int64_t count, int64_t channels, int64_t lanes, int64_t places)
+      : tiles(count), stride(rounded_up(channels, lanes)), positions(places) {}
   int64_t position_stride() const { return tiles * stride + kLine; }
-  int64_t size() const { return kPositions * position_stride(); }
+  int64_t size() const { return positions * position_stride(); }
 };
 
 /// Weights of which w[row · row_stride + column · column_stride + tap · tap_stride] is one, taps in reverse
@@ -72,12 +95,20 @@ struct WeightView {
 template <class Real>
 struct Convolution {
   Grid in, out;
+  int64_t border_down, border_across;  ///< zeros above and left of the image
   const Real* x;
   const float *weights, *bias;  ///< bias may be null
+  float least;                  ///< smaller outputs become this: 0 is ReLU, −∞ none
   Real* y;
   Panels panels;
   int64_t block;
 };
+
+/// A transform as an argument.
+#define ONESTEP_ALONG(transform)                                 \
+  [](const auto& in, auto& out) __attribute__((always_inline)) { \
+    transform(in, out);                                          \
+  }
 
 template <int lanes>
 struct Arithmetic {
@@ -88,8 +119,10 @@ struct Arithmetic {
   static constexpr int kRows = lanes == 16 ? 12 : 6;
   static constexpr int kRowUnit = kRows / 3;
 
-  static constexpr float kHalfRoot = 0.70710678f;  // √½ = 1/√2
-  static constexpr float kRoot = 1.41421356f;      // √2
+  template <class P>
+  using Down = Axis<lanes, P::kTileDown, P::kTapsDown>;
+  template <class P>
+  using Across = Axis<lanes, P::kTileAcross, P::kTapsAcross>;
 
   static ONESTEP_INLINE Vector load(const float* p) {
     Vector v;
@@ -125,76 +158,27 @@ struct Arithmetic {
     memcpy(p, narrow_ones, (count < lanes ? count : lanes) * sizeof(BFloat16));
   }
 
-  // The transforms along one axis. A position is a point: 0, √½, −√½, √2, −√2, ∞.
-
-  /// Bᵀ d: six pixels to six positions.
-  static ONESTEP_INLINE void from_pixels(const Vector (&d)[6], Vector (&out)[6]) {
-    const Vector near = d[4] - 2.0f * d[2], near_odd = kHalfRoot * d[3] - kRoot * d[1];
-    const Vector far = d[4] - 0.5f * d[2], far_odd = kRoot * d[3] - kHalfRoot * d[1];
-    out[0] = d[0] - 2.5f * d[2] + d[4];
-    out[1] = near + near_odd;
-    out[2] = near - near_odd;
-    out[3] = far + far_odd;
-    out[4] = far - far_odd;
-    out[5] = d[1] - 2.5f * d[3] + d[5];
-  }
-  /// Aᵀ m: six positions to four outputs.
-  static ONESTEP_INLINE void to_outputs(const Vector (&m)[6], Vector (&out)[4]) {
-    const Vector near = m[1] + m[2], near_odd = m[1] - m[2], far = m[3] + m[4], far_odd = m[3] - m[4];
-    out[0] = m[0] + near + far;
-    out[1] = kHalfRoot * near_odd + kRoot * far_odd;
-    out[2] = 0.5f * near + 2.0f * far;
-    out[3] = 0.5f * kHalfRoot * near_odd + 2.0f * kRoot * far_odd + m[5];
-  }
-  /// A y, the adjoint of to_outputs.
-  static ONESTEP_INLINE void from_outputs(const Vector (&y)[4], Vector (&out)[6]) {
-    const Vector near = y[0] + 0.5f * y[2], near_odd = kHalfRoot * y[1] + 0.5f * kHalfRoot * y[3];
-    const Vector far = y[0] + 2.0f * y[2], far_odd = kRoot * y[1] + 2.0f * kRoot * y[3];
-    out[0] = y[0];
-    out[1] = near + near_odd;
-    out[2] = near - near_odd;
-    out[3] = far + far_odd;
-    out[4] = far - far_odd;
-    out[5] = y[3];
-  }
-  /// G g: three taps to six positions.
-  static ONESTEP_INLINE void from_taps(const Vector (&g)[3], Vector (&out)[6]) {
-    const Vector near = -2.0f / 3 * g[0] - 1.0f / 3 * g[2], near_odd = -kRoot / 3 * g[1];
-    const Vector far = 1.0f / 6 * g[0] + 1.0f / 3 * g[2], far_odd = kRoot / 6 * g[1];
-    out[0] = g[0];
-    out[1] = near + near_odd;
-    out[2] = near - near_odd;
-    out[3] = far + far_odd;
-    out[4] = far - far_odd;
-    out[5] = g[2];
-  }
-  /// Gᵀ u, the adjoint of from_taps.
-  static ONESTEP_INLINE void to_taps(const Vector (&u)[6], Vector (&out)[3]) {
-    const Vector near = u[1] + u[2], far = u[3] + u[4];
-    out[0] = u[0] - 2.0f / 3 * near + 1.0f / 6 * far;
-    out[1] = kRoot / 6 * (u[3] - u[4]) - kRoot / 3 * (u[1] - u[2]);
-    out[2] = 1.0f / 3 * (far - near) + u[5];
-  }
-
-  // The same along both axes: of each column, then of each row.
-
-  template <int from, int to, void (*along)(const Vector (&)[from], Vector (&)[to])>
-  static ONESTEP_INLINE void both(const Vector (&in)[from][from], Vector (&out)[to][to]) {
-    Vector half[to][from];
-#pragma GCC unroll 6
-    for (int x = 0; x < from; ++x) {
-      Vector column[from], result[to];
-#pragma GCC unroll 6
-      for (int y = 0; y < from; ++y) column[y] = in[y][x];
-      along(column, result);
-#pragma GCC unroll 6
-      for (int y = 0; y < to; ++y) half[y][x] = result[y];
+  /// A transform of each column, then one of each row.
+  template <int from_down, int from_across, int to_down, int to_across, class AlongColumn, class AlongRow>
+  static ONESTEP_INLINE void both(const Vector (&in)[from_down][from_across],
+                                  Vector (&out)[to_down][to_across], const AlongColumn& down,
+                                  const AlongRow& across) {
+    Vector half[to_down][from_across];
+#pragma GCC unroll 16
+    for (int x = 0; x < from_across; ++x) {
+      Vector column[from_down], result[to_down];
+#pragma GCC unroll 16
+      for (int y = 0; y < from_down; ++y) column[y] = in[y][x];
+      down(column, result);
+#pragma GCC unroll 16
+      for (int y = 0; y < to_down; ++y) half[y][x] = result[y];
     }
-#pragma GCC unroll 6
-    for (int y = 0; y < to; ++y) along(half[y], out[y]);
+#pragma GCC unroll 16
+    for (int y = 0; y < to_down; ++y) across(half[y], out[y]);
   }
 
   /// G w Gᵀ of one panel.
+  template <class P>
   static ONESTEP_INLINE void transform_weights(const float* w, const WeightView& view, const Panels& panels,
                                                int64_t panel, float* u) {
     float* const out = u + panels.at(panel, 0);
@@ -203,123 +187,125 @@ struct Arithmetic {
       for (int64_t v = 0; v < vectors; ++v) {
         const int64_t begin = (panel * 2 + v) * lanes;
         const int64_t count = std::min<int64_t>(lanes, panels.columns - begin);
-        float gathered[9][lanes];
+        float gathered[P::kTaps][lanes];
         if (count < lanes) memset(gathered, 0, sizeof gathered);
         for (int64_t j = 0; j < count; ++j) {
           const float* const taps = w + row * view.row_stride + (begin + j) * view.column_stride;
-          for (int tap = 0; tap < 9; ++tap)
-            gathered[tap][j] = taps[(view.turned ? 8 - tap : tap) * view.tap_stride];
+          for (int tap = 0; tap < P::kTaps; ++tap)
+            gathered[tap][j] = taps[(view.turned ? P::kTaps - 1 - tap : tap) * view.tap_stride];
         }
-        Vector g[3][3], result[6][6];
+        Vector g[P::kTapsDown][P::kTapsAcross], result[P::kPatchDown][P::kPatchAcross];
         memcpy(&g, gathered, sizeof g);
-        both<3, 6, from_taps>(g, result);
+        both(g, result, ONESTEP_ALONG(Down<P>::from_taps), ONESTEP_ALONG(Across<P>::from_taps));
 #pragma GCC unroll 36
-        for (int p = 0; p < kPositions; ++p)
-          store(out + p * stride + (row * vectors + v) * lanes, result[p / 6][p % 6]);
+        for (int p = 0; p < P::kPositions; ++p)
+          store(out + p * stride + (row * vectors + v) * lanes,
+                result[p / P::kPatchAcross][p % P::kPatchAcross]);
       }
     }
   }
 
   /// Gᵀ u G of one panel: the gradient of the weights.
+  template <class P>
   static ONESTEP_INLINE void transform_back(const float* u, const WeightView& view, const Panels& panels,
                                             int64_t panel, float* w) {
     const float* const in = u + panels.at(panel, 0);
     const int64_t vectors = panels.vectors(panel), stride = panels.position_stride();
     for (int64_t row = 0; row < view.rows; ++row) {
       for (int64_t v = 0; v < vectors; ++v) {
-        Vector m[6][6], g[3][3];
+        Vector m[P::kPatchDown][P::kPatchAcross], g[P::kTapsDown][P::kTapsAcross];
 #pragma GCC unroll 36
-        for (int p = 0; p < kPositions; ++p)
-          m[p / 6][p % 6] = load(in + p * stride + (row * vectors + v) * lanes);
-        both<6, 3, to_taps>(m, g);
-        float taps[9][lanes];
+        for (int p = 0; p < P::kPositions; ++p)
+          m[p / P::kPatchAcross][p % P::kPatchAcross] = load(in + p * stride + (row * vectors + v) * lanes);
+        both(m, g, ONESTEP_ALONG(Down<P>::to_taps), ONESTEP_ALONG(Across<P>::to_taps));
+        float taps[P::kTaps][lanes];
         memcpy(taps, &g, sizeof taps);
         const int64_t begin = (panel * 2 + v) * lanes;
         const int64_t count = std::min<int64_t>(lanes, panels.columns - begin);
         for (int64_t j = 0; j < count; ++j)
-          for (int tap = 0; tap < 9; ++tap)
+          for (int tap = 0; tap < P::kTaps; ++tap)
             w[row * view.row_stride + (begin + j) * view.column_stride + tap * view.tap_stride] =
                 taps[tap][j];
       }
     }
   }
 
-  /// What a tile's transform reads: rows of pixels, and which columns are inside the image.
-  template <int size, class Real>
+  /// What a tile's transform reads: rows of pixels, and which columns are inside the image. A row outside
+  /// reads the same zeros for each of its pixels.
+  template <int height, int width, class Real>
   struct Window {
-    const Real* rows[size];
-    bool inside[size];
+    const Real* rows[height];
+    int64_t steps[height];
+    bool inside[width];
     int64_t channels;
   };
-  /// `zeros` holds size pixels and a vector of them, for rows outside.
-  template <int size, class Real>
-  static ONESTEP_INLINE Window<size, Real> window_at(const Real* x, const Grid& grid, int64_t tile,
-                                                     int64_t border, const float* zeros) {
-    const Corner corner = corner_of(grid, tile);
-    const int64_t left = corner.x - border, top = corner.y - border;
-    Window<size, Real> window{.channels = grid.channels};
-    for (int i = 0; i < size; ++i) {
-      const bool is_row = top + i >= 0 && top + i < grid.height;
-      window.inside[i] = left + i >= 0 && left + i < grid.width;
-      window.rows[i] = is_row
-                           ? x + ((corner.image * grid.height + top + i) * grid.width + left) * grid.channels
-                           : reinterpret_cast<const Real*>(zeros);
+  template <int height, int width, class Real>
+  static ONESTEP_INLINE Window<height, width, Real> window_at(const Real* x, const Grid& grid, int64_t image,
+                                                              int64_t top, int64_t left, const float* zeros) {
+    Window<height, width, Real> window;
+    window.channels = grid.channels;
+    for (int y = 0; y < height; ++y) {
+      const bool inside = top + y >= 0 && top + y < grid.height;
+      window.steps[y] = inside ? grid.channels : 0;
+      window.rows[y] = inside ? x + ((image * grid.height + top + y) * grid.width + left) * grid.channels
+                              : reinterpret_cast<const Real*>(zeros);
     }
+    for (int i = 0; i < width; ++i) window.inside[i] = left + i >= 0 && left + i < grid.width;
     return window;
   }
 
-  template <int size, void (*along)(const Vector (&)[size], Vector (&)[6]), bool whole, class Real>
-  static ONESTEP_INLINE void transform_window(const Window<size, Real>& window, int64_t c, float* out,
-                                              int64_t position_stride) {
-    Vector half[6][size];
-#pragma GCC unroll 6
-    for (int x = 0; x < size; ++x) {
-      Vector column[size] = {}, result[6];
-      if (window.inside[x]) {
-#pragma GCC unroll 6
-        for (int y = 0; y < size; ++y) {
-          const Real* const pixel = window.rows[y] + x * window.channels + c;
-          column[y] = whole ? load(pixel) : load(pixel, window.channels - c);
-        }
+  template <bool whole, int height, int width, class Real>
+  static ONESTEP_INLINE void load_window(const Window<height, width, Real>& window, int64_t c,
+                                         Vector (&pixels)[height][width]) {
+#pragma GCC unroll 16
+    for (int x = 0; x < width; ++x) {
+#pragma GCC unroll 16
+      for (int y = 0; y < height; ++y) {
+        const Real* const pixel = window.rows[y] + x * window.steps[y] + c;
+        pixels[y][x] = !window.inside[x] ? Vector{} : whole ? load(pixel) : load(pixel, window.channels - c);
       }
-      along(column, result);
-#pragma GCC unroll 6
-      for (int i = 0; i < 6; ++i) half[i][x] = result[i];
-    }
-#pragma GCC unroll 6
-    for (int i = 0; i < 6; ++i) {
-      Vector result[6];
-      along(half[i], result);
-#pragma GCC unroll 6
-      for (int j = 0; j < 6; ++j) store(out + (i * 6 + j) * position_stride + c, result[j]);
     }
   }
 
-  /// The transform of `size` × `size` pixels from `border` above and left of each tile's corner; what lies
-  /// outside the image is zero.
-  template <int size, int border, void (*along)(const Vector (&)[size], Vector (&)[6]), class Real>
-  static ONESTEP_INLINE void transform_tiles(const Real* x, const Grid& grid, int64_t first, int64_t count,
-                                             const float* zeros, const Patches& patches, float* out) {
+  /// The transforms of what tiles with these corners see, a window that begins `up` above and `left` of the
+  /// corner; what lies outside the image is zero.
+  template <int height, int width, int down, int across, class Real, class AlongColumn, class AlongRow>
+  static ONESTEP_INLINE void transform_windows(const Real* x, const Grid& grid, const Corner* corners,
+                                               int64_t count, int64_t up, int64_t left, const float* zeros,
+                                               const Patches& patches, float* out,
+                                               const AlongColumn& along_column, const AlongRow& along_row) {
     const int64_t stride = patches.position_stride();
     for (int64_t tile = 0; tile < count; ++tile, out += patches.stride) {
-      const Window<size, Real> window = window_at<size>(x, grid, first + tile, border, zeros);
-      int64_t c = 0;
-      for (; c + lanes <= grid.channels; c += lanes)
-        transform_window<size, along, true>(window, c, out, stride);
-      if (c < grid.channels) transform_window<size, along, false>(window, c, out, stride);
+      const Corner& corner = corners[tile];
+      const auto window =
+          window_at<height, width>(x, grid, corner.image, corner.y - up, corner.x - left, zeros);
+      for (int64_t c = 0; c < grid.channels; c += lanes) {
+        Vector pixels[height][width], result[down][across];
+        grid.channels - c >= lanes ? load_window<true>(window, c, pixels)
+                                   : load_window<false>(window, c, pixels);
+        both(pixels, result, along_column, along_row);
+#pragma GCC unroll 36
+        for (int p = 0; p < down * across; ++p) store(out + p * stride + c, result[p / across][p % across]);
+      }
     }
   }
-  /// Bᵀ x B: what the tiles of an input read.
-  template <class Real>
-  static ONESTEP_INLINE void read_patches(const Real* x, const Grid& grid, int64_t first, int64_t count,
-                                          const float* zeros, const Patches& patches, float* out) {
-    transform_tiles<6, 1, from_pixels>(x, grid, first, count, zeros, patches, out);
+  /// Bᵀ x B: what the tiles of an output read of the input.
+  template <class P, class Real>
+  static ONESTEP_INLINE void read_patches(const Real* x, const Grid& grid, const Corner* corners,
+                                          int64_t count, int64_t up, int64_t left, const float* zeros,
+                                          const Patches& patches, float* out) {
+    transform_windows<P::kPatchDown, P::kPatchAcross, P::kPatchDown, P::kPatchAcross>(
+        x, grid, corners, count, up, left, zeros, patches, out, ONESTEP_ALONG(Down<P>::from_pixels),
+        ONESTEP_ALONG(Across<P>::from_pixels));
   }
   /// A y Aᵀ: what comes back from the tiles of an output.
-  template <class Real>
-  static ONESTEP_INLINE void read_outputs(const Real* y, const Grid& grid, int64_t first, int64_t count,
-                                          const float* zeros, const Patches& patches, float* out) {
-    transform_tiles<4, 0, from_outputs>(y, grid, first, count, zeros, patches, out);
+  template <class P, class Real>
+  static ONESTEP_INLINE void read_outputs(const Real* y, const Grid& grid, const Corner* corners,
+                                          int64_t count, const float* zeros, const Patches& patches,
+                                          float* out) {
+    transform_windows<P::kTileDown, P::kTileAcross, P::kPatchDown, P::kPatchAcross>(
+        y, grid, corners, count, 0, 0, zeros, patches, out, ONESTEP_ALONG(Down<P>::from_outputs),
+        ONESTEP_ALONG(Across<P>::from_outputs));
   }
 
   /// out[r] (+)= Σ_i a[r · row + i · step] b[i · b_stride], in the order of i: a row's sums do not depend on
@@ -375,40 +361,47 @@ struct Arithmetic {
   }
 
   /// Aᵀ m A + bias of one tile and vector of channels; m is [position, ...]. What lies outside is left out.
-  template <class Real>
+  template <class P, bool whole, class Real>
   static ONESTEP_INLINE void write_outputs(const float* m, int64_t position_stride, const Vector& bias,
-                                           const Grid& grid, int64_t tile, int64_t channel, Real* y) {
-    Vector sums[6][6], outputs[4][4];
+                                           const Convolution<Real>& call, const Corner& corner,
+                                           int64_t channel) {
+    Vector sums[P::kPatchDown][P::kPatchAcross], outputs[P::kTileDown][P::kTileAcross];
 #pragma GCC unroll 36
-    for (int p = 0; p < kPositions; ++p) sums[p / 6][p % 6] = load(m + p * position_stride);
-    both<6, 4, to_outputs>(sums, outputs);
-    const Corner corner = corner_of(grid, tile);
-    const int64_t height = std::min(kTile, grid.height - corner.y),
-                  width = std::min(kTile, grid.width - corner.x);
-    Real* const out = y + ((corner.image * grid.height + corner.y) * grid.width + corner.x) * grid.channels;
+    for (int p = 0; p < P::kPositions; ++p)
+      sums[p / P::kPatchAcross][p % P::kPatchAcross] = load(m + p * position_stride);
+    both(sums, outputs, ONESTEP_ALONG(Down<P>::to_outputs), ONESTEP_ALONG(Across<P>::to_outputs));
+    const Grid& grid = call.out;
+    const int64_t height = grid.height - corner.y, width = grid.width - corner.x;
+    Real* const out =
+        call.y + ((corner.image * grid.height + corner.y) * grid.width + corner.x) * grid.channels;
+    const Vector least = call.least - Vector{};
 #pragma GCC unroll 4
-    for (int64_t i = 0; i < kTile; ++i) {
+    for (int64_t i = 0; i < P::kTileDown; ++i) {
 #pragma GCC unroll 4
-      for (int64_t j = 0; j < kTile; ++j) {
-        if (i < height && j < width)
-          store(out + (i * grid.width + j) * grid.channels + channel, outputs[i][j] + bias,
-                grid.channels - channel);
+      for (int64_t j = 0; j < P::kTileAcross; ++j) {
+        if (i >= height || j >= width) continue;
+        const Vector sum = outputs[i][j] + bias, y = sum < least ? least : sum;  // a NaN stays one
+        Real* const pixel = out + (i * grid.width + j) * grid.channels + channel;
+        whole ? store(pixel, y) : store(pixel, y, grid.channels - channel);
       }
     }
   }
 
   /// The convolution's tiles [first, first + count).
-  template <class Real>
+  template <class P, class Real>
   static ONESTEP_INLINE void convolve(const Convolution<Real>& call, int64_t first, int64_t count,
                                       float* scratch) {
-    const Patches patches(call.block, call.in.channels, lanes);
+    const Patches patches(call.block, call.in.channels, lanes, P::kPositions);
     const int64_t whole = rounded_up(count, kRowUnit), position_stride = patches.position_stride();
     float* const sums = scratch;
-    float* const zeros = sums + kPositions * kRows * 2 * lanes;
-    float* const read = zeros + kPatch * patches.stride;
-    memset(zeros, 0, kPatch * patches.stride * sizeof(float));
-    read_patches(call.x, call.in, first, count, zeros, patches, read);
-    for (int64_t p = 0; p < kPositions; ++p) {
+    float* const zeros = sums + P::kPositions * kRows * 2 * lanes;
+    float* const read = zeros + patches.stride;
+    memset(zeros, 0, patches.stride * sizeof(float));
+    Corner corners[kMostTiles];
+    Tiling<P>(call.out).corners(first, count, corners);
+    read_patches<P>(call.x, call.in, corners, count, call.border_down, call.border_across, zeros, patches,
+                    read);
+    for (int64_t p = 0; p < P::kPositions; ++p) {
       memset(read + p * position_stride + count * patches.stride, 0,
              (whole - count) * patches.stride * sizeof(float));
     }
@@ -416,18 +409,19 @@ struct Arithmetic {
       const int64_t vectors = call.panels.vectors(panel), width = vectors * lanes;
       for (int64_t begin = 0; begin < count; begin += kRows) {
         const int64_t rows = std::min<int64_t>(kRows, whole - begin);
-        for (int64_t p = 0; p < kPositions; ++p) {
+        for (int64_t p = 0; p < P::kPositions; ++p) {
           products<false>(read + p * position_stride + begin * patches.stride, patches.stride, 1, rows,
                           call.weights + call.panels.at(panel, p), width, vectors, call.panels.rows,
                           sums + p * kRows * width, width);
         }
         for (int64_t v = 0; v < vectors; ++v) {
-          const int64_t channel = panel * 2 * lanes + v * lanes;
-          const Vector bias =
-              call.bias == nullptr ? Vector{} : load(call.bias + channel, call.out.channels - channel);
+          const int64_t channel = panel * 2 * lanes + v * lanes, rest = call.out.channels - channel;
+          const Vector bias = call.bias == nullptr ? Vector{} : load(call.bias + channel, rest);
           for (int64_t row = 0; row < std::min<int64_t>(rows, count - begin); ++row) {
-            write_outputs(sums + row * width + v * lanes, kRows * width, bias, call.out, first + begin + row,
-                          channel, call.y);
+            const float* const m = sums + row * width + v * lanes;
+            const Corner& corner = corners[begin + row];
+            rest >= lanes ? write_outputs<P, true>(m, kRows * width, bias, call, corner, channel)
+                          : write_outputs<P, false>(m, kRows * width, bias, call, corner, channel);
           }
         }
       }
@@ -435,6 +429,7 @@ struct Arithmetic {
   }
 
   /// One position of the weights' gradient: grad (+)= Σ_tiles read · come_back, += if adds.
+  template <class P>
   static ONESTEP_INLINE void correlate(const float* read, const Patches& in, const float* come_back,
                                        const Patches& out, int64_t count, const Panels& panels,
                                        int64_t position, bool adds, float* grad) {
@@ -450,5 +445,7 @@ struct Arithmetic {
     }
   }
 };
+
+#undef ONESTEP_ALONG
 
 }  // namespace onestep::kernels::winograd

@@ -2,6 +2,7 @@
 #include "networks/inception.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
@@ -37,6 +38,7 @@ at::Tensor packed_conv(const InceptionConv& m, const at::Tensor& x, Activation a
 }
 
 at::Tensor conv(const InceptionConv& m, const at::Tensor& x, Activation activation = Activation::relu) {
+  if (m.prepared) return kernels::conv_relu(*m.prepared, x);
   if (m.weight.is_mkldnn()) return packed_conv(m, x, activation);
   at::Tensor y = at::conv2d(x, m.weight, m.bias, m.stride, m.padding);
   if (m.norm) {
@@ -71,16 +73,32 @@ at::Tensor forward(const InceptionBlock& m, const at::Tensor& x) {
   return outputs.size() == 1 ? outputs.front() : at::cat(outputs, 1);
 }
 
-/// A copy in which `change` has rewritten each convolution.
+/// Rewrites each convolution of the block.
 template <class Change>
-Inception with_convs(Inception m, Change&& change) {
-  for (InceptionBlock& block : m.blocks) {
-    for (InceptionBranch& branch : block.branches) {
-      for (InceptionConv& conv : branch.convs) change(conv);
-    }
+void change_convs(InceptionBlock& block, Change&& change) {
+  for (InceptionBranch& branch : block.branches) {
+    for (InceptionConv& conv : branch.convs) change(conv);
   }
-  return m;
 }
+
+/// The block's weights for passes of this many images.
+void pack(InceptionBlock& block, int64_t images) {
+  change_convs(block, [&](InceptionConv& conv) {
+    TORCH_CHECK(!conv.norm && conv.weight.scalar_type() == at::kFloat,
+                "pack_for_cpu: needs float32 weights with batch norm folded");
+    if (conv.stride == 1) conv.prepared = kernels::prepare_conv(conv.weight, conv.bias, conv.padding);
+    if (conv.prepared) {
+      conv.weight = conv.bias = at::Tensor();
+      return;
+    }
+    conv.weight = at::mkldnn_reorder_conv2d_weight(
+        conv.weight.to_mkldnn(), conv.padding, {conv.stride, conv.stride}, {1, 1}, /*groups=*/1,
+        at::IntArrayRef{images, conv.weight.size(1), conv.side, conv.side});
+  });
+}
+
+/// The block that ends those with large activations and small weights.
+constexpr std::string_view kLastOfImageByImage = "Mixed_5d";
 
 /// First 7 channels of Mixed_6d, which are its 1 × 1 branch's, as the evaluation code of Dhariwal & Nichol
 /// 2021 takes them: [B, 768, 17, 17] → [B, 17 · 17 · 7].
@@ -92,7 +110,7 @@ at::Tensor spatial_features(const at::Tensor& mixed_6d) {
 
 Inception fold_batch_norm(const Inception& m) {
   const c10::NoGradGuard no_grad;
-  return with_convs(m, [](InceptionConv& conv) {
+  const auto fold = [](InceptionConv& conv) {
     if (!conv.norm) return;
     const auto dtype = conv.weight.scalar_type();
     const auto wide = [](const at::Tensor& t) { return t.to(at::kDouble); };
@@ -100,20 +118,23 @@ Inception fold_batch_norm(const Inception& m) {
     conv.weight = (wide(conv.weight) * scale.view({-1, 1, 1, 1})).to(dtype);
     conv.bias = (wide(conv.norm->bias) - wide(conv.norm->running_mean) * scale).to(dtype);
     conv.norm.reset();
-  });
+  };
+  Inception folded = m;
+  for (InceptionBlock& block : folded.blocks) change_convs(block, fold);
+  return folded;
 }
 
 Inception pack_for_cpu(const Inception& m, int64_t images_per_pass) {
   if (!at::hasMKLDNN()) return m;
   const c10::NoGradGuard no_grad;
-  Inception packed = with_convs(m, [&](InceptionConv& conv) {
-    TORCH_CHECK(!conv.norm && conv.weight.scalar_type() == at::kFloat,
-                "pack_for_cpu: needs float32 weights with batch norm folded");
-    conv.weight = at::mkldnn_reorder_conv2d_weight(
-        conv.weight.to_mkldnn(), conv.padding, {conv.stride, conv.stride}, {1, 1}, /*groups=*/1,
-        at::IntArrayRef{images_per_pass, conv.weight.size(1), conv.side, conv.side});
-  });
+  Inception packed = m;
   packed.images_per_pass = images_per_pass;
+  bool image_by_image = true;
+  for (InceptionBlock& block : packed.blocks) {
+    block.image_by_image = image_by_image;
+    pack(block, image_by_image ? 1 : images_per_pass);
+    if (block.name == kLastOfImageByImage) image_by_image = false;
+  }
   return packed;
 }
 
@@ -124,15 +145,27 @@ Inception load_inception(const std::filesystem::path& path, at::Device device) {
 
 InceptionOutput inception_resized(const Inception& m, const at::Tensor& images, const InceptionTap& tap) {
   const c10::NoGradGuard no_grad;
-  const bool channels_last = m.images_per_pass > 0;  // packed: what oneDNN is fastest on
+  const bool channels_last = m.images_per_pass > 0;  // packed: what it is fastest on
   at::Tensor x = channels_last ? images.contiguous(at::MemoryFormat::ChannelsLast) : images;
   InceptionOutput out;
-  for (const InceptionBlock& block : m.blocks) {
-    x = forward(block, x);
-    if (block.name == "Mixed_6d") out.spatial = spatial_features(x);
-    if (tap) tap(block.name, x);
+  const auto run = [&](const InceptionBlock* begin, const InceptionBlock* end, at::Tensor seen) {
+    for (const InceptionBlock* block = begin; block != end; ++block) {
+      seen = forward(*block, seen);
+      if (block->name == "Mixed_6d") out.spatial = spatial_features(seen);
+      if (tap) tap(block->name, seen);
+    }
+    return seen;
+  };
+  const InceptionBlock *const begin = m.blocks.data(), *const end = begin + m.blocks.size(),
+                              *const rest = std::find_if(begin, end, [](const InceptionBlock& block) {
+                                return !block.image_by_image;
+                              });
+  if (rest != begin) {
+    std::vector<at::Tensor> parts;
+    for (const at::Tensor& image : x.split(1)) parts.push_back(run(begin, rest, image));
+    x = at::cat(parts);
   }
-  out.pool = x.mean({2, 3});
+  out.pool = run(rest, end, x).mean({2, 3});
   out.logits = forward(Linear{.weight = m.fc.weight}, out.pool);
   return out;
 }

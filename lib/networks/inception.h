@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/prepared_conv.h"
 #include "networks/layers.h"
 
 /// The Inception network of FID: Inception-v3 as TensorFlow released it on 2015-12-05 (Szegedy et al.,
@@ -32,6 +33,8 @@ struct InceptionConv {
   at::Tensor weight;        ///< [out, in, height, width]
   at::Tensor bias;          ///< [out], only when folded
   std::optional<Norm> norm;
+  std::optional<kernels::PreparedConv>
+      prepared;      ///< packed where that is fastest: in the place of weight and bias
   int64_t side = 0;  ///< height and width of its input
   int64_t stride = 1;
   std::array<int64_t, 2> padding = {0, 0};
@@ -57,6 +60,8 @@ struct InceptionBranch {
 struct InceptionBlock {
   std::string name;
   std::vector<InceptionBranch> branches;
+  bool image_by_image =
+      false;  ///< the images of a pass go through it and those before it one after the other
 };
 
 struct Inception {
@@ -87,9 +92,11 @@ Inception read_inception(const std::filesystem::path& path);
 /// The same function with batch norm folded into the convolutions, computed in float64.
 Inception fold_batch_norm(const Inception& m);
 
-/// The same function for float32 on the CPU: weights in the layout that oneDNN wants for passes of this many
-/// images and the present number of threads (others work, more slowly). They serve the forward pass only (no
-/// `clone`, no saving). Returns m itself where LibTorch has no oneDNN. Needs folded weights.
+/// The same function for float32 on the CPU: weights transformed for kernels/prepared_conv.h where that is
+/// faster, else in the layout that oneDNN wants for passes of this many images and the present number of
+/// threads (others work, more slowly). Blocks with large activations and small weights take an image at a
+/// time, so that caches hold them. The weights serve the forward pass only (no `clone`, no saving). Returns m
+/// itself where LibTorch has no oneDNN. Needs folded weights.
 Inception pack_for_cpu(const Inception& m, int64_t images_per_pass = 16);
 
 /// Reads, folds and moves to the device, packed on the CPU: ready to run.
@@ -102,7 +109,7 @@ struct InceptionOutput {
   at::Tensor logits;  ///< [B, 1008], IS's; without the output's bias, as the score has always been computed
 };
 
-/// Sees the output of every block, by name.
+/// Sees the output of every block, by name: of each pass, or of each of its images, in order.
 using InceptionTap = std::function<void(const std::string& block, const at::Tensor& activation)>;
 
 /// images: uint8 [B, C, H, W], C = 1 or 3, of any size (kernels/resize_tf1.h). Outputs have the weights'

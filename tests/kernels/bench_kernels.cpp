@@ -2,6 +2,7 @@
 // Each kernel against the ATen operators it replaces, one thread, alternating runs, medians. A kernel whose
 // ratio is not above 1 should go. Run by hand:  bench_kernels [cuda] [--json]
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <limits>
 #include <malloc.h>
@@ -11,6 +12,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/arange.h>
@@ -22,6 +24,7 @@
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/mkldnn_reorder_conv2d_weight.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/zeros.h>
@@ -34,6 +37,7 @@
 #include "kernels/group_norm_silu.h"
 #include "kernels/linear.h"
 #include "kernels/philox.h"
+#include "kernels/prepared_conv.h"
 #include "kernels/resize_tf1.h"
 #include "kernels/score_difference.h"
 #include "kernels/winograd_conv.h"
@@ -166,6 +170,35 @@ void compare_linear(at::IntArrayRef shape, int64_t out, bool backward) {
                 });
 }
 
+/// A convolution of Inception with bias and ReLU, weights packed ahead on both sides: oneDNN's in the layout
+/// that it is best at, as an operator of LibTorch's compiler. Counted are the products of a direct one.
+void compare_prepared(at::IntArrayRef shape, int64_t out, std::array<int64_t, 2> size,
+                      std::array<int64_t, 2> padding) {
+  const c10::NoGradGuard no_grad;
+  const at::Tensor index = at::arange(shape[0], at::kLong), rows = at::arange(out, at::kLong);
+  const at::Tensor x =
+      philox_normal(1, 1, index, shape.slice(1), at::kCPU).contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor weight = philox_normal(1, 2, rows, {shape[1], size[0], size[1]}, at::kCPU);
+  const at::Tensor bias = philox_normal(1, 3, rows, {1}, at::kCPU).flatten();
+  const at::Tensor packed =
+      at::mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), padding, {1, 1}, {1, 1}, 1, shape);
+  const auto direct =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("mkldnn::_convolution_pointwise", "")
+          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                            at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t, std::string_view,
+                            c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>)>();
+  const PreparedConv prepared = *prepare_conv(weight, bias, padding);
+  const auto products = static_cast<double>(conv_relu(prepared, x).numel() * shape[1] * size[0] * size[1]);
+  compare(
+      at::kCPU, c10::str("  conv_relu ", size[0], " x ", size[1], " to ", out, ", packed conv2d").c_str(),
+      products, [&] { return conv_relu(prepared, x); },
+      [&] {
+        return direct.call(x, packed, bias, padding, {1, 1}, {1, 1}, 1, "relu",
+                           c10::List<std::optional<at::Scalar>>(), "");
+      });
+}
+
 /// A whole update of P parameters with one average and a shadow, norm and all.
 void compare_adamw(at::Device device, int64_t size) {
   const auto options = at::device(device).dtype(at::kFloat);
@@ -270,6 +303,26 @@ int main(int argc, char** argv) try {
     if (cuda) break;
     announce(shape);
     for (const bool backward : {false, true}) compare_linear(shape, out, backward);
+  }
+  struct Layer {
+    std::vector<int64_t> shape;
+    int64_t out;
+    std::array<int64_t, 2> size, padding;
+  };
+  for (const Layer& layer : {Layer{{1, 32, 149, 149}, 32, {3, 3}, {0, 0}},
+                             {{1, 32, 147, 147}, 64, {3, 3}, {1, 1}},
+                             {{1, 80, 73, 73}, 192, {3, 3}, {0, 0}},
+                             {{1, 48, 35, 35}, 64, {5, 5}, {2, 2}},
+                             {{1, 64, 35, 35}, 96, {3, 3}, {1, 1}},
+                             {{1, 96, 35, 35}, 96, {3, 3}, {1, 1}},
+                             {{16, 128, 17, 17}, 128, {1, 7}, {0, 3}},
+                             {{16, 192, 17, 17}, 192, {7, 1}, {3, 0}},
+                             {{16, 384, 8, 8}, 384, {1, 3}, {0, 1}},
+                             {{16, 384, 8, 8}, 384, {3, 1}, {1, 0}},
+                             {{16, 448, 8, 8}, 384, {3, 3}, {1, 1}}}) {
+    if (cuda) break;
+    announce(layer.shape);
+    compare_prepared(layer.shape, layer.out, layer.size, layer.padding);
   }
   const at::Tensor images =
       (philox_uniform(1, 2, at::arange(16, at::kLong), {3, 32, 32}, device) * 256).to(at::kByte);

@@ -4,6 +4,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/stack.h>
@@ -50,10 +51,12 @@ Measured measure(const Inception& m, Run&& run) {
   const std::map<std::string, std::string> named = {
       {"MaxPool_1", "64"}, {"MaxPool_2", "192"}, {"Mixed_6e", "768"}};
   Measured all;
+  std::map<std::string, std::vector<at::Tensor>> means;  // of the parts that the images went through in
   const InceptionOutput out = run([&](const std::string& block, const at::Tensor& activation) {
-    all.blocks[block] = activation[0].contiguous();
-    if (named.contains(block)) all.features[named.at(block)] = activation.mean({2, 3});
+    all.blocks.try_emplace(block, activation[0].contiguous());
+    if (named.contains(block)) means[named.at(block)].push_back(activation.mean({2, 3}));
   });
+  for (const auto& [name, parts] : means) all.features[name] = at::cat(parts);
   all.features["2048"] = out.pool;
   all.features["logits_unbiased"] = out.logits;
   all.features["logits"] = out.logits + m.fc.bias;
