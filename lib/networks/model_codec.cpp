@@ -21,8 +21,9 @@ fs::path find(const NamedAutoencoder& named, const fs::path& model) {
   const fs::path folder = fs::absolute(model).parent_path();
   for (const fs::path& place : {folder / named.file, folder.parent_path() / named.file})
     if (io::path_exists(place)) return place;
-  throw io::FileError(model, "makes latents, and the autoencoder that they are of, " + named.file +
-                                 ", is neither beside it nor in the folder above");
+  throw io::FileError(model,
+                      "makes latents, and the autoencoder that they are of, " + named.file +
+                          ", is neither beside it nor in the folder above: put it there, or name a decoder");
 }
 
 }  // namespace
