@@ -59,7 +59,7 @@ const std::vector<Family>& solver_families() {
       plain("dpmpp2s", {Dpmpp2S{}}, "2", "2N-1", "DPM-Solver++(2S)"),
       plain("dpmpp_sde", {DpmppSde{}}, "-", "2N-1", "SDE-DPM-Solver++ of single steps"),
       ordered("ab", "", kMaxOrder, multistep(adams_bashforth, 4), "K",
-              "Adams-Bashforth (PLMS, iPNDM), K to 5"),
+              "Adams-Bashforth (iPNDM), K to 5"),
       plain("plms", {Multistep{.trapezoid_start = true}}, "4", "N+1",
             "ab4 whose first step is made again with the mean slope: SD's PNDM"),
       ordered("lms", "", kMaxOrder, multistep(lagrange, 4), any, "the same on uneven steps, K to 5"),
