@@ -157,7 +157,7 @@ InceptionOutput inception_resized(const Inception& m, const at::Tensor& images, 
     return seen;
   };
   const InceptionBlock *const begin = m.blocks.data(), *const end = begin + m.blocks.size(),
-                              *const rest = std::find_if(begin, end, [](const InceptionBlock& block) {
+                              *const rest = std::find_if(begin, end, [](const InceptionBlock&block) {
                                 return !block.image_by_image;
                               });
   if (rest != begin) {
