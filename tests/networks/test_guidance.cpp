@@ -48,7 +48,7 @@ TEST_CASE("Guidance of the first channels alone leaves the others as the conditi
   };
   const at::Tensor one = guided({4, 1}), both = guided(4);
   CHECK(one.narrow(1, 0, 1).equal(both.narrow(1, 0, 1)));
-  CHECK(one.narrow(1, 1, 1).equal(with.narrow(1, 1, 1)));
+  CHECK(relative_error(one.narrow(1, 1, 1), with.narrow(1, 1, 1)) < 1e-6);
   CHECK_FALSE(one.equal(both));
   CHECK(guided({4, 2}).equal(both));
   CHECK(guided({4, 5}).equal(both));
