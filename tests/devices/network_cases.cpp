@@ -21,7 +21,7 @@ M awake(M module) {
   return module;
 }
 
-/// But that of a key's bias: it moves all logits of a query alike, so that its gradient is rounding alone.
+/// But that of a bias of keys, which is zero but for rounding: softmax does not see it.
 template <class M>
 void append_gradients(Outputs& outputs, M& module) {
   for_each_tensor(module, [&](const std::string& name, at::Tensor& tensor, bool) {
