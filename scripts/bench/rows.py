@@ -123,10 +123,10 @@ ROWS = [
            "torch-fidelity's precision and recall", slow=True, most=3),
     metric("neighbours-2048", "precision, recall, density, coverage of 10,000 against 10,000, 2048 features",
            "neighbours 10000 2048", "torch-fidelity's precision and recall", slow=True, most=2),
-    Row("fid", "FID of 1,000 + 1,000 images in Inception features, end to end",
+    Row("fid", "FID of 500 + 500 images in Inception features, end to end",
         Side("OneStep", "onestep-evaluate configs/fashion_mnist/inception_fid.yaml features.model={inception} "
-             "subjects.0.data.limit=1000 reference.data.limit=1000 --threads {threads} --no-cache out={folder}/fid", whole=True),
-        Side("torch-fidelity", "scripts/bench_fid.py {inception} --images 1000 --threads {threads} --json"),
+             "subjects.0.data.limit=500 reference.data.limit=500 --threads {threads} --no-cache out={folder}/fid", whole=True),
+        Side("torch-fidelity", "scripts/bench_fid.py {inception} --images 500 --threads {threads} --json"),
         3.0, unit="s", slow=True, most=2),
     Row("cold-start", "one image from a model file to a PNG, from the start of the process",
         Side("OneStep", "onestep-sample {fashion_teacher} --solver one_step --seeds 0 --out {folder}/cold", whole=True, warm=True),
