@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The whole of OneStep on Fashion-MNIST, from a bare machine to a scored one-step generator: about 8 minutes on
+# The whole of OneStep on Fashion-MNIST, from a bare machine to a scored one-step generator: 3 to 8 minutes on
 # two cores after the setup. Run again after an interruption, it goes on where it stopped.
 #
 #   scripts/quickstart.sh           into runs/fashion_mnist
