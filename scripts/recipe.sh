@@ -5,8 +5,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 bin=build/release/bin
-train_classifier=() train_autoencoder=() train_teacher=() train_student=() evaluate=()
-latents=()  # what teacher and student are told of the autoencoder
+train_classifier=() train_autoencoder=() encode=() train_teacher=() train_student=() evaluate=()
+encoded=()  # what teacher and student are told of the latents that they learn from
 
 # recipe_of NAME METHOD [--smoke]: where things are, and with --smoke tiny budgets, into runs/smoke; prints the head of
 # the calling script for any other option.
@@ -18,7 +18,7 @@ recipe_of() {
       runs=runs/smoke
       rm -rf "$runs"
       train_classifier=(run.images=4000) train_autoencoder=(run.images=4000) train_teacher=(run.images=2000) train_student=(run.images=1000)
-      evaluate=(images=256)
+      encode=(data.of.limit=1000) evaluate=(images=256)
       ;;
     *) awk 'NR > 2 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0" && exit 2 ;;
   esac
@@ -66,7 +66,7 @@ score() {
   newer "$scores" "$configs/evaluate.yaml" {"$classifier","$teacher","$student"}/model.safetensors && return
   "$bin/onestep-evaluate" "$configs/evaluate.yaml" out="$report" features.model="$classifier/model.safetensors" \
     subjects.0.path="$student/model.safetensors" subjects.1.path="$teacher/model.safetensors" \
-    subjects.2.path="$teacher/model.safetensors" "${latents[@]/#data./subjects.3.}" "${evaluate[@]}" > "$scores.part"
+    subjects.2.path="$teacher/model.safetensors" "${evaluate[@]}" > "$scores.part"
   mv "$scores.part" "$scores"
 }
 
@@ -75,11 +75,12 @@ run_recipe() {
   stage "classifier" "$bin/onestep-train" "$configs/classifier.yaml" run.dir="$classifier" "${train_classifier[@]}"
   if [ -e "$configs/autoencoder.yaml" ]; then
     stage "autoencoder" "$bin/onestep-train" "$configs/autoencoder.yaml" run.dir="$autoencoder" "${train_autoencoder[@]}"
-    latents=(data.autoencoder="$autoencoder/model.safetensors")
+    encoded=(data.autoencoder="$autoencoder/model.safetensors" "${encode[@]}")
+    evaluate+=(subjects.3.autoencoder="$autoencoder/model.safetensors")
   fi
-  stage "teacher" "$bin/onestep-train" "$configs/teacher.yaml" run.dir="$teacher" "${latents[@]}" "${train_teacher[@]}"
+  stage "teacher" "$bin/onestep-train" "$configs/teacher.yaml" run.dir="$teacher" "${encoded[@]}" "${train_teacher[@]}"
   stage "one-step student" "$bin/onestep-train" "$configs/$method.yaml" run.dir="$student" \
-    task.teacher="$teacher/model.safetensors" evaluation.features.model="$classifier/model.safetensors" "${latents[@]}" \
+    task.teacher="$teacher/model.safetensors" evaluation.features.model="$classifier/model.safetensors" "${encoded[@]}" \
     "${train_student[@]}"
   stage "grids" draw_grids
   stage "scores" score
