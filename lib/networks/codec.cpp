@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "config/config.h"
-#include "io/sha256.h"
 #include "networks/fewest_rows.h"
 #include "networks/foreign_autoencoder.h"
 #include "networks/model_metadata.h"
@@ -186,9 +185,7 @@ Codec load_codec(const std::filesystem::path& path, at::Device device, at::Scala
     if (const auto files = taesd_files(path)) return read_taesd(*files, device, dtype);
   if (folder)
     throw io::FileError(path, "not an autoencoder: it has neither config.json nor TAESD's two files");
-  Codec codec = codec_of(io::read_safetensors(path), device, dtype);
-  codec.sha256 = io::sha256_of_file(path);
-  return codec;
+  return codec_of(io::read_safetensors(path), device, dtype);
 }
 
 io::TensorFile model_file(const Codec& codec, std::map<std::string, std::string> metadata) {

@@ -22,7 +22,6 @@ struct Pixels {
 /// variance (latent_scaling.h). A value: copy it to share the weights, `clone` it for weights of its own.
 struct Codec {
   std::variant<Pixels, AutoencoderKl, AutoencoderTiny> form;
-  std::string sha256 = "";  ///< of the file that it was read from; of two files, that of both digests as text
   template <class Self, class Visit>
   static void parameters(Self& m, Visit&& visit) {
     std::visit([&](auto& form) { std::decay_t<decltype(form)>::parameters(form, visit); }, m.form);
@@ -76,8 +75,7 @@ PassCost decode_cost(const Codec& codec, const ImageShape& images);
 /// error. Throws io::FileError naming the file.
 Codec load_codec(const std::filesystem::path& path, at::Device device, at::ScalarType dtype = at::kFloat);
 
-/// What a model file holds (sharing storage with the codec, which has to be an autoencoder), and back;
-/// `codec_of` leaves sha256 empty.
+/// What a model file holds (sharing storage with the codec, which has to be an autoencoder), and back.
 io::TensorFile model_file(const Codec& codec, std::map<std::string, std::string> metadata = {});
 Codec codec_of(const io::TensorFile& file, at::Device device, at::ScalarType dtype = at::kFloat);
 void save_codec(const std::filesystem::path& path, const Codec& codec,

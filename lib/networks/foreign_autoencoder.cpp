@@ -12,7 +12,6 @@
 #include "config/suggest.h"
 #include "io/file.h"
 #include "io/folder.h"
-#include "io/sha256.h"
 
 namespace onestep {
 namespace {
@@ -201,11 +200,9 @@ bool is_diffusers_folder(const Path& path) {
 Codec read_diffusers_autoencoder(const Path& folder, at::Device device, at::ScalarType dtype) {
   const Codec shapes = make_codec(config_in(folder), 0, at::kMeta);
   const io::TensorFile file = io::read_safetensors(weights_in(folder));
-  Codec codec = read_all(file, shapes, device, dtype, [&](const std::string& path) {
+  return read_all(file, shapes, device, dtype, [&](const std::string& path) {
     return file.has(path) || !file.has(old_name(path)) ? path : old_name(path);
   });
-  codec.sha256 = io::sha256_of_file(file.path);
-  return codec;
 }
 
 std::optional<TaesdFiles> taesd_files(const Path& path) {
@@ -235,8 +232,7 @@ Codec read_taesd(const TaesdFiles& files, at::Device device, at::ScalarType dtyp
                        [](const std::string& path) { return sequence_name(path, 0); });
   m.decoder = read_all(decoder, m.decoder, device, dtype,
                        [](const std::string& path) { return sequence_name(path, 1); });
-  return {.form = std::move(m),
-          .sha256 = io::sha256(io::sha256_of_file(files.encoder) + io::sha256_of_file(files.decoder))};
+  return {.form = std::move(m)};
 }
 
 }  // namespace onestep
