@@ -89,6 +89,12 @@ struct Passes {
     flatten(network);
     return [network, *this]() mutable { classify(network, x).logits.sum().backward(); };
   }
+
+  std::function<void()> operator()(const AutoencodeConfig& config) const {
+    Codec network = clone(make_codec(config.network, 0), device);
+    flatten(network);
+    return [network, *this]() mutable { decode(network, encode(network, x)).sum().backward(); };
+  }
 };
 
 struct Options {
