@@ -197,7 +197,7 @@ void complete(Experiment& e, const Communicator& ranks) {
 /// Beside the run's models, which name it.
 void keep_autoencoder(const RunFolder& folder, const Codec& codec) {
   const std::filesystem::path file = folder.root / kAutoencoderFile;
-  if (content_sha256(codec).empty() || io::path_exists(file)) return;
+  if (is_pixels(codec) || io::path_exists(file)) return;
   save_codec(file, codec);
 }
 

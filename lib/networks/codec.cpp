@@ -14,8 +14,6 @@
 namespace onestep {
 namespace {
 
-constexpr const char* kCodecKey = "onestep.codec";
-
 /// Reading the variant through a struct gives it the `kind` syntax of every other config.
 struct CodecMetadata {
   AutoencoderConfig codec;
@@ -92,7 +90,7 @@ int64_t fewest_rows(const at::Tensor& x, const PassCost& cost) {
 }
 
 AutoencoderConfig config_of(const Codec& codec) {
-  TORCH_CHECK(!std::holds_alternative<Pixels>(codec.form), "pixels are no autoencoder, and have no file");
+  TORCH_CHECK(!is_pixels(codec), "pixels are no autoencoder, and have no file");
   return of_autoencoder(codec, AutoencoderConfig(),
                         [](const auto& m) -> AutoencoderConfig { return m.config; });
 }

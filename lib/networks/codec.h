@@ -28,6 +28,13 @@ struct Codec {
   }
 };
 
+inline bool is_pixels(const Codec& codec) {
+  return std::holds_alternative<Pixels>(codec.form);
+}
+
+/// The metadata key of an autoencoder's file that holds its configuration.
+inline constexpr const char* kCodecKey = "onestep.codec";
+
 /// The autoencoder to be made: what `kind` chooses in a configuration.
 using AutoencoderConfig = std::variant<AutoencoderKlConfig, AutoencoderTinyConfig>;
 std::string problem_of(const AutoencoderConfig& config);

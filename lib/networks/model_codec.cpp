@@ -29,7 +29,7 @@ fs::path find(const NamedAutoencoder& named, const fs::path& model) {
 }  // namespace
 
 std::string content_sha256(const Codec& codec) {
-  if (std::holds_alternative<Pixels>(codec.form)) return "";
+  if (is_pixels(codec)) return "";
   const io::TensorFile file = model_file(codec);
   std::string text = "onestep.codec.1";
   for (const auto& [key, value] : file.metadata) text += c10::str("\n", key, " ", value);
@@ -41,11 +41,11 @@ std::string content_sha256(const Codec& codec) {
 }
 
 bool is_codec(const io::TensorFile& file) {
-  return file.metadata.contains("onestep.codec");
+  return file.metadata.contains(kCodecKey);
 }
 
 std::map<std::string, std::string> metadata_of(const Codec& codec) {
-  if (std::holds_alternative<Pixels>(codec.form)) return {};
+  if (is_pixels(codec)) return {};
   const NamedAutoencoder named{kAutoencoderFile, content_sha256(codec)};
   return {{kAutoencoderKey, config::to_json(named).dump()}};
 }

@@ -18,10 +18,6 @@
 namespace onestep {
 namespace {
 
-bool is_pixels(const Codec& codec) {
-  return std::holds_alternative<Pixels>(codec.form);
-}
-
 at::Device device_of(const Codec& codec) {
   return named_tensors(codec).front().second.device();
 }
