@@ -11,6 +11,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/linear_core.h"
+#include "kernels/needed_gradients.h"
 #include "kernels/row_sums.h"
 #include "kernels/tensor_data.h"
 
@@ -89,9 +90,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1];
-    const std::array<bool, 3> needed{
-        context->needs_input_grad(0), context->needs_input_grad(1),
-        context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)};
+    const std::array<bool, 3> needed = needed_gradients(*context);
     if (c10::GradMode::is_enabled()) return differentiable_gradients(x, weight, grads[0], needed);
     const at::Tensor grad_y = by_rows(grads[0]);
     const LinearShape shape = shape_of(x, weight);

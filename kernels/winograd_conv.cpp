@@ -11,6 +11,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "kernels/needed_gradients.h"
 #include "kernels/row_sums.h"
 #include "kernels/tensor_data.h"
 #include "kernels/winograd_conv_core.h"
@@ -108,9 +109,7 @@ struct WinogradFunction : torch::autograd::Function<WinogradFunction> {
   static variable_list backward(AutogradContext* context, variable_list grads) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1];
-    const std::array<bool, 3> needed{
-        context->needs_input_grad(0), context->needs_input_grad(1),
-        context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)};
+    const std::array<bool, 3> needed = needed_gradients(*context);
     if (c10::GradMode::is_enabled()) {
       const auto [of_x, of_weight, of_bias] = at::convolution_backward(
           grads[0], x, weight.to(x.scalar_type()), at::IntArrayRef{weight.size(0)}, {1, 1}, {1, 1}, {1, 1},

@@ -4,14 +4,13 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/zeros.h>
 #include <catch2/catch.hpp>
 
-#include "kernels/philox.h"
+#include "kernels/conv_inputs.h"
 #include "kernels/prepared_conv.h"
 #include "kernels/prepared_conv_core.h"
 #include "kernels/winograd_target.h"
@@ -20,18 +19,6 @@ using namespace onestep::kernels;
 using Catch::Matchers::Contains;
 
 namespace {
-
-at::Tensor normal(uint32_t purpose, at::IntArrayRef shape) {
-  return philox_normal(1, purpose, at::arange(shape[0], at::kLong), shape.slice(1), at::kCPU, at::kFloat);
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-struct Sizes {
-  int64_t images, in, out, height, width;
-};
 
 /// A kernel with the error of its algorithm on 128 channels, relative to the result's (measured: a third).
 struct Kernel {

@@ -6,7 +6,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/Version.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -16,7 +15,7 @@
 #include <catch2/catch.hpp>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "kernels/philox.h"
+#include "kernels/conv_inputs.h"
 #include "kernels/winograd_conv.h"
 #include "kernels/winograd_conv_core.h"
 
@@ -24,18 +23,6 @@ using namespace onestep::kernels;
 using Catch::Matchers::Contains;
 
 namespace {
-
-at::Tensor normal(uint32_t purpose, at::IntArrayRef shape) {
-  return philox_normal(1, purpose, at::arange(shape[0], at::kLong), shape.slice(1), at::kCPU, at::kFloat);
-}
-
-at::Tensor channels_last(const at::Tensor& x) {
-  return x.contiguous(at::MemoryFormat::ChannelsLast);
-}
-
-struct Sizes {
-  int64_t images, in, out, height, width;
-};
 
 struct Case {
   at::Tensor x, weight, bias, grad_y;
