@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "losses/finite.h"
 
+#include <numeric>
+#include <vector>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -8,8 +11,10 @@
 namespace onestep {
 
 at::Tensor finite_samples(const at::Tensor& values) {
-  const at::Tensor finite = values.detach().isfinite();
-  return finite.dim() == 1 ? finite : finite.flatten(1).all(1);
+  if (values.dim() == 1) return values.detach().isfinite();
+  std::vector<int64_t> within(static_cast<size_t>(values.dim() - 1));
+  std::iota(within.begin(), within.end(), 1);
+  return (values.detach() * 0).sum(within) == 0;  // 0 x is NaN for an x that isn't finite; isfinite is slow
 }
 
 at::Tensor kept(const at::Tensor& values, const at::Tensor& keep) {
