@@ -58,7 +58,8 @@ SPECS = {
     "edm_base16": Spec(
         channels=3, size=32, base=16, mult=(2, 2, 2), blocks=4, attention=(16,), dropout=0.13, label_dropout=0.0,
         patches=False, sigma_data=0.5, log_sigma=(-1.2, 1.2), learning_rate=2e-4, discriminator_resolutions=(16, 8), parameters=881_139),
-    # configs/networks/dit_b_2.yaml
+    # configs/networks/dit_s_2.yaml and dit_b_2.yaml
+    "sit_s_2": DitSpec(channels=4, size=32, patch=2, width=384, depth=12, heads=6, parameters=32_865_056),
     "sit_b_2": DitSpec(channels=4, size=32, patch=2, width=768, depth=12, heads=12, parameters=130_315_808),
     # EDM's ADM for ImageNet at 64x64, configs/networks/imagenet64_adm.yaml
     "adm_imagenet64": Spec(
