@@ -134,6 +134,14 @@ const at::Tensor& tensor_of(const io::TensorFile& file, const std::string& name,
 /// Throws io::FileError where the file has tensors beside the known ones, which it names.
 void refuse_others(const io::TensorFile& file, const std::set<std::string>& known);
 
+/// The same module, sharing storage, whose parameters take no gradient.
+template <class M>
+M detached(const M& module) {
+  M copy = module;
+  for_each_tensor(copy, [](const std::string&, at::Tensor& tensor, bool) { tensor = tensor.detach(); });
+  return copy;
+}
+
 /// The same module whose parameters are rounded to `dtype`, without gradient; buffers and derived tensors are
 /// shared and keep their own.
 template <class M>

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -24,6 +25,17 @@ namespace {
 constexpr int64_t kPass = 64;        // images a pass without gradients
 constexpr int64_t kShownInARow = 4;  // pictures, each beside what becomes of it
 
+/// What learns.
+struct AutoencodeNetworks {
+  Codec codec;  ///< unscaled
+  std::optional<PatchDiscriminator> discriminator;
+  template <class Self, class Visit>
+  static void parameters(Self& m, Visit&& visit) {
+    Codec::parameters(m.codec, visit);
+    visit("discriminator", m.discriminator);
+  }
+};
+
 struct AutoencodeTask {
   AutoencodeConfig config;
   RunConfig run;
@@ -32,21 +44,29 @@ struct AutoencodeTask {
   Dataset data;
   Workers workers;
   StepGraphs<StepStats> graphs;
-  Trainee<Codec> codec;  ///< unscaled
-  Averages<Codec> averages;
+  Trainee<AutoencodeNetworks> networks;
+  Averages<AutoencodeNetworks> averages;
   at::Tensor scaling;  ///< float64 [2] on the CPU: factor and shift, measured at the end
 
   StepStats step(const Step& step) {
-    return learn(codec, averages, workers, graphs, step, device, run.images,
-                 [this](const Codec& network, const Batch& shard, const at::Tensor& images) {
-                   return losses_of(network, shard, images);
-                 });
+    const auto& opponent = config.adversarial;
+    const bool opposed = opponent && static_cast<double>(step.nimg) >= 1000 * opponent->start_kimg;
+    return learn(
+        networks, averages, workers, graphs, step, device, run.images,
+        [this, opposed](const AutoencodeNetworks& now, const Batch& shard, const at::Tensor& images) {
+          const LatentMoments latents = encode_moments(now.codec, images);
+          const at::Tensor back = decode(now.codec, sample(latents, noise_for(shard, latents)));
+          ShardLosses losses = losses_of(latents, images, back);
+          if (opposed) oppose(losses, *now.discriminator, images, back);
+          return losses;
+        },
+        opposed ? " opposed" : "");
   }
 
-  ShardLosses losses_of(const Codec& network, const Batch& shard, const at::Tensor& images) const {
-    const LatentMoments latents = encode_moments(network, images);
+  ShardLosses losses_of(const LatentMoments& latents, const at::Tensor& images,
+                        const at::Tensor& back) const {
     const auto pixels = static_cast<double>(images[0].numel());
-    const at::Tensor error = decode(network, sample(latents, noise_for(shard, latents))) - images;
+    const at::Tensor error = back - images;
     const at::Tensor squared = error.square().flatten(1).mean(1), absolute = error.abs().flatten(1).mean(1);
     ShardLosses shards{config.squared * squared + config.absolute * absolute,
                        {{"squared", squared.detach()}, {"absolute", absolute.detach()}}};
@@ -55,6 +75,18 @@ struct AutoencodeTask {
     shards.losses = shards.losses + config.kl_weight / pixels * kl;
     shards.others.emplace_back("kl", kl.detach());
     return shards;
+  }
+
+  /// The autoencoder's term goes through the discriminator as it is; that one's loss stops at its pictures.
+  void oppose(ShardLosses& shards, const PatchDiscriminator& discriminator, const at::Tensor& images,
+              const at::Tensor& back) const {
+    const OpponentConfig& opponent = *config.adversarial;
+    const at::Tensor taken = generator_loss(opponent.loss, forward(detached(discriminator), back));
+    const at::Tensor both = forward(discriminator, at::cat({images, back.detach()}));
+    const std::vector<at::Tensor> logits = both.chunk(2);
+    shards.losses = shards.losses + opponent.weight * taken;
+    shards.others.emplace_back("adv", taken.detach());
+    shards.opponents = discriminator_loss(opponent.loss, logits[0], logits[1]);
   }
 
   at::Tensor noise_for(const Batch& shard, const LatentMoments& latents) const {
@@ -66,7 +98,7 @@ struct AutoencodeTask {
   /// The moments of all latents of the training set become those of a unit normal.
   void measure_scaling() {
     const c10::NoGradGuard no_grad;
-    const Codec& network = averages.front().module;
+    const Codec& network = averages.front().module.codec;
     const int64_t n = data.images.size(0), passes = (n + kPass - 1) / kPass;
     std::vector<at::Tensor> sums(passes);  // of each pass, so that their order is no matter of threads
     int64_t numbers = 0;
@@ -92,19 +124,43 @@ struct AutoencodeTask {
     const c10::NoGradGuard no_grad;
     const int64_t count = std::min<int64_t>(data.images.size(0), 8 * kShownInARow);
     const at::Tensor pictures = to_float(data.images.narrow(0, 0, count)).to(device);
-    const Codec& network = averages.front().module;
+    const Codec& network = averages.front().module.codec;
     return sheet_of(at::stack({pictures, decode(network, encode(network, pictures))}, 1).flatten(0, 1).cpu());
   }
 
-  io::TensorFile model(const Average<Codec>& average) const {
+  io::TensorFile model(const Average<AutoencodeNetworks>& average) const {
     const auto* numbers = scaling.const_data_ptr<double>();
-    return model_file(with_latent_scaling(average.module, {numbers[0], numbers[1]}), provenance);
+    return model_file(with_latent_scaling(average.module.codec, {numbers[0], numbers[1]}), provenance);
   }
 };
 
-Codec unscaled(const AutoencoderConfig& config, const TaskContext& context) {
-  return with_latent_scaling(clone(make_codec(config, context.run.seed, drawn_on(context)), context.device),
-                             {});
+AutoencodeNetworks make_networks(const AutoencodeConfig& config, const TaskContext& context) {
+  const auto seed = static_cast<uint64_t>(context.run.seed);
+  AutoencodeNetworks networks{
+      .codec = with_latent_scaling(make_codec(config.network, seed, drawn_on(context)), {})};
+  if (config.adversarial)
+    networks.discriminator = make_patch_discriminator(config.adversarial->network,
+                                                      data_shape(context).channels, seed, drawn_on(context));
+  return clone(networks, context.device);
+}
+
+TaskCost cost_of(const AutoencodeNetworks& networks, const TaskContext& context, int64_t workers,
+                 size_t averages) {
+  const ImageShape pictures = data_shape(context);
+  const PassCost there = encode_cost(networks.codec, pictures), back = decode_cost(networks.codec, pictures);
+  TaskCost cost = training_cost("autoencoder", parameter_count(networks.codec),
+                                {there.macs + back.macs, there.activations + back.activations}, context.run,
+                                workers, averages);
+  if (!networks.discriminator) return cost;
+  // It learns from two pictures of each, and gives the autoencoder a gradient by a third pass, there and
+  // back.
+  const PassCost one = pass_cost(*networks.discriminator, pictures);
+  const TaskCost against = training_cost("discriminator", parameter_count(*networks.discriminator),
+                                         {one.macs, 3 * one.activations}, context.run, workers, averages);
+  cost.parameters.push_back(against.parameters.front());
+  cost.macs_per_image += 2 * against.macs_per_image + 2 * static_cast<double>(one.macs);
+  cost.bytes += against.bytes;
+  return cost;
 }
 
 /// Throws config::ConfigError where the autoencoder doesn't take and give the data's pictures.
@@ -133,10 +189,9 @@ std::string AutoencodeConfig::problem() const {
 Task make_autoencode_task(const AutoencodeConfig& config, const TaskContext& context) {
   require_fit(config.network, context);
   const int64_t workers = busy_workers(context.run, context.workers.count());
-  const at::ScalarType type = network_type(context.run);
-  auto codec =
-      make_trainee(unscaled(config.network, context), config.optimizer, {.workers = workers, .type = type});
-  auto averages = make_averages(config.ema, codec.module);
+  auto networks = make_trainee(make_networks(config, context), config.optimizer,
+                               {.workers = workers, .type = network_type(context.run)});
+  auto averages = make_averages(config.ema, networks.module);
   const LatentScaling own = std::visit([](const auto& c) { return c.scaling; }, config.network);
   const LatentScaling start = config.unit_variance ? LatentScaling{} : own;
   auto self = std::make_shared<AutoencodeTask>(
@@ -147,7 +202,7 @@ Task make_autoencode_task(const AutoencodeConfig& config, const TaskContext& con
                      .data = context.data,
                      .workers = context.workers,
                      .graphs = StepGraphs<StepStats>(context.graphs),
-                     .codec = std::move(codec),
+                     .networks = std::move(networks),
                      .averages = std::move(averages),
                      .scaling = at::tensor({start.scaling_factor, start.shift_factor}, at::kDouble)});
   Task task{.step = [self](const Step& step) { return self->step(step); },
@@ -158,20 +213,12 @@ Task make_autoencode_task(const AutoencodeConfig& config, const TaskContext& con
                 }};
   if (is_picture(data_shape(context))) task.snapshot = [self] { return self->snapshot(); };
   if (config.unit_variance) task.finish = [self](const Dataset&) { self->measure_scaling(); };
-  append_state(task.state, "network", self->codec);
+  append_state(task.state, "network", self->networks);
   append_state(task.state, "ema", self->averages);
   task.state.emplace_back("latent_scaling", self->scaling);
   task.device = context.device;
-  task.restored = [self] { refresh(self->codec); };
-  const PassCost there = encode_cost(self->codec.module, data_shape(context)),
-                 back = decode_cost(self->codec.module, data_shape(context));
-  const PassCost pass{there.macs + back.macs, there.activations + back.activations};
-  const int64_t parameters = parameter_count(self->codec.module);
-  task.cost = {.parameters = {{"autoencoder", parameters}},
-               .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
-               .bytes = training_bytes(parameters, workers, type) +
-                        4.0 * static_cast<double>(parameters * self->averages.size()) +
-                        activation_bytes(pass, context.run, workers)};
+  task.restored = [self] { refresh(self->networks); };
+  task.cost = cost_of(self->networks.module, context, workers, self->averages.size());
   return task;
 }
 

@@ -81,12 +81,8 @@ Task make_classify_task(const ClassifyConfig& config, const TaskContext& context
   task.state.emplace_back("feature_scale", self->student.module.feature_scale);
   task.device = context.device;
   task.restored = [self] { refresh(self->student); };
-  const PassCost pass = pass_cost(self->student.module);
-  const int64_t parameters = parameter_count(self->student.module);
-  task.cost = {
-      .parameters = {{"classifier", parameters}},
-      .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
-      .bytes = training_bytes(parameters, workers, type) + activation_bytes(pass, context.run, workers)};
+  task.cost = training_cost("classifier", parameter_count(self->student.module),
+                            pass_cost(self->student.module), context.run, workers);
   return task;
 }
 

@@ -114,13 +114,8 @@ Task make_denoise_task(const DenoiseConfig& config, const TaskContext& context) 
   append_state(task.state, "ema", self->averages);
   task.device = context.device;
   task.restored = [self] { refresh(self->student); };
-  const PassCost pass = pass_cost(self->student.module);
-  const int64_t parameters = parameter_count(self->student.module);
-  task.cost = {.parameters = {{"network", parameters}},
-               .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
-               .bytes = training_bytes(parameters, workers, type) +
-                        4.0 * static_cast<double>(parameters * self->averages.size()) +
-                        activation_bytes(pass, context.run, workers)};
+  task.cost = training_cost("network", parameter_count(self->student.module), pass_cost(self->student.module),
+                            context.run, workers, self->averages.size());
   return task;
 }
 

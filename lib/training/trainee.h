@@ -168,4 +168,13 @@ inline double activation_bytes(const PassCost& pass, const RunConfig& run, int64
 /// A backward pass costs about two forward ones.
 inline constexpr double kTrainingPasses = 3;
 
+/// What it costs to train one network by `pass` over each image, with that many moving averages of it.
+inline TaskCost training_cost(const std::string& name, int64_t parameters, const PassCost& pass,
+                              const RunConfig& run, int64_t workers, size_t averages = 0) {
+  return {.parameters = {{name, parameters}},
+          .macs_per_image = kTrainingPasses * static_cast<double>(pass.macs),
+          .bytes = training_bytes(parameters, workers, network_type(run)) +
+                   4.0 * static_cast<double>(parameters * averages) + activation_bytes(pass, run, workers)};
+}
+
 }  // namespace onestep

@@ -10,6 +10,7 @@
 #include "kernels/philox.h"
 #include "networks/classifier.h"
 #include "networks/head.h"
+#include "networks/patch_discriminator.h"
 #include "on_devices.h"
 
 using namespace onestep;
@@ -39,6 +40,30 @@ DEVICE_TEST_CASE("A discriminator gives one logit for each selected resolution",
   for (const at::Tensor& feature : features) some.push_back(feature.slice(0, 1, 3));
   CHECK(relative_error(forward(d, some), logits.slice(0, 1, 3)) < 1e-5);
   CHECK_THROWS_AS(forward(d, {features[0]}), c10::Error);
+}
+
+DEVICE_TEST_CASE("A patch discriminator gives a logit for each patch, which sees that patch alone",
+                 "[networks]") {
+  for (const auto& [levels, patch] : {std::pair<int64_t, int64_t>{1, 7}, {2, 15}, {3, 31}}) {
+    INFO("levels " << levels);
+    const PatchDiscriminator m =
+        clone(make_patch_discriminator({.channels = 16, .levels = levels}, 3, 1), device);
+    at::Tensor pictures = noise({3, 64, 64}, 2).to(device).requires_grad_(true);
+    const at::Tensor logits = forward(m, pictures);
+    const int64_t side = 64 >> levels;
+    CHECK(logits.sizes() == at::IntArrayRef{2, side * side});
+    CHECK(forward(m, noise({3, 13, 18}, 2).to(device)).dim() == 2);
+    if (levels > 1) continue;  // a norm sees the whole picture
+    logits[0][(side / 2) * side + side / 2].backward();
+    const at::Tensor rows = pictures.grad()[0].abs().sum(at::IntArrayRef{0, 2});
+    CHECK((rows > 1e-5 * rows.max()).sum().item<int64_t>() == patch);  // Winograd's zeros are rounded
+    CHECK(pictures.grad()[1].eq(0).all().item<bool>());
+  }
+}
+
+TEST_CASE("A patch discriminator's cost counts its convolutions") {
+  const PatchDiscriminator m = make_patch_discriminator({.channels = 16, .levels = 2}, 3, 1, at::kMeta);
+  CHECK(pass_cost(m, {3, 32, 32}).macs == 27 * 16 * 256 + 144 * 32 * 64 + 288 * 1 * 64);
 }
 
 TEST_CASE("A classifier file rebuilds the classifier") {

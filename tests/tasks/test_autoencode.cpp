@@ -79,6 +79,58 @@ TEST_CASE("autoencode: the loss is made of the logged parts, the KL by the numbe
         Approx(2 * part("squared") + 0.5 * part("absolute") + 0.125 * part("kl") / 64).epsilon(1e-6));
 }
 
+namespace {
+
+/// One step with such a discriminator: weights of the autoencoder, and of the discriminator after them.
+std::pair<at::Tensor, at::Tensor> after_a_step(const std::filesystem::path& dir,
+                                               const std::string& adversarial) {
+  const Finished done = run(dir, with(kAutoencoder, "kind: autoencode", "kind: autoencode" + adversarial),
+                            "images: 16, batch: 16");
+  Codec codec = codec_of(done.model, at::kCPU);
+  const int64_t own = flatten(codec).values.numel();
+  const auto& [name, all] = done.state.front();
+  CHECK(name == "network.parameters");
+  return {all.slice(0, 0, own), all.slice(0, own)};
+}
+
+}  // namespace
+
+TEST_CASE(
+    "autoencode: the adversarial term meets the autoencoder, the discriminator's loss the discriminator") {
+  const TemporaryFolder folder;
+  const auto adversarial = [](const std::string& weight, const std::string& more = "") {
+    return ", adversarial: {channels: 16, weight: " + weight + more + "}";
+  };
+  const auto [alone, nothing] = after_a_step(folder / "alone", "");
+  const auto [hardly, judge] = after_a_step(folder / "hardly", adversarial("1.0e-20"));
+  const auto [much, same] = after_a_step(folder / "much", adversarial("1"));
+  const auto [later, unmoved] = after_a_step(folder / "later", adversarial("1", ", start_kimg: 1"));
+  CHECK(hardly.equal(alone));      // the discriminator's loss is no affair of the autoencoder's
+  CHECK_FALSE(much.equal(alone));  // the adversarial term is
+  CHECK(later.equal(alone));
+  CHECK(same.equal(judge));  // and does not move the discriminator, which learns
+  CHECK_FALSE(judge.equal(unmoved));
+}
+
+TEST_CASE("autoencode: adversarial parts in the log") {
+  const TemporaryFolder folder;
+  const auto dir = folder / "run";
+  run(dir,
+      with(kAutoencoder, "kind: autoencode",
+           "kind: autoencode, adversarial: {weight: 0.25, channels: 16, loss: logistic}"),
+      "images: 4000, batch: 16, tick_images: 1000");
+  run(folder / "first",
+      with(kAutoencoder, "kind: autoencode",
+           "kind: autoencode, adversarial: {weight: 0.25, channels: 16, loss: logistic}"),
+      "images: 16, batch: 16, tick_images: 16");
+  const auto part = [&](const std::string& name) { return logged(folder / "first", name).front(); };
+  CHECK(part("loss") ==
+        Approx(part("squared") + 0.3 * part("absolute") + 0.02 * part("kl") / 64 + 0.25 * part("adv"))
+            .epsilon(1e-6));
+  CHECK(part("disc") > 0.5);  // 2 ln 2 where it can't tell
+  CHECK(logged(dir, "squared").back() < 0.3 * logged(dir, "squared").front());
+}
+
 TEST_CASE("autoencode: what can't be trained is told before it begins") {
   const TemporaryFolder folder;
   const auto refuses = [&](const std::string& old, const std::string& now, const std::string& why) {
@@ -89,6 +141,8 @@ TEST_CASE("autoencode: what can't be trained is told before it begins") {
   refuses("in_channels: 1", "in_channels: 3", "task.network");
   refuses("[8, 8]", "[8, 8, 8, 8, 8]", "task.network");
   refuses("norm_num_groups: 4", "norm_num_groups: 3", "norm_num_groups");
+  refuses("kind: autoencode", "kind: autoencode, adversarial: {channels: 24}", "multiple of 16");
+  refuses("kind: autoencode", "kind: autoencode, adversarial: {loss: wasserstein}", "hinge");
   refuses("kind: autoencode", "kind: autoencode, squared: 0, absolute: 0", "nothing would be learnt");
 }
 

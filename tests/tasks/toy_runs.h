@@ -48,6 +48,11 @@ inline const std::string kAutoencoder =
     "block_out_channels: [8, 8], layers_per_block: 1, norm_num_groups: 4}, optimizer: {learning_rate: {peak: "
     "5.0e-3}}, ema: {half_life_kimg: 0.1}}";
 
+/// The same with a discriminator that sets in on the way.
+inline const std::string kOpposedAutoencoder =
+    with(kAutoencoder, "kind: autoencode",
+         "kind: autoencode, adversarial: {weight: 0.1, start_kimg: 0.03, channels: 16, levels: 2}");
+
 /// Two classes of 8×8 images: bright upper or bright lower half, with some noise.
 inline Dataset halves() {
   const int64_t n = 48;
@@ -173,6 +178,7 @@ inline std::vector<std::pair<std::string, std::string>> every_task(const std::fi
       {"teacher", kTeacher},
       {"classifier", kClassifier},
       {"autoencoder", kAutoencoder},
+      {"opposed_autoencoder", kOpposedAutoencoder},
       {"f_distill", distil(teacher, kDiscriminator)},
       {"two_fake_updates", distil(teacher, ", updates_per_student: 2" + kDiscriminator)},
       {"in_turns", distil(teacher,
