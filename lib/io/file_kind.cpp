@@ -70,10 +70,6 @@ bool is_html(std::string_view bytes) {
   return head.starts_with("<!doctype html") || head.starts_with("<html") || head.starts_with("<head");
 }
 
-bool is_safetensors(std::string_view bytes) {
-  return bytes.size() > 9 && bytes.substr(8, 2) == "{\"" && bytes.substr(5, 3) == "\0\0\0"sv;
-}
-
 const Magic* magic_of(std::string_view bytes) {
   const auto* found = std::ranges::find_if(kMagics, [&](const Magic& magic) {
     return bytes.size() > magic.at && bytes.substr(magic.at).starts_with(magic.begin);
@@ -82,6 +78,10 @@ const Magic* magic_of(std::string_view bytes) {
 }
 
 }  // namespace
+
+bool is_safetensors(std::string_view bytes) {
+  return bytes.size() > 9 && bytes.substr(8, 2) == "{\"" && bytes.substr(5, 3) == "\0\0\0"sv;
+}
 
 std::string instead(std::string_view bytes) {
   if (const Magic* magic = magic_of(bytes)) return std::string("; it is ") + magic->is + magic->advice;

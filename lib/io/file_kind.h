@@ -11,6 +11,9 @@ namespace onestep::io {
 /// tell nothing.
 std::string instead(std::string_view bytes);
 
+/// Whether the file begins as a safetensors file does.
+bool is_safetensors(std::string_view bytes);
+
 /// How messages end about images that training does not take as they are.
 inline constexpr const char* kConvertFirst = "; convert it first: onestep-data IN OUT.zip";
 

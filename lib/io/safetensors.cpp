@@ -84,9 +84,12 @@ Parsed parse(const std::filesystem::path& path, const MappedFile& file) {
   std::memcpy(&length, file.data(), kLengthBytes);
   const size_t rest = file.size() - kLengthBytes;
   if (length > kMaxHeaderBytes || length > rest)
-    throw FileError(path, "is not a safetensors file, or is truncated: its header would take " +
-                              std::to_string(length) + " of " + std::to_string(rest) + " bytes" +
-                              instead(file.bytes()));
+    throw FileError(path, is_safetensors(file.bytes())
+                              ? "is truncated: its header takes " + std::to_string(length) +
+                                    " bytes, of which " + std::to_string(rest) + " are there"
+                              : "is not a safetensors file, or is truncated: its header would take " +
+                                    std::to_string(length) + " of " + std::to_string(rest) + " bytes" +
+                                    instead(file.bytes()));
   const std::string_view text = file.bytes().substr(kLengthBytes, length);
   Parsed parsed{parse_header(path, text, rest - length), kLengthBytes + length};
   verify_header(path, parsed.header, text);

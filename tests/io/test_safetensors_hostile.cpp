@@ -168,6 +168,8 @@ TEST_CASE("safetensors: header lengths that lie") {
     INFO(length);
     CHECK_THAT(problem(folder, safetensors_text(length, "{}", "")), Contains("header would take"));
   }
+  CHECK_THAT(problem(folder, safetensors_text(1000, "{\"a\": 1}", "")),
+             Contains("is truncated: its header takes 1000 bytes, of which 8 are there"));
   CHECK_THAT(problem(folder, safetensors_text(0, "", "")), Contains("does not start with '{'"));
   CHECK_THAT(problem(folder, ""), Contains("is too short"));
   CHECK_THAT(problem(folder, "1234567"), Contains("is too short"));
