@@ -7,7 +7,6 @@ namespace onestep {
 namespace {
 
 constexpr double kTimesteps = 1000, kLast = kTimesteps - 1;
-constexpr double kPureNoise = 1e6;  // stands for σ = ∞, an error of 2e-6 in x
 
 /// place(0), place(1), … place(steps − 1).
 template <class Place>

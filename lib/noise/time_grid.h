@@ -9,6 +9,9 @@
 /// number, in float64: so the timesteps are diffusers' to the last one.
 namespace onestep {
 
+/// The level that stands for σ = ∞, a flow's t = 1: an error of 2e-6 in x.
+inline constexpr double kPureNoise = 1e6;
+
 using Times = std::vector<double>(int64_t steps, const std::vector<double>& p);
 
 /// i ⌊1000/M⌋ + offset, M = N + left_out, i = M − 1 … left_out. Parameters offset, left_out: 0, 0 and 1, 0

@@ -6,6 +6,7 @@
 #include <ATen/TensorOperators.h>
 #include <c10/util/Exception.h>
 
+#include "noise/time_grid.h"
 #include "samplers/stochastic.h"
 
 // Written with plain products and sums, never at::add with a factor or at::lerp: those are fused in the
@@ -32,6 +33,11 @@ at::Tensor step(const Euler&, const Denoise& denoise, const at::Tensor& x, doubl
 at::Tensor step(const Heun& solver, const Denoise& denoise, const at::Tensor& x, double sigma, double next,
                 History&) {
   const double inner = (1 - solver.alpha) * sigma + solver.alpha * next, weight = 1 / (2 * solver.alpha);
+  if (sigma >= kPureNoise && next < 1e-3 * sigma) {
+    const at::Tensor image = denoise(x, sigma);
+    const at::Tensor image2 = denoise(towards(image, x, inner / sigma), inner);
+    return towards((1 - weight) * image + weight * image2, x, next / sigma);
+  }
   const at::Tensor d = slope(denoise, x, sigma);
   const at::Tensor d2 = slope(denoise, x + (inner - sigma) * d, inner);
   return x + (next - sigma) * ((1 - weight) * d + weight * d2);

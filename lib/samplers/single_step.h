@@ -24,7 +24,9 @@ at::Tensor step(const Euler&, const Denoise& denoise, const at::Tensor& x, doubl
 
 /// The second-order Runge–Kutta family, h = σ' − σ: d₂ = slope(x + αh d; σ + αh),
 /// x' = x + h [(1 − 1/2α) d + 1/2α d₂]. α = 1 is Heun's method, EDM's (Karras et al. 2022, algorithm 1), ½
-/// the midpoint rule, ⅔ Ralston's (eq. 28). Two network calls.
+/// the midpoint rule, ⅔ Ralston's (eq. 28). Two network calls. From a flow's t = 1 (kPureNoise), over a step
+/// so long that d₂ is a slope of another scale, the images are averaged instead: the same rule in 1/σ, x' =
+/// (σ'/σ) x + (1 − σ'/σ) [(1 − 1/2α) D + 1/2α D₂].
 struct Heun {
   double alpha = 1;
 };

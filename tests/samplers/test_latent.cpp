@@ -247,3 +247,20 @@ TEST_CASE("DDIM's steps are Euler's, also where its levels don't meet") {
   }
   CHECK(met.size() >= 3);
 }
+
+TEST_CASE("A flow's t = 1: solvers of second order step from it as well as from any other level") {
+  const toys::Gaussian data{.mu = 0.3, .s = 0.5};
+  const at::Tensor noise = at::tensor({-1.5, -0.2, 0.4, 2.0}, at::kDouble);
+  // From σ = ∞ the path ends in μ + s n.
+  const at::Tensor truth = data.mu + data.s * noise;
+  for (const char* solver : {"heun", "midpoint", "ralston", "dpm2", "dpmpp2s", "dpmpp2m"}) {
+    INFO(solver);
+    const auto error = [&](int64_t steps) {
+      const std::vector<double> sigmas = sigma_grid({.rule = "flow", .parameters = {1, 0}}, steps);
+      const at::Tensor x = start_scale("flow", sigmas.front()) * noise;
+      return (integrate(parse_solver(solver), data.denoise(), x, sigmas) - truth).abs().max().item<double>();
+    };
+    CHECK(error(5) < 0.2);
+    CHECK(error(40) < 0.03);
+  }
+}
