@@ -182,7 +182,14 @@ void complete(Experiment& e, const Communicator& ranks) {
           config.run.graph && e.device.is_cuda() ? kernels::cuda_graphs(e.device) : kernels::GraphMaker(),
       .codec = e.codec};
   context.provenance.merge(metadata_of(e.codec));
-  e.pictures = picture_shape(e.codec, data_shape(context));
+  if (const auto* latents = std::get_if<LatentsConfig>(&config.data);
+      latents != nullptr && !e.data.encoded_by.empty() && !is_pixels(e.codec))
+    require_same(latents->files.front(), e.data.encoded_by, e.codec);
+  try {
+    e.pictures = picture_shape(e.codec, data_shape(context));
+  } catch (const c10::Error& error) {
+    throw config::ConfigError(std::string("data: ") + error.what_without_backtrace());
+  }
   require_room(cost_of(config, e.data, e.workers), e.device);
   e.task = make_task(config.task, context);
   e.identity = {.configuration = config::encode(config),
@@ -196,8 +203,16 @@ void complete(Experiment& e, const Communicator& ranks) {
 
 /// Beside the run's models, which name it.
 void keep_autoencoder(const RunFolder& folder, const Codec& codec) {
+  if (is_pixels(codec)) return;
   const std::filesystem::path file = folder.root / kAutoencoderFile;
-  if (is_pixels(codec) || io::path_exists(file)) return;
+  if (io::path_exists(file)) {
+    try {
+      if (content_sha256(load_codec(file, at::kCPU)) == content_sha256(codec)) return;
+      io::log_warning(file.string() + " is another autoencoder, and is written anew");
+    } catch (const io::FileError& error) {
+      io::log_warning(std::string(error.what()) + "; it is written anew");
+    }
+  }
   save_codec(file, codec);
 }
 

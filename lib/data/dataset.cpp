@@ -130,7 +130,8 @@ Dataset load(const LatentsConfig& config, const io::Cache&, const EncodingContex
           .spread = latents.spread,
           .labels = latents.labels,
           .class_names = numbers(latents.classes),
-          .density = {}};
+          .density = {},
+          .encoded_by = latents.encoded_by};
 }
 
 Dataset load(const EncodedConfig& config, const io::Cache& cache, const EncodingContext& encoding) {

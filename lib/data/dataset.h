@@ -26,6 +26,7 @@ struct Dataset {
   at::Tensor labels;                      ///< int64 [N], each in [0, K); zeros where K = 0: no classes known
   std::vector<std::string> class_names;   ///< K names, in the order of the labels
   std::optional<MixtureDensity> density;  ///< where it is known: what the set was drawn from
+  std::string encoded_by;                 ///< of latents from files: latents.h; "": they don't say it
   std::string passed_over;                ///< files of its folder or archive that are not in it; "": none
   std::optional<PackedFacts> content;     ///< of all arrays as they were read, where it is known
 };

@@ -29,6 +29,11 @@ struct Shard {
   const char* name = kLatents;         // of its latents: kLatents or kMean
   at::Tensor latents, spread, labels;  // the last two: undefined where there are none
   int64_t classes = 0;
+
+  std::string encoded_by() const {
+    const auto found = file.metadata.find(kAutoencoderKey);
+    return found == file.metadata.end() ? "" : found->second;
+  }
 };
 
 [[noreturn]] void refuse(const Shard& shard, const char* tensor, const std::string& what) {
@@ -63,6 +68,18 @@ Shard open_shard(const std::string& path, io::Checksum checksum) {
   shard.labels = labels.values;
   shard.classes = labels.classes;
   return shard;
+}
+
+/// The autoencoder of all shards that name one. Throws where two name two.
+std::string encoded_by(const std::vector<Shard>& shards) {
+  const Shard* named = nullptr;
+  for (const Shard& shard : shards) {
+    if (shard.encoded_by().empty()) continue;
+    if (named == nullptr) named = &shard;
+    if (shard.encoded_by() != named->encoded_by())
+      refuse(shard, shard.name, "is of another autoencoder than that of " + named->file.path.string());
+  }
+  return named == nullptr ? "" : named->encoded_by();
 }
 
 /// Throws unless the shards are of one set: the same shape, all or none with labels.
@@ -135,7 +152,8 @@ Latents read_latents(const LatentsConfig& config) {
   Latents all{.values = at::empty(shape, at::kFloat),
               .spread = drawn ? at::empty(shape, at::kFloat) : at::Tensor(),
               .labels = at::zeros({count}, at::kLong),
-              .classes = classes};
+              .classes = classes,
+              .encoded_by = encoded_by(shards)};
   int64_t at = 0;
   for (const Shard& shard : shards) {
     const int64_t rows = std::min(shard.latents.size(0), count - at);

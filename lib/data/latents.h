@@ -11,6 +11,10 @@
 
 namespace onestep {
 
+/// The metadata key under which a file of latents, and a model of latents, names the autoencoder that they
+/// are of (networks/model_codec.h).
+inline constexpr const char* kAutoencoderKey = "onestep.autoencoder";
+
 /// Images as an autoencoder has encoded them, in safetensors files, the shards of one set.
 struct LatentsConfig {
   static constexpr const char* kind = "latents";
@@ -41,11 +45,12 @@ struct Latents {
   at::Tensor spread;    ///< float32 like values: their standard deviations; undefined where those are latents
   at::Tensor labels;    ///< int64 [N]; zeros where classes = 0
   int64_t classes = 0;  ///< counted before `limit` takes any away
+  std::string encoded_by;  ///< what the files say under kAutoencoderKey; "" where none of them does
 };
 
 /// Reads them all into memory. Throws io::FileError, naming file and tensor: no `latents` in it, another
 /// dtype, dimensions, or a shape that is not the first file's; NaN or infinity, with the place; a standard
-/// deviation below 0, or one in some files alone; labels in
+/// deviation below 0, or one in some files alone; files of two autoencoders; labels in
 /// some files alone, of another number or out of range; no files at all (then it names the key). Throws
 /// io::TooLittleMemory before memory is taken that there is not.
 Latents read_latents(const LatentsConfig& config);

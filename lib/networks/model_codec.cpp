@@ -50,6 +50,13 @@ std::map<std::string, std::string> metadata_of(const Codec& codec) {
   return {{kAutoencoderKey, config::to_json(named).dump()}};
 }
 
+void require_same(const fs::path& file, const std::string& named, const Codec& codec) {
+  const auto there = read_metadata<NamedAutoencoder>(file, kAutoencoderKey, named);
+  if (const std::string sha256 = content_sha256(codec); sha256 != there.sha256)
+    throw io::FileError(file, "is of another autoencoder (sha256 " + there.sha256.substr(0, 12) +
+                                  "…) than the one that is named here (" + sha256.substr(0, 12) + "…)");
+}
+
 Codec codec_of_metadata(const std::map<std::string, std::string>& metadata, const fs::path& model,
                         at::Device device) {
   const auto found = metadata.find(kAutoencoderKey);

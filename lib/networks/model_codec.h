@@ -5,16 +5,15 @@
 #include <string>
 
 #include "config/check.h"
+#include "data/latents.h"
 #include "networks/codec.h"
 
 namespace onestep {
 
-/// The metadata key under which a model of latents names the autoencoder that they are of.
-inline constexpr const char* kAutoencoderKey = "onestep.autoencoder";
-/// What its file is called, in the folder of the run.
+/// What an autoencoder's file is called, in the folder of the run.
 inline constexpr const char* kAutoencoderFile = "autoencoder.safetensors";
 
-/// What stands there.
+/// What stands under kAutoencoderKey (data/latents.h) of a model's file, and of a file of latents.
 struct NamedAutoencoder {
   std::string file;    ///< beside the model or in the folder above
   std::string sha256;  ///< content_sha256 of what is in it
@@ -34,6 +33,9 @@ bool is_codec(const io::TensorFile& file);
 
 /// What a model that makes latents of this codec says of it; nothing of pixels.
 std::map<std::string, std::string> metadata_of(const Codec& codec);
+
+/// Throws io::FileError unless `file`, whose metadata names its autoencoder by `named`, is of this one.
+void require_same(const std::filesystem::path& file, const std::string& named, const Codec& codec);
 
 /// The codec of a model's latents: pixels where it names none. Throws io::FileError, naming the file, where
 /// its autoencoder is not there, is another one than the model was made for, or can't be read.

@@ -2,6 +2,7 @@
 #include "samplers/pictures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <vector>
 
@@ -12,6 +13,7 @@
 
 #include "data/dataset.h"
 #include "io/file_error.h"
+#include "io/numerical_error.h"
 #include "networks/fewest_rows.h"
 #include "networks/model_codec.h"
 
@@ -22,7 +24,8 @@ at::Device device_of(const Codec& codec) {
   return named_tensors(codec).front().second.device();
 }
 
-/// What `change` makes of t, `rows` at a time, on the CPU and float at least.
+/// What `change` makes of t, `rows` at a time, on the CPU and float at least. Throws NumericalError where
+/// that is not finite.
 at::Tensor in_passes(const at::Tensor& t, int64_t rows, const Workers& workers,
                      const std::function<at::Tensor(const at::Tensor&)>& change) {
   const int64_t all = t.size(0);
@@ -35,7 +38,10 @@ at::Tensor in_passes(const at::Tensor& t, int64_t rows, const Workers& workers,
     passes[pass] =
         change(padded(t.detach().narrow(0, first, count), rows)).narrow(0, 0, count).to(at::kCPU, type);
   });
-  return at::cat(passes);
+  const at::Tensor pictures = at::cat(passes);
+  if (!std::isfinite(pictures.sum(at::kDouble).item<double>()))
+    throw NumericalError("the autoencoder gives NaN or infinity for pictures");
+  return pictures;
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ bool is_picture(const ImageShape& shape);
 
 /// Pictures [N, C, H, W] on the CPU, about in [−1, 1], of samples [N, c, h, w] as a model draws them, in
 /// their dtype: decoded in float32, passes shared by the workers; of pixels the samples themselves. A picture
-/// does not depend on the others. No gradients.
+/// does not depend on the others. No gradients. Throws NumericalError for NaN and infinity.
 at::Tensor pictures_of(const Codec& codec, const at::Tensor& samples, const Workers& workers = {});
 
 /// Throws io::FileError, naming `autoencoder`, the codec's file, where it doesn't take and give such

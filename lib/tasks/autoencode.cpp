@@ -11,6 +11,7 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
+#include "io/log.h"
 #include "io/numerical_error.h"
 #include "kernels/philox.h"
 #include "losses/gaussian_kl.h"
@@ -36,6 +37,11 @@ struct AutoencodeNetworks {
   }
 };
 
+/// The image at which the discriminator sets in.
+double start_of(const AutoencodeConfig& config) {
+  return config.adversarial ? 1000 * config.adversarial->start_kimg : 0;
+}
+
 struct AutoencodeTask {
   AutoencodeConfig config;
   RunConfig run;
@@ -49,8 +55,7 @@ struct AutoencodeTask {
   at::Tensor scaling;  ///< float64 [2] on the CPU: factor and shift, measured at the end
 
   StepStats step(const Step& step) {
-    const auto& opponent = config.adversarial;
-    const bool opposed = opponent && static_cast<double>(step.nimg) >= 1000 * opponent->start_kimg;
+    const bool opposed = config.adversarial && static_cast<double>(step.nimg) >= start_of(config);
     return learn(
         networks, averages, workers, graphs, step, device, run.images,
         [this, opposed](const AutoencodeNetworks& now, const Batch& shard, const at::Tensor& images) {
@@ -115,6 +120,7 @@ struct AutoencodeTask {
     });
     const at::Tensor moments = at::stack(sums).sum(0) / static_cast<double>(n * numbers);
     const double mean = moments[0].item<double>(), variance = moments[1].item<double>() - mean * mean;
+    if (!std::isfinite(variance)) throw NumericalError("the autoencoder's latents are not finite");
     if (!(variance > 0)) throw NumericalError("the autoencoder's latents are constant on the training set");
     scaling.copy_(at::tensor({1 / std::sqrt(variance), mean}, at::kDouble));
   }
@@ -144,8 +150,9 @@ AutoencodeNetworks make_networks(const AutoencodeConfig& config, const TaskConte
   return clone(networks, context.device);
 }
 
+/// `start`: the image at which the discriminator sets in.
 TaskCost cost_of(const AutoencodeNetworks& networks, const TaskContext& context, int64_t workers,
-                 size_t averages) {
+                 size_t averages, double start) {
   const ImageShape pictures = data_shape(context);
   const PassCost there = encode_cost(networks.codec, pictures), back = decode_cost(networks.codec, pictures);
   TaskCost cost = training_cost("autoencoder", parameter_count(networks.codec),
@@ -157,8 +164,9 @@ TaskCost cost_of(const AutoencodeNetworks& networks, const TaskContext& context,
   const PassCost one = pass_cost(*networks.discriminator, pictures);
   const TaskCost against = training_cost("discriminator", parameter_count(*networks.discriminator),
                                          {one.macs, 3 * one.activations}, context.run, workers, averages);
+  const double share = std::max(0.0, 1 - start / static_cast<double>(context.run.images));
   cost.parameters.push_back(against.parameters.front());
-  cost.macs_per_image += 2 * against.macs_per_image + 2 * static_cast<double>(one.macs);
+  cost.macs_per_image += share * (2 * against.macs_per_image + 2 * static_cast<double>(one.macs));
   cost.bytes += against.bytes;
   return cost;
 }
@@ -188,6 +196,9 @@ std::string AutoencodeConfig::problem() const {
 
 Task make_autoencode_task(const AutoencodeConfig& config, const TaskContext& context) {
   require_fit(config.network, context);
+  if (start_of(config) >= static_cast<double>(context.run.images) && !context.device.is_meta())
+    io::log_warning(
+        "task.adversarial.start_kimg: the run ends before the discriminator sets in, which does nothing");
   const int64_t workers = busy_workers(context.run, context.workers.count());
   auto networks = make_trainee(make_networks(config, context), config.optimizer,
                                {.workers = workers, .type = network_type(context.run)});
@@ -218,7 +229,7 @@ Task make_autoencode_task(const AutoencodeConfig& config, const TaskContext& con
   task.state.emplace_back("latent_scaling", self->scaling);
   task.device = context.device;
   task.restored = [self] { refresh(self->networks); };
-  task.cost = cost_of(self->networks.module, context, workers, self->averages.size());
+  task.cost = cost_of(self->networks.module, context, workers, self->averages.size(), start_of(config));
   return task;
 }
 

@@ -15,7 +15,7 @@ namespace onestep {
 /// A discriminator of patches that learns beside the autoencoder, with its optimiser: it tells pictures from
 /// what became of them, and the autoencoder is to be taken for the former.
 struct OpponentConfig {
-  double weight = 0.05;
+  double weight = 0.02;
   double start_kimg = 0;
   std::string loss = "hinge";
   PatchDiscriminatorConfig network;

@@ -12,6 +12,9 @@ Codec codec_of_run(const TrainConfig& config, at::Device device) {
   Codec codec, teachers;
   if (!named.empty()) codec = load_codec(named, device);
   if (distil != nullptr && distil->teacher) teachers = codec_of_model(*distil->teacher, device);
+  if (!is_pixels(teachers) && !holds_latents(config.data))
+    throw config::ConfigError("data: no latents, but the teacher, " + *distil->teacher +
+                              ", makes latents: kind encoded makes them of pictures");
   if (named.empty()) return teachers;
   if (is_pixels(teachers)) return codec;
   const std::string sha256 = content_sha256(codec), other = content_sha256(teachers);

@@ -144,6 +144,19 @@ TEST_CASE("latents: what is wrong is named, with file and tensor") {
   CHECK_THAT(file_error([&] { load_dataset(config_of({folder / "none"})); }), Contains("none: No such file"));
   CHECK_THAT(file_error([&] { load_dataset(config_of({})); }),
              Contains("data.files: names no file of latents"));
+  // Two sets that two autoencoders made.
+  const auto of = [&](const fs::path& file, const std::string& autoencoder) {
+    io::write_safetensors(file, {{"latents", good}}, {{kAutoencoderKey, autoencoder}});
+  };
+  of(first, "one");
+  of(path, "one");
+  CHECK(load_dataset(config_of({first, path})).encoded_by == "one");
+  of(path, "two");
+  CHECK_THAT(
+      file_error([&] {
+        load_dataset(config_of({first, path}));
+      }),
+      Contains("x.safetensors: tensor 'latents' is of another autoencoder than that of " + first.string()));
   // Large values are numbers: their sum is beyond float32.
   io::write_safetensors(path, {{"latents", at::full({2, 4, 2, 3}, 3e38)}});
   CHECK_NOTHROW(load_dataset(config_of({path})));

@@ -74,6 +74,22 @@ TEST_CASE("reconstructions_of: decoded means") {
   CHECK(at::equal(reconstructions_of(codec, pictures), decode(codec, encode(codec, pictures))));
 }
 
+TEST_CASE("pictures: an autoencoder that gives NaN is told") {
+  Codec broken = small_codec();
+  named_tensors(broken).back().second.fill_(std::nan(""));
+  CHECK_THROWS_WITH(pictures_of(broken, some(3, {2, 4, 4})), Contains("autoencoder gives NaN"));
+  CHECK_THROWS_WITH(reconstructions_of(broken, some(3, {1, 8, 8})), Contains("autoencoder gives NaN"));
+}
+
+TEST_CASE("require_same: latents of another autoencoder are refused by their file's name") {
+  const Codec codec = small_codec();
+  const std::string named = metadata_of(codec).at(kAutoencoderKey);
+  CHECK_NOTHROW(require_same("a.safetensors", named, codec));
+  CHECK_THROWS_WITH(require_same("a.safetensors", named, small_codec(2)),
+                    Contains("a.safetensors") && Contains("another autoencoder"));
+  CHECK_THROWS_AS(require_same("a.safetensors", "[", codec), io::FileError);
+}
+
 TEST_CASE("content_sha256: an autoencoder is what it computes, wherever it was read") {
   const TemporaryFolder folder;
   const Codec codec = small_codec();

@@ -164,8 +164,10 @@ TEST_CASE("codec_of_run: the data's autoencoder, the teacher's, and never two") 
   CHECK_THROWS_WITH(codec_of_run(config, at::kCPU), Contains("data.autoencoder") && Contains("teacher"));
   config.data = EncodedConfig{.autoencoder = model("one")};
   CHECK(content_sha256(codec_of_run(config, at::kCPU)) == content_sha256(one));
-  config.data = FashionMnistConfig{};
+  config.data = LatentsConfig{.files = {"a"}};
   CHECK(content_sha256(codec_of_run(config, at::kCPU)) == content_sha256(one));
+  config.data = FashionMnistConfig{};
+  CHECK_THROWS_WITH(codec_of_run(config, at::kCPU), Contains("makes latents") && Contains("kind encoded"));
 }
 
 TEST_CASE("A configuration of latents: what it can't say") {
