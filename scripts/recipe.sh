@@ -17,7 +17,7 @@ recipe_of() {
     --smoke)
       runs=runs/smoke
       rm -rf "$runs"
-      train_classifier=(run.images=4000) train_autoencoder=(run.images=4000) train_teacher=(run.images=2000) train_student=(run.images=1000)
+      train_classifier=(run.images=4000) train_autoencoder=(run.images=4000 task.adversarial.start_kimg=2) train_teacher=(run.images=2000) train_student=(run.images=1000)
       encode=(data.of.limit=1000) evaluate=(images=256)
       ;;
     *) awk 'NR > 2 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0" && exit 2 ;;
