@@ -114,21 +114,18 @@ TEST_CASE(
 
 TEST_CASE("autoencode: adversarial parts in the log") {
   const TemporaryFolder folder;
-  const auto dir = folder / "run";
-  run(dir,
+  const std::string task =
       with(kAutoencoder, "kind: autoencode",
-           "kind: autoencode, adversarial: {weight: 0.25, channels: 16, loss: logistic}"),
-      "images: 4000, batch: 16, tick_images: 1000");
-  run(folder / "first",
-      with(kAutoencoder, "kind: autoencode",
-           "kind: autoencode, adversarial: {weight: 0.25, channels: 16, loss: logistic}"),
-      "images: 16, batch: 16, tick_images: 16");
+           "kind: autoencode, adversarial: {weight: 0.25, channels: 16, loss: logistic}");
+  run(folder / "run", task, "images: 4000, batch: 16, tick_images: 1000");
+  run(folder / "first", task, "images: 16, batch: 16, tick_images: 16");
   const auto part = [&](const std::string& name) { return logged(folder / "first", name).front(); };
   CHECK(part("loss") ==
         Approx(part("squared") + 0.3 * part("absolute") + 0.02 * part("kl") / 64 + 0.25 * part("adv"))
             .epsilon(1e-6));
   CHECK(part("disc") > 0.5);  // 2 ln 2 where it can't tell
-  CHECK(logged(dir, "squared").back() < 0.3 * logged(dir, "squared").front());
+  const std::vector<double> squared = logged(folder / "run", "squared");
+  CHECK(squared.back() < 0.3 * squared.front());
 }
 
 TEST_CASE("autoencode: what can't be trained is told before it begins") {
